@@ -1,0 +1,1 @@
+"""The rewrites that ``passes.canonicalize`` applies, one concept a file."""

@@ -1,0 +1,100 @@
+"""``InsertGramObservers``: second moments of what every layer with a weight reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, fx, nn
+
+from passes import ops
+from passes.base import Fact, Program, ProgramPass
+from passes.gram_observer import GramObserver, Patches
+from passes.layers import find_layers, nodes_of
+from passes.ops import LayerKind
+
+LOOKUP_WEIGHT = 2.0
+"""What the looked-up rows of a tied embedding count beside its products, in mean diagonals of the Gram matrix.
+
+A row that is looked up enters the network as it is, so every weight of it matters alike. Chosen on development speech.
+"""
+
+GRAM_OBSERVERS = "myqasr_gram_observers"
+"""Name of the submodule that holds the observers."""
+
+Grams = Mapping[str, Tensor]
+"""Layer name to (K, K) float32 mean of x x^T over what the layer reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsertGramObservers(ProgramPass):
+    """Adds an observer to every value that a linear or an ungrouped conv1d layer reads; layers that read one share it.
+
+    Before::
+
+        y = linear(x, W, b)
+
+    After::
+
+        gram_observers.x(x)
+        y = linear(x, W, b)
+    """
+
+    requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL})
+    provides: ClassVar[frozenset[Fact]] = frozenset({Fact.OBSERVED})
+
+    def run(self, program: Program) -> bool:
+        """Inserts the observers in place; True when there was a layer to observe."""
+        readers: dict[tuple[fx.GraphModule, fx.Node, Patches | None], list[str]] = {}
+        for layer in find_layers(program):
+            for module, node in nodes_of(program, layer):
+                role = ops.role_of(node)
+                if role is None or role.kind not in (LayerKind.LINEAR, LayerKind.CONV1D):
+                    continue
+                patches = _patches(node, layer.shape[-1]) if role.kind is LayerKind.CONV1D else None
+                if role.kind is LayerKind.CONV1D and (patches is None or ops.arguments(node)["groups"] != 1):
+                    continue
+                (source,) = ops.activation_nodes(node)
+                readers.setdefault((module, source, patches), []).append(layer.name)
+        for index, ((module, source, patches), names) in enumerate(readers.items()):
+            _insert(module, source, GramObserver(tuple(dict.fromkeys(names)), patches), f"gram_{index}")
+        return bool(readers)
+
+
+def read_grams(program: Program) -> Grams:
+    """What the observers of ``program`` saw; layers that no value reached are left out."""
+    found: dict[str, Tensor] = {}
+    for module in program.graphs.values():
+        for observer in module.modules():
+            if isinstance(observer, GramObserver) and (gram := observer.gram()) is not None:
+                found |= dict.fromkeys(observer.layers, gram)
+    looked_up = {
+        layer.name for layer in find_layers(program) if any(use.kind is LayerKind.EMBEDDING for use in layer.uses)
+    }
+    for name in looked_up & set(found):
+        share = LOOKUP_WEIGHT * found[name].diagonal().mean()
+        found[name] = found[name] + share * torch.eye(len(found[name]))
+    return found
+
+
+def _patches(node: fx.Node, kernel: int) -> Patches | None:
+    """Geometry of a conv1d with numeric padding."""
+    arguments = ops.arguments(node)
+    sizes = [arguments[name] for name in ("stride", "padding", "dilation")]
+    numbers = [size[0] if isinstance(size, (list, tuple)) else size for size in sizes]
+    if not all(isinstance(number, int) for number in numbers):
+        return None
+    return Patches(kernel, *numbers)
+
+
+def _insert(module: fx.GraphModule, source: fx.Node, observer: GramObserver, name: str) -> None:
+    if not hasattr(module, GRAM_OBSERVERS):
+        module.add_module(GRAM_OBSERVERS, nn.Module())
+    module.get_submodule(GRAM_OBSERVERS).add_module(name, observer)
+    place = source
+    while place.op == "placeholder" and place.next.op == "placeholder":
+        place = place.next
+    with module.graph.inserting_after(place):
+        module.graph.call_module(f"{GRAM_OBSERVERS}.{name}", (source,))
