@@ -1,0 +1,50 @@
+"""Compiles speech recognition models to ONNX bundles that fit a byte budget, tuned to their user's speech.
+
+The names below are imported when they are first used, so that ``import myqasr_fx`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from myqasr_fx.api import quantize
+    from myqasr_fx.bundle import QuantizedBundle
+    from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
+    from myqasr_fx.errors import MyqasrError
+    from myqasr_fx.models.load import load_model
+    from myqasr_fx.runtime import load_bundle
+
+__all__ = [
+    "Budget",
+    "LayerRule",
+    "MyqasrError",
+    "QuantizeConfig",
+    "QuantizedBundle",
+    "load_bundle",
+    "load_model",
+    "quantize",
+]
+
+_HOMES = {
+    "Budget": "config",
+    "LayerRule": "config",
+    "MyqasrError": "errors",
+    "QuantizeConfig": "config",
+    "QuantizedBundle": "bundle",
+    "load_bundle": "runtime",
+    "load_model": "models.load",
+    "quantize": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports ``name`` from its module at its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

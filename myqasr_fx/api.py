@@ -1,0 +1,49 @@
+"""The pipeline as one Python call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from myqasr_fx import pipeline
+from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.progress import Progress, Silent
+from myqasr_fx.resolve import resolve_config
+
+if TYPE_CHECKING:
+    from myqasr_fx.models.speech_model import SpeechModel
+
+
+def quantize(
+    model: str | SpeechModel,
+    audio: str | Path | Sequence[str | Path | np.ndarray],
+    budget: str | int | None = None,
+    *,
+    out: str | Path,
+    force: bool = False,
+    progress: Progress | None = None,
+    **options: object,
+) -> QuantizedBundle:
+    """Quantizes ``model`` to ``budget`` for the speech in ``audio`` and writes the bundle to ``out``.
+
+    Args:
+        model: Folder, built-in name, hub id or a loaded model.
+        audio: Files, folders, or samples (T,) float32 at 16 kHz.
+        budget: Bytes of the model files, such as ``24MB``; or give ``avg_bits`` or ``uniform_bits``.
+        out: Folder to write.
+        force: Replace an existing bundle.
+        progress: Who is told where the work stands; nobody when None.
+        options: As for :func:`~myqasr_fx.resolve.resolve_config`: ``recipe``, ``rules`` and the fields of
+            :class:`~myqasr_fx.config.QuantizeConfig`.
+
+    Raises:
+        MyqasrError: The input cannot be used, the budget is infeasible, or the result failed its verification.
+    """
+    config = resolve_config(budget, **options)  # type: ignore[arg-type]  # resolve_config checks names and values
+    recordings = [audio] if isinstance(audio, (str, Path)) else list(audio)
+    return pipeline.quantize(
+        model, recordings, out=Path(out), config=config, force=force, progress=progress or Silent()
+    )

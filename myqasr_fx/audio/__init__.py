@@ -1,0 +1,20 @@
+"""Recordings: find, decode, resample, cut and choose. Needs no torch."""
+
+from myqasr_fx.audio.clip import SAMPLING_RATE, Clip
+from myqasr_fx.audio.find import AUDIO_SUFFIXES, find_audio
+from myqasr_fx.audio.load import iter_windows, load_audio
+from myqasr_fx.audio.select import ClipSet, select_clips
+from myqasr_fx.audio.source import AudioInput, RejectedAudio
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "SAMPLING_RATE",
+    "AudioInput",
+    "Clip",
+    "ClipSet",
+    "RejectedAudio",
+    "find_audio",
+    "iter_windows",
+    "load_audio",
+    "select_clips",
+]

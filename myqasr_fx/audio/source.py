@@ -1,0 +1,143 @@
+"""Files and arrays behind one interface: a length, and samples from anywhere in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from myqasr_fx.audio.clip import SAMPLING_RATE, check_length, check_samples
+from myqasr_fx.audio.decode import AudioHeader, read_header
+from myqasr_fx.audio.find import find_audio
+from myqasr_fx.audio.load import load_windows
+from myqasr_fx.errors import AudioError
+
+AudioInput = str | Path | np.ndarray
+"""A file, a folder, or samples (T,) float32 at 16 kHz."""
+
+
+class Source(Protocol):
+    """A recording that is not in memory as a whole, or need not be."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for an array."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+
+    def windows(self, starts: Sequence[float], seconds: float) -> Iterator[np.ndarray]:
+        """Samples (T,) float32 at 16 kHz of ``seconds`` from each ascending start on; the end may cut the last.
+
+        Raises:
+            AudioError: They cannot be decoded or hold NaN.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedAudio:
+    """A recording that cannot be used.
+
+    Args:
+        path: The file; None for an array.
+        reason: Why; begins with the file's name or the array's place.
+    """
+
+    path: Path | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file whose header has been read."""
+
+    path: Path
+    header: AudioHeader
+
+    @classmethod
+    def open(cls, path: Path) -> FileSource:
+        """Reads the header.
+
+        Raises:
+            AudioError: The file is no audio, truncated as far as its header shows, or shorter than 25 ms.
+        """
+        header = read_header(path)
+        check_length(header.seconds, str(path))
+        return cls(path, header)
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.header.seconds
+
+    def windows(self, starts: Sequence[float], seconds: float) -> Iterator[np.ndarray]:
+        """See :class:`Source`."""
+        return load_windows(self.path, self.header, starts, seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArraySource:
+    """Samples (T,) float32 at 16 kHz.
+
+    Raises:
+        AudioError: They are of another type or shape, too few, not finite, or all zero.
+    """
+
+    name: str
+    samples: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_samples(self.samples, self.name)
+
+    @property
+    def path(self) -> Path | None:
+        """None."""
+        return None
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / SAMPLING_RATE
+
+    def windows(self, starts: Sequence[float], seconds: float) -> Iterator[np.ndarray]:
+        """See :class:`Source`."""
+        for start in starts:
+            first = round(start * SAMPLING_RATE)
+            yield self.samples[first : first + round(seconds * SAMPLING_RATE)]
+
+
+def open_sources(audio: AudioInput | Iterable[AudioInput]) -> tuple[list[Source], list[RejectedAudio]]:
+    """Every recording in ``audio``, and those that cannot be used.
+
+    Raises:
+        AudioError: A path does not exist, or a folder holds no audio.
+    """
+    items = [audio] if isinstance(audio, (str, Path, np.ndarray)) else list(audio)
+    paths = [item for item in items if not isinstance(item, np.ndarray)]
+    arrays = {f"array {index}": item for index, item in enumerate(items) if isinstance(item, np.ndarray)}
+    sources: list[Source] = []
+    rejected: list[RejectedAudio] = []
+    for path in find_audio(paths) if paths or not arrays else ():
+        try:
+            sources.append(FileSource.open(path))
+        except AudioError as error:
+            rejected.append(RejectedAudio(path, error.message))
+    for name, samples in arrays.items():
+        try:
+            sources.append(ArraySource(name, samples))
+        except AudioError as error:
+            rejected.append(RejectedAudio(None, error.message))
+    return sources, rejected

@@ -1,0 +1,225 @@
+"""A bundle: the folder that ``quantize`` leaves, and ``myqasr.json``, which says what is in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from myqasr_fx.errors import BundleError
+
+MANIFEST = "myqasr.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRecord:
+    """Rows ``start`` to ``stop`` of a layer and how they are stored.
+
+    Args:
+        start: First row.
+        stop: One past the last row.
+        bits: Width of the codes; 16 and 32 are floats.
+        granularity: Weights that share a scale; None for floats.
+        symmetric: True when there are no zero points.
+    """
+
+    start: int
+    stop: int
+    bits: int
+    granularity: str | None
+    symmetric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRecord:
+    """One layer.
+
+    Args:
+        name: Path of its weight in the network, or of the attention product.
+        op: linear, conv1d, embedding or matmul.
+        shape: Of the weight; empty for a product of activations.
+        bits: Bits a weight, averaged over rows; None for a product.
+        blocks: Runs of rows.
+        rounding: Method that chose the codes.
+        sensitivity: Larger is more sensitive.
+        bytes: Of codes, scales and zero points.
+        executes: ``low-bit kernel``, or why not.
+    """
+
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    bits: float | None
+    blocks: tuple[BlockRecord, ...]
+    rounding: str | None
+    sensitivity: float
+    bytes: int
+    executes: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One model file: its name, bytes, and the operators that onnxruntime executes."""
+
+    name: str
+    bytes: int
+    executed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRecord:
+    """What the model was calibrated on: numbers and a fingerprint, no recording.
+
+    Args:
+        clips: Windows of audio used.
+        seconds: Their length together.
+        sha256: Of their samples.
+        rejected: Recordings that could not be used.
+        note: What was left out; None when nothing was.
+    """
+
+    clips: int
+    seconds: float
+    sha256: str
+    rejected: tuple[str, ...]
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRecord:
+    """How the files compare with the fake-quantized graphs, teacher-forced on clips.
+
+    Args:
+        clips: Clips compared.
+        tokens: Positions compared.
+        exact_error: Relative L2 error of the logits with exact kernels; rounded activations are left in float here.
+        rounding_error: The same with rounded activations; None when activations are float.
+        shipped_error: The same with the session options of this bundle.
+        agreement: Share of positions with the same best token, with the session options of this bundle.
+    """
+
+    clips: int
+    tokens: int
+    exact_error: float
+    rounding_error: float | None
+    shipped_error: float
+    agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class BundleManifest:
+    """All of ``myqasr.json``.
+
+    Args:
+        format_version: Changes when a reader has to.
+        model: Name of the model.
+        fingerprint: SHA-256 of its weights and configuration.
+        family: whisper or ctc.
+        config: Every option, resolved.
+        budget_bytes: What was allowed; None without a budget.
+        model_bytes: Sum of the model files, read off the disk.
+        num_weights: Weights in layers.
+        file_bits_per_weight: Bits of all model files a weight.
+        files: The model files.
+        session_options: Entries that the runtime sets.
+        layers: In network order.
+        calibration: Recordings.
+        verification: Against the fake-quantized graphs.
+        versions: Of the tools.
+    """
+
+    format_version: int
+    model: str
+    fingerprint: str
+    family: str
+    config: Mapping[str, Any]
+    budget_bytes: int | None
+    model_bytes: int
+    num_weights: int
+    file_bits_per_weight: float
+    files: tuple[FileRecord, ...]
+    session_options: Mapping[str, str]
+    layers: tuple[LayerRecord, ...]
+    calibration: CalibrationRecord
+    verification: VerificationRecord
+    versions: Mapping[str, str]
+
+    def write(self, folder: Path) -> None:
+        """Writes ``myqasr.json``, the same bytes for the same content."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> BundleManifest:
+        """Reads ``myqasr.json``.
+
+        Raises:
+            BundleError: It is missing, damaged or of another version.
+        """
+        path = folder / MANIFEST
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BundleError(
+                f"{folder} is no bundle: {path.name} cannot be read", hint="give the folder that myqasr quantize wrote"
+            ) from error
+        except ValueError as error:
+            raise BundleError(f"{path} is not JSON: {error}", hint="quantize again") from error
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{path}: format version {version}, expected {FORMAT_VERSION}",
+                hint="use the myqasr_fx version that wrote it, or quantize again",
+            )
+        try:
+            return _manifest(data)
+        except (KeyError, TypeError) as error:
+            raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedBundle:
+    """A bundle on disk.
+
+    Args:
+        path: Its folder.
+        manifest: Its ``myqasr.json``.
+    """
+
+    path: Path
+    manifest: BundleManifest
+
+    @classmethod
+    def open(cls, path: str | Path) -> QuantizedBundle:
+        """The bundle in a folder.
+
+        Raises:
+            BundleError: The folder holds none, or a model file is missing or of another size.
+        """
+        folder = Path(path)
+        manifest = BundleManifest.read(folder)
+        for file in manifest.files:
+            path = folder / file.name
+            found = f"{path.stat().st_size} bytes" if path.is_file() else "missing"
+            if found != f"{file.bytes} bytes":
+                raise BundleError(f"{path}: {found}, expected {file.bytes} bytes", hint="quantize again")
+        return cls(folder, manifest)
+
+
+def _manifest(data: dict[str, Any]) -> BundleManifest:
+    layers = tuple(
+        LayerRecord(**{**row, "shape": tuple(row["shape"]), "blocks": tuple(BlockRecord(**b) for b in row["blocks"])})
+        for row in data.pop("layers")
+    )
+    calibration = data.pop("calibration")
+    return BundleManifest(
+        layers=layers,
+        files=tuple(FileRecord(**row) for row in data.pop("files")),
+        calibration=CalibrationRecord(**{**calibration, "rejected": tuple(calibration["rejected"])}),
+        verification=VerificationRecord(**data.pop("verification")),
+        **data,
+    )

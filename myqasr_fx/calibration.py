@@ -1,0 +1,72 @@
+"""Runs the observed graphs on the user's clips: once, for every statistic.
+
+Whisper's decoder sees the tokens that the full-precision model itself writes, in prefill and in cached steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from myqasr_fx.audio import ClipSet
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.prepare import Prepared
+from myqasr_fx.progress import Progress
+from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.statistics_cache import Cached, cache_file, read_cache, write_cache
+from passes.activation_stats import Statistics
+from passes.base import Fact
+from passes.insert_gram_observers import Grams, InsertGramObservers, read_grams
+from passes.insert_observers import InsertObservers, read_statistics
+from passes.manager import PassManager
+from passes.rounding import USES_GRAMS
+
+BATCH = 8
+"""Clips decoded together: a step of the decoder costs little more for eight rows than for one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What the clips told.
+
+    Args:
+        clips: The clips.
+        transcripts: What the full-precision model writes, one a clip.
+        statistics: Of every layer's inputs and output.
+        grams: Layer name to the Gram matrix of its inputs; empty when the rounding needs none.
+    """
+
+    clips: ClipSet
+    transcripts: tuple[Transcript, ...]
+    statistics: Statistics
+    grams: Grams
+
+
+def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:
+    """Transcribes the clips with the observed full-precision graphs.
+
+    Args:
+        prepared: Canonical graphs.
+        clips: At least one.
+        config: For the language, ``cache`` and ``dump_ir``.
+        progress: Told about every clip.
+    """
+    cached = config.cache and cache_file(config.cache, prepared.speech, clips, config.language)
+    needs_grams = config.rounding in USES_GRAMS
+    if cached and (found := read_cache(cached, needs_grams)):
+        return Calibration(clips, found.transcripts, found.statistics, found.grams)
+    observed = prepared.program.clone()
+    dump = config.dump_ir and config.dump_ir / "observe"
+    passes = (InsertObservers(), *([InsertGramObservers()] if needs_grams else []))
+    PassManager(passes, frozenset({Fact.CANONICAL}), dump)(observed)
+    runtime = torch_runtime(prepared.speech, observed)
+    transcripts: list[Transcript] = []
+    samples = [clip.samples for clip in clips.clips]
+    with progress.stage("observe activations", len(samples)) as advance:
+        for start in range(0, len(samples), BATCH):
+            transcripts += runtime.transcribe_batch(samples[start : start + BATCH], config.language)
+            advance(len(transcripts) - start)
+    seen = Cached(read_statistics(observed), tuple(transcripts), read_grams(observed))
+    if cached:
+        write_cache(cached, seen)
+    return Calibration(clips, seen.transcripts, seen.statistics, seen.grams)

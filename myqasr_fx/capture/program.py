@@ -1,0 +1,24 @@
+"""Which capture serves which model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from transformers import PretrainedConfig, PreTrainedModel, WhisperConfig, WhisperForConditionalGeneration
+
+from myqasr_fx.capture.ctc import MODEL, capture_ctc, ctc_signature
+from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.capture.whisper import DECODER, ENCODER, capture_whisper, decoder_signature, encoder_signature
+from passes.base import Program
+
+
+def capture(network: PreTrainedModel) -> Program:
+    """Captures a Whisper or CTC network, in eval mode, into its graphs."""
+    return capture_whisper(network) if isinstance(network, WhisperForConditionalGeneration) else capture_ctc(network)
+
+
+def signatures(config: PretrainedConfig) -> Mapping[str, GraphSignature]:
+    """Graph name to signature, in the order of :func:`capture`'s graphs."""
+    if isinstance(config, WhisperConfig):
+        return {ENCODER: encoder_signature(config), DECODER: decoder_signature(config)}
+    return {MODEL: ctc_signature(config)}

@@ -1,0 +1,195 @@
+"""Whisper as two graphs: the encoder, and one branch-free decoder for prefill and cached steps.
+
+The modules here share the Hugging Face submodules and their names; only the control flow differs. Cross-attention
+keys and values are computed for the encoder frames that are not cached yet, ``encoder_hidden_states[:, cached:]``, and
+joined to the cached ones: with an empty cache these are all frames, later none, and no branch is needed.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import WhisperConfig, WhisperForConditionalGeneration
+from transformers.models.whisper.modeling_whisper import (
+    WhisperAttention,
+    WhisperDecoder,
+    WhisperDecoderLayer,
+    WhisperEncoder,
+)
+
+from myqasr_fx.capture.export import capture_graph
+from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
+from passes.base import Program
+
+ENCODER = "encoder_model"
+DECODER = "decoder_model_merged"
+
+_BATCH = "batch_size"
+_TOKENS = "decoder_sequence_length"
+_PAST = "past_decoder_sequence_length"
+_FRAMES = "encoder_sequence_length"
+_CACHED = "past_encoder_sequence_length"
+_PARTS = tuple((owner, part) for owner in ("decoder", "encoder") for part in ("key", "value"))
+
+
+def capture_whisper(network: WhisperForConditionalGeneration) -> Program:
+    """Captures the encoder and the decoder; both share the network's parameters."""
+    encoder = capture_graph(_Encoder(network), encoder_signature(network.config))
+    decoder = capture_graph(_Decoder(network), decoder_signature(network.config))
+    return Program({ENCODER: encoder, DECODER: decoder})
+
+
+def encoder_signature(config: WhisperConfig) -> GraphSignature:
+    """``input_features`` (B, mel bins, 2 * frames) to ``last_hidden_state`` (B, frames, d_model)."""
+    features = TensorSpec("input_features", (_BATCH, config.num_mel_bins, 2 * config.max_source_positions))
+    states = TensorSpec("last_hidden_state", (_BATCH, config.max_source_positions, config.d_model))
+    return GraphSignature((features,), (states,), {_BATCH: DynamicDim(2, 1)})
+
+
+def decoder_signature(config: WhisperConfig) -> GraphSignature:
+    """``input_ids`` (B, T), ``encoder_hidden_states`` (B, frames, d_model) and cache to ``logits`` and ``present``."""
+    heads = config.decoder_attention_heads
+    size = config.d_model // heads
+    inputs = [
+        TensorSpec("input_ids", (_BATCH, _TOKENS), torch.int64),
+        TensorSpec("encoder_hidden_states", (_BATCH, _FRAMES, config.d_model)),
+    ]
+    outputs = [TensorSpec("logits", (_BATCH, _TOKENS, config.vocab_size))]
+    for layer in range(config.decoder_layers):
+        for owner, part in _PARTS:
+            length, total = (_PAST, f"{_PAST} + {_TOKENS}") if owner == "decoder" else (_CACHED, _FRAMES)
+            inputs.append(TensorSpec(f"past_key_values.{layer}.{owner}.{part}", (_BATCH, heads, length, size)))
+            outputs.append(TensorSpec(f"present.{layer}.{owner}.{part}", (_BATCH, heads, total, size)))
+    dims = {
+        _BATCH: DynamicDim(2, 1),
+        _TOKENS: DynamicDim(3, 1),
+        _PAST: DynamicDim(5),
+        # torch.export refuses a smaller minimum; the graph itself computes any number of frames.
+        _FRAMES: DynamicDim(20, 4),
+        _CACHED: DynamicDim(7),
+    }
+    return GraphSignature(tuple(inputs), tuple(outputs), dims)
+
+
+class _Encoder(nn.Module):
+    """``WhisperEncoder`` under its own names; positions are added as a plain parameter."""
+
+    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+        super().__init__()
+        self.model = nn.ModuleDict({"encoder": _EncoderStack(network.model.encoder)})
+
+    def forward(self, input_features: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self.model["encoder"](input_features)
+        return states
+
+
+class _EncoderStack(nn.Module):
+    def __init__(self, encoder: WhisperEncoder) -> None:
+        super().__init__()
+        self.conv1 = encoder.conv1
+        self.conv2 = encoder.conv2
+        self.embed_positions = encoder.embed_positions
+        self.layers = encoder.layers
+        self.layer_norm = encoder.layer_norm
+
+    def forward(self, input_features: torch.Tensor) -> torch.Tensor:
+        hidden = F.gelu(self.conv2(F.gelu(self.conv1(input_features))))  # (B, d_model, frames)
+        hidden = hidden.transpose(1, 2) + self.embed_positions.weight
+        for layer in self.layers:
+            hidden = layer(hidden, None)
+        states: torch.Tensor = self.layer_norm(hidden)
+        return states
+
+
+class _Decoder(nn.Module):
+    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+        super().__init__()
+        self.model = nn.ModuleDict({"decoder": _DecoderStack(network.model.decoder)})
+        self.proj_out = network.proj_out
+
+    def forward(
+        self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor, *past: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        hidden, present = self.model["decoder"](input_ids, encoder_hidden_states, past)
+        return (self.proj_out(hidden), *present)
+
+
+class _DecoderStack(nn.Module):
+    def __init__(self, decoder: WhisperDecoder) -> None:
+        super().__init__()
+        self.embed_tokens = decoder.embed_tokens
+        self.embed_positions = decoder.embed_positions
+        self.layers = nn.ModuleList(_DecoderLayer(cast(WhisperDecoderLayer, layer)) for layer in decoder.layers)
+        self.layer_norm = decoder.layer_norm
+
+    def forward(
+        self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor, past: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        past_length, cached_frames = past[0].shape[2], past[2].shape[2]
+        tokens = input_ids.shape[1]
+        positions = torch.arange(tokens, device=input_ids.device) + past_length
+        mask = torch.arange(past_length + tokens, device=input_ids.device)[None, :] <= positions[:, None]
+        uncached = encoder_hidden_states[:, cached_frames:]
+        hidden = self.embed_tokens(input_ids) + self.embed_positions.weight[positions]
+        present: list[torch.Tensor] = []
+        for index, layer in enumerate(self.layers):
+            hidden, cache = layer(hidden, uncached, mask, past[4 * index : 4 * index + 4])
+            present.extend(cache)
+        return self.layer_norm(hidden), present
+
+
+class _DecoderLayer(nn.Module):
+    def __init__(self, layer: WhisperDecoderLayer) -> None:
+        super().__init__()
+        self.self_attn = _Attention(layer.self_attn)
+        self.self_attn_layer_norm = layer.self_attn_layer_norm
+        self.encoder_attn = _Attention(layer.encoder_attn)
+        self.encoder_attn_layer_norm = layer.encoder_attn_layer_norm
+        self.fc1 = layer.fc1
+        self.activation_fn = layer.activation_fn
+        self.fc2 = layer.fc2
+        self.final_layer_norm = layer.final_layer_norm
+
+    def forward(
+        self, hidden: torch.Tensor, uncached: torch.Tensor, mask: torch.Tensor, past: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        own_past, cross_past = past[:2], past[2:]
+        normed = self.self_attn_layer_norm(hidden)
+        attended, own = self.self_attn(normed, normed, mask, own_past)
+        hidden = hidden + attended
+        attended, cross = self.encoder_attn(self.encoder_attn_layer_norm(hidden), uncached, None, cross_past)
+        hidden = hidden + attended
+        hidden = hidden + self.fc2(self.activation_fn(self.fc1(self.final_layer_norm(hidden))))
+        return hidden, (*own, *cross)
+
+
+class _Attention(nn.Module):
+    """Attention of ``hidden`` (B, T, d_model) over cached keys and values and those of ``source`` (B, S, d_model)."""
+
+    def __init__(self, attention: WhisperAttention) -> None:
+        super().__init__()
+        self.num_heads = attention.num_heads
+        self.head_dim = attention.head_dim
+        self.scaling = attention.scaling
+        self.q_proj = attention.q_proj
+        self.k_proj = attention.k_proj
+        self.v_proj = attention.v_proj
+        self.out_proj = attention.out_proj
+
+    def forward(
+        self, hidden: torch.Tensor, source: torch.Tensor, mask: torch.Tensor | None, past: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        query = self._heads(self.q_proj(hidden) * self.scaling)
+        key = torch.cat([past[0], self._heads(self.k_proj(source))], dim=2)
+        value = torch.cat([past[1], self._heads(self.v_proj(source))], dim=2)
+        context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1.0)
+        return self.out_proj(context.transpose(1, 2).reshape(hidden.shape)), (key, value)
+
+    def _heads(self, states: torch.Tensor) -> torch.Tensor:
+        batch, length, _ = states.shape
+        return states.reshape(batch, length, self.num_heads, self.head_dim).transpose(
+            1, 2
+        )  # (B, heads, length, head_dim)

@@ -1,0 +1,50 @@
+"""The named choices that options take: what is available, and what is known but not available yet."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+from myqasr_fx.errors import OptionError
+
+RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType({"default": MappingProxyType({})})
+"""Recipe name to the options it sets; an option it leaves out keeps the default of ``QuantizeConfig``."""
+
+PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "recipe": ("paper", "paper-cosine", "paper-hessian", "best"),
+        "sensitivity": ("normality", "kl", "l1", "l2", "frobenius", "spectral", "grad", "fisher"),
+        "allocation": ("optimal",),
+        "calibration": (
+            *("cosine", "hessian", "mse", "percentile"),
+            *("l1_norm", "l2_norm", "linear_weighted_l2_norm"),
+        ),
+        "rounding": ("gptq", "hqq", "learned"),
+    }
+)
+"""Option to values that are refused by name; a value that a registry holds is available, whatever this says."""
+
+
+def available(option: str) -> tuple[str, ...]:
+    """Values that ``option`` takes now; for the methods, the names in the registry under ``passes``."""
+    if option == "recipe":
+        return tuple(RECIPES)
+    return tuple(import_module(f"passes.{option}").REGISTRY)
+
+
+def check_choice(option: str, value: str) -> None:
+    """Refuses a value that ``option`` does not take.
+
+    Raises:
+        OptionError: The value is unknown or not available yet.
+    """
+    known = available(option)
+    if value in known:
+        return
+    if str(value).partition("@")[0] in PLANNED[option]:  # kl@4: the metric at a width
+        raise OptionError(f"{option} {value!r} is not available yet", hint=f"available: {', '.join(known)}")
+    close = difflib.get_close_matches(str(value), known, n=1)
+    guess = f"did you mean {close[0]}? " if close else ""
+    raise OptionError(f"unknown {option} {value!r}", hint=f"{guess}known: {', '.join(known)}")

@@ -1,0 +1,104 @@
+"""The commands together, and how their failures end: one line on standard error and an exit code.
+
+0: done; 1: an error that nobody foresaw; 2: bad input; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, NoReturn
+
+import typer
+
+from myqasr_fx.cli.answer import answering
+from myqasr_fx.cli.demo import demo
+from myqasr_fx.cli.evaluate import evaluate
+from myqasr_fx.cli.inspect import inspect
+from myqasr_fx.cli.quantize import quantize
+from myqasr_fx.cli.transcribe import transcribe
+from myqasr_fx.errors import MyqasrError
+
+COMMANDS = (quantize, transcribe, evaluate, inspect, demo)
+
+
+def build() -> typer.Typer:
+    """The command line."""
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Compiles a speech recognition model to an ONNX bundle that fits a byte budget, tuned to your speech.",
+    )
+    app.callback()(_options)
+    for command in COMMANDS:
+        app.command()(answering(command))
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and exits.
+
+    Args:
+        arguments: Without the program's name; those of the process when None.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if not debug:
+        _quiet_libraries()
+    try:
+        code = build()(given, prog_name="myqasr", standalone_mode=False)
+    except BaseException as error:
+        if debug and not isinstance(error, SystemExit):
+            traceback.print_exc()
+        code = _report(error)
+    sys.exit(code or 0)
+
+
+def _report(error: BaseException) -> int:
+    """Prints one line about ``error``; returns the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return _line("interrupted", 130)
+    if isinstance(error, typer.TyperException):
+        text = getattr(error, "format_message", lambda: str(error))().rstrip(".") or "no command given"
+        return _line(f"{text}; see `myqasr --help`", 2)
+    if isinstance(error, MyqasrError):
+        return _line(str(error), 2)
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has enough; the interpreter's own flush at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    text = str(error) or "no message"
+    return _line(f"unexpected {type(error).__name__}: {text}; run again with --debug to see where", 1)
+
+
+def _line(text: str, code: int) -> int:
+    typer.echo("myqasr: " + " ".join(text.split()), err=True)
+    return code
+
+
+def _quiet_libraries() -> None:
+    """Keeps the libraries' remarks for developers out of the users' way; --debug shows them."""
+    warnings.simplefilter("ignore")
+    for name, value in (("TRANSFORMERS_VERBOSITY", "error"), ("HF_HUB_DISABLE_PROGRESS_BARS", "1")):
+        os.environ.setdefault(name, value)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("myqasr-fx"))
+        raise typer.Exit
+
+
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options before the command's name."""

@@ -1,0 +1,74 @@
+"""``myqasr evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from rich.table import Table
+from rich.text import Text
+from typer import Argument, Option
+
+from myqasr_fx.bundle import MANIFEST
+from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.progress import RichProgress
+from myqasr_fx.units import format_seconds, format_size
+
+if TYPE_CHECKING:
+    from myqasr_fx.evaluate import Evaluation
+    from myqasr_fx.runtime import Runtime
+
+Target = Annotated[
+    str, Argument(metavar="BUNDLE_OR_MODEL", help="A bundle, or a model at full precision.", show_default=False)
+]
+ManifestFile = Annotated[Path, Option("--manifest", help="JSONL with audio and text a line.", show_default=False)]
+Filters = Annotated[list[str] | None, Option("--filter", help="Lines to score, such as lang=en; may repeat.")]
+Limit = Annotated[int | None, Option("--limit", help="Score the first N lines only.")]
+Language = Annotated[str | None, Option("--language", help="Language of all recordings, instead of the lines' own.")]
+
+
+def evaluate(
+    target: Target,
+    *,
+    manifest: ManifestFile,
+    filters: Filters = None,
+    limit: Limit = None,
+    language: Language = None,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> Answer:
+    """Measure word and character error rates, with intervals."""
+    from myqasr_fx.evaluate import evaluate as score
+    from myqasr_fx.evaluate import parse_filters, read_manifest
+
+    utterances = read_manifest(manifest, parse_filters(filters or ()), limit)
+    result = score(_open(target), utterances, language=language, progress=RichProgress())
+    return Answer({"model": target, "manifest": str(manifest), **result.as_dict()}, _table(result))
+
+
+def _open(target: str) -> Runtime:
+    """The bundle on onnxruntime, or the model in torch."""
+    if (Path(target) / MANIFEST).is_file():
+        from myqasr_fx.runtime import load_bundle
+
+        return load_bundle(target)
+    from myqasr_fx.models.load import load_model
+    from myqasr_fx.runtime.torch_runner import torch_runtime
+
+    model = load_model(target)
+    return torch_runtime(model, model.capture())
+
+
+def _table(result: Evaluation) -> Table:
+    low, high = result.wer_ci95.low, result.wer_ci95.high
+    table = Table.grid(padding=(0, 2))
+    rows = (
+        ("WER", f"{result.wer:.2%}, 95 % interval {low:.2%} to {high:.2%}"),
+        ("CER", f"{result.cer:.2%}"),
+        ("utterances", f"{result.utterances} with {result.words} words, {format_seconds(result.audio_seconds)}"),
+        ("bytes", f"{result.bytes:,} ({format_size(result.bytes)})"),
+        ("speed", f"{1 / result.rtf:.1f} times real time (RTF {result.rtf:.3f})"),
+    )
+    for name, value in rows:
+        table.add_row(Text(name, "bold"), Text(value))
+    return table

@@ -1,0 +1,65 @@
+"""The options of ``myqasr quantize``; one that is not given is None, so that rules and recipe can speak."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from myqasr_fx.config import QuantizeConfig
+
+_DEFAULTS = {f.name: f.default for f in fields(QuantizeConfig)}
+
+
+def _option(panel: str, name: str, text: str) -> Any:
+    """Option ``name`` with the configuration's default in its help."""
+    field = name.partition("/")[0].removeprefix("--").replace("-", "_")
+    default = _DEFAULTS.get(field)
+    if isinstance(default, bool):
+        on, _, off = name.partition("/")
+        default = (on if default else off).removeprefix("--")
+    shown = f"{text} [default: {default}]" if isinstance(default, (str, int)) else text
+    # rich would read the brackets of the default as markup.
+    return Option(name, help=shown.replace("[default", "\\[default"), rich_help_panel=panel, show_default=False)
+
+
+_SIZE, _METHOD, _FILE, _RUN = "Size: exactly one of the first three", "Method", "Files", "Run"
+
+Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
+MoreAudio = Annotated[list[Path] | None, Argument(metavar="[AUDIO]", help="More of --audio.", show_default=False)]
+Audio = Annotated[list[Path], Option("--audio", help="Recordings of your speech, files or folders; no texts needed.")]
+Out = Annotated[Path, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
+Force = Annotated[bool, Option("--force", help="Replace an existing bundle.")]
+
+Size = Annotated[str | None, _option(_SIZE, "--budget", "Bytes of the model files: 24MB, 24MiB or 24000000.")]
+AvgBits = Annotated[float | None, _option(_SIZE, "--avg-bits", "Average file bits a weight, such as 4.5.")]
+UniformBits = Annotated[int | None, _option(_SIZE, "--uniform-bits", "Bits of every layer, whatever the size.")]
+BudgetKind = Annotated[
+    str | None,
+    _option(_SIZE, "--budget-kind", "file: the real bytes; paper: bits/8 of the weights alone. [default: file]"),
+]
+MinBits = Annotated[int | None, _option(_SIZE, "--min-bits", "Narrowest width.")]
+MaxBits = Annotated[int | None, _option(_SIZE, "--max-bits", "Widest width.")]
+Fill = Annotated[bool | None, _option(_SIZE, "--fill/--no-fill", "Give left-over bytes back to layers.")]
+
+Sensitivity = Annotated[str | None, _option(_METHOD, "--sensitivity", "How layers are ranked.")]
+Allocation = Annotated[str | None, _option(_METHOD, "--allocation", "How bits are assigned.")]
+Order = Annotated[
+    str | None, _option(_METHOD, "--order", "Layers that lose bits first: descending sensitivity, ascending, shuffled.")
+]
+Calibration = Annotated[str | None, _option(_METHOD, "--calibration", "How scales are found.")]
+Rounding = Annotated[str | None, _option(_METHOD, "--rounding", "How weights are rounded.")]
+Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
+Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
+Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
+Recipe = Annotated[str | None, _option(_METHOD, "--recipe", "Named set of options.")]
+Rules = Annotated[Path | None, _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions.")]
+
+Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
+Language = Annotated[str | None, _option(_RUN, "--language", "Their language, such as de. [default: detect]")]
+MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to calibrate on.")]
+Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]
+Cache = Annotated[Path | None, _option(_RUN, "--cache", "Folder for statistics that later runs use again.")]
+DumpIr = Annotated[Path | None, _option(_RUN, "--dump-ir", "Folder for the graph after each pass.")]

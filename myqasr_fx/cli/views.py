@@ -1,0 +1,83 @@
+"""What ``quantize`` and ``inspect`` print about a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from myqasr_fx.bundle import BundleManifest, LayerRecord, QuantizedBundle
+from myqasr_fx.units import format_seconds
+
+
+def bundle_data(bundle: QuantizedBundle) -> dict[str, Any]:
+    """The manifest with the bundle's path."""
+    return {"path": str(bundle.path), **asdict(bundle.manifest)}
+
+
+def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType:
+    """What was made, how large it is and how well it computes.
+
+    Args:
+        bundle: The bundle.
+        place: What to say instead of its path.
+    """
+    manifest = bundle.manifest
+    checked = manifest.verification
+    rows = [
+        ("model", f"{manifest.model} ({manifest.family})"),
+        ("bundle", place or str(bundle.path)),
+        ("bytes", _bytes(manifest)),
+        ("bits", f"{manifest.file_bits_per_weight:.2f} a weight in the files, {_widths(manifest)}"),
+        ("calibration", f"{manifest.calibration.clips} clips, {format_seconds(manifest.calibration.seconds)}"),
+        (
+            "verified",
+            f"{checked.agreement:.2%} of {checked.tokens} best tokens as in torch on {checked.clips} clips; "
+            f"error {checked.exact_error:.1e} exact, {checked.shipped_error:.1e} as shipped",
+        ),
+    ]
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        grid.add_row(Text(name, "bold"), Text(value))
+    notes = [manifest.calibration.note] if manifest.calibration.note else []
+    notes += [f"not used: {reason}" for reason in manifest.calibration.rejected]
+    return Group(grid, *(Text(note, "yellow") for note in notes))
+
+
+def layer_table(manifest: BundleManifest) -> Table:
+    """One row a layer, in network order."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("layer", "op", "shape"):
+        table.add_column(name, no_wrap=True)
+    for name in ("bits", "scale", "sensitivity", "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("executes")
+    for layer in manifest.layers:
+        shape = "x".join(map(str, layer.shape)) or "-"
+        scale = ", ".join(dict.fromkeys(block.granularity or "float" for block in layer.blocks)) or "-"
+        sensitivity = f"{layer.sensitivity:.3g}"
+        cells = (layer.name, layer.op, shape, _bits(layer), scale, sensitivity, f"{layer.bytes:,}", layer.executes)
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _bytes(manifest: BundleManifest) -> str:
+    size = f"{manifest.model_bytes:,}"
+    if manifest.budget_bytes is None:
+        return size
+    return f"{size} of {manifest.budget_bytes:,} ({manifest.model_bytes / manifest.budget_bytes:.1%})"
+
+
+def _widths(manifest: BundleManifest) -> str:
+    widths = sorted({block.bits for layer in manifest.layers for block in layer.blocks})
+    return f"{len(manifest.layers)} layers at {', '.join(map(str, widths))} bits"
+
+
+def _bits(layer: LayerRecord) -> str:
+    """The widths of the blocks, or the mean when there are many."""
+    widths = [str(block.bits) for block in layer.blocks]
+    return "-" if layer.bits is None else "/".join(widths) if len(widths) < 4 else f"{layer.bits:.2f}"

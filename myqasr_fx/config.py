@@ -1,0 +1,205 @@
+"""The options of ``quantize`` as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from myqasr_fx.choices import check_choice
+from myqasr_fx.errors import OptionError
+from passes.allocation.problem import Order
+from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
+
+OPSETS = range(21, 26)
+"""From the first with 4-bit integers in DequantizeLinear to the newest, with 2-bit integers."""
+
+_FLOATS = (HALF_BITS, FLOAT_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How large the quantized model may be; exactly one of the first three.
+
+    Args:
+        bytes: Sum of the bytes of the model files.
+        avg_bits: Average file bits a weight, scales and float leftovers included.
+        uniform_bits: Width of every layer, without a bound on the bytes.
+        kind: ``file`` counts the bytes that the files will have; ``paper`` counts sum of bits/8 of the weights alone.
+    """
+
+    bytes: int | None = None
+    avg_bits: float | None = None
+    uniform_bits: int | None = None
+    kind: Literal["file", "paper"] = "file"
+
+    def __post_init__(self) -> None:
+        sizes = {"budget": self.bytes, "avg-bits": self.avg_bits, "uniform-bits": self.uniform_bits}
+        given = [name for name, value in sizes.items() if value is not None]
+        if len(given) != 1:
+            raise OptionError(f"expected exactly one of {', '.join(sizes)}, got {' and '.join(given) or 'none'}")
+        _expect(self.kind in ("file", "paper"), "budget kind", self.kind, "file or paper")
+        _expect(self.bytes is None or _is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
+        _expect(self.avg_bits is None or 0 < self.avg_bits <= FLOAT_BITS, "average bits", self.avg_bits, "0 to 32")
+        if self.uniform_bits is not None:
+            _expect(_is_width(self.uniform_bits, self.kind), "uniform bits", self.uniform_bits, _widths(self.kind))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRule:
+    """What a rules file says about the layers whose names match.
+
+    Args:
+        match: Glob over layer names, such as ``model.decoder.*``.
+        bits: Fixed width, 1 to 8; the allocation leaves the layer alone.
+        keep: 16 or 32: the layer stays in float of that width.
+        granularity: ``tensor``, ``channel`` or ``group:N`` instead of the global one.
+    """
+
+    match: str
+    bits: int | None = None
+    keep: int | None = None
+    granularity: str | None = None
+
+    def __post_init__(self) -> None:
+        name = f"rule for {self.match!r}:"
+        if not self.match or (self.bits, self.keep, self.granularity) == (None, None, None):
+            raise OptionError(f"{name} expected a glob and one of bits, keep or granularity")
+        if self.bits is not None and self.keep is not None:
+            raise OptionError(f"{name} bits and keep exclude each other")
+        _expect(self.bits is None or _is_int(self.bits, 1, MAX_PACKED_BITS), f"{name} bits", self.bits, "1 to 8")
+        _expect(self.keep is None or self.keep in _FLOATS, f"{name} keep", self.keep, "16 or 32")
+        if self.granularity is not None:
+            Granularity.parse(str(self.granularity))
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeConfig:
+    """Every choice of a run, resolved.
+
+    Args:
+        budget: Size of the result.
+        recipe: Name of the recipe that the choices started from; it has no effect of its own.
+        sensitivity: Name in ``passes.sensitivity``.
+        allocation: Name in ``passes.allocation``.
+        order: Which layers lose bits first: ``descending`` sensitivity, ``ascending`` or ``shuffled``.
+        calibration: Name in ``passes.calibration``.
+        rounding: Name in ``passes.rounding``.
+        granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
+        symmetric: No zero points for weights.
+        activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
+        activation_bits: Width of quantized activations.
+        min_bits: Narrowest width that the allocation may take.
+        max_bits: Widest width that the allocation may take.
+        fill: Give left-over bytes back to lowered layers.
+        max_clips: Most windows of 30 s to calibrate on.
+        opset: ONNX opset of the files.
+        seed: Of the shuffled order and the choice of windows.
+        language: ISO 639-1 code for a multilingual model; None detects it.
+        rules: Per-layer exceptions; the first that matches counts.
+        cache: Folder for statistics that later runs use again.
+        dump_ir: Folder for the graphs after each pass.
+
+    Raises:
+        OptionError: A value is unknown, not available yet, out of range or at odds with another.
+        QuantizationError: The granularity cannot be parsed.
+    """
+
+    budget: Budget
+    recipe: str = "default"
+    sensitivity: str = "median"
+    allocation: str = "uniformity"
+    order: Order = "descending"
+    calibration: str = "min_max"
+    rounding: str = "rtn"
+    granularity: str = "group:64"
+    symmetric: bool = False
+    activations: str = "float"
+    activation_bits: int = 8
+    min_bits: int = 1
+    max_bits: int = FLOAT_BITS
+    fill: bool = True
+    max_clips: int = 32
+    opset: int = 21
+    seed: int = 0
+    language: str | None = None
+    rules: tuple[LayerRule, ...] = ()
+    cache: Path | None = None
+    dump_ir: Path | None = None
+
+    def __post_init__(self) -> None:
+        for option in ("recipe", "sensitivity", "allocation", "calibration", "rounding"):
+            check_choice(option, getattr(self, option))
+        kind = self.budget.kind
+        _expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))
+        _expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
+        _expect(self.activation_bits == 8, "activation bits", self.activation_bits, "8, the only width available yet")
+        _expect(_is_width(self.min_bits, kind), "min bits", self.min_bits, _widths(kind))
+        _expect(_is_width(self.max_bits, kind), "max bits", self.max_bits, _widths(kind))
+        _expect(self.min_bits <= self.max_bits, "min bits", self.min_bits, f"at most max bits ({self.max_bits})")
+        _expect(_is_int(self.max_clips, 1), "max clips", self.max_clips, "at least 1")
+        _expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
+        _expect(_is_int(self.seed, 0), "seed", self.seed, "at least 0")
+        for option in ("symmetric", "fill"):
+            _expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
+        _expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
+        if self.budget.uniform_bits is not None and self.allocation != "uniform":
+            raise OptionError(f"uniform bits with allocation {self.allocation!r}", hint="take --allocation uniform")
+        self._check_groups()
+
+    def _check_groups(self) -> None:
+        for text in (self.granularity, *(r.granularity for r in self.rules if r.granularity)):
+            if Granularity.parse(str(text)).kind == "group" and self.activations == "int8":
+                raise OptionError(
+                    f"granularity {text} with int8 activations: an integer matrix product has one scale an output "
+                    "channel, so the scales of groups cannot be taken out of its sum",
+                    hint="take --granularity channel or tensor, or --activations float",
+                )
+
+    def rule_for(self, layer: str) -> LayerRule | None:
+        """The first rule that matches the layer's name."""
+        return next((r for r in self.rules if fnmatchcase(layer, r.match)), None)
+
+    def check_rules(self, layers: tuple[str, ...]) -> None:
+        """Refuses a rule that matches none of the model's layers.
+
+        Raises:
+            OptionError: A rule matches nothing.
+        """
+        for rule in self.rules:
+            if not any(fnmatchcase(layer, rule.match) for layer in layers):
+                raise OptionError(
+                    f"rule for {rule.match!r} matches none of {len(layers)} layers",
+                    hint=f"the names look like {', '.join(layers[:2])}; `myqasr inspect` lists them",
+                )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``myqasr.json``: all choices that shape the files, no folder of this machine."""
+        plain: dict[str, Any] = {}
+        for field in fields(self):
+            if field.name not in ("budget", "rules", "cache", "dump_ir"):
+                plain[field.name] = getattr(self, field.name)
+        plain["budget"] = {f.name: getattr(self.budget, f.name) for f in fields(Budget)}
+        plain["rules"] = [
+            {f.name: getattr(rule, f.name) for f in fields(LayerRule) if getattr(rule, f.name) is not None}
+            for rule in self.rules
+        ]
+        return plain
+
+
+def _is_int(value: object, low: int, high: int = 2**63) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_width(value: object, kind: str) -> bool:
+    return _is_int(value, 1, FLOAT_BITS) and (kind == "paper" or value in _FLOATS or _is_int(value, 1, MAX_PACKED_BITS))
+
+
+def _widths(kind: str) -> str:
+    return "1 to 8, 16 or 32" if kind == "file" else "1 to 32"
+
+
+def _expect(holds: bool, what: str, got: object, expected: str) -> None:
+    if not holds:
+        raise OptionError(f"{what} {got!r}: expected {expected}")

@@ -1,0 +1,63 @@
+"""The front end's errors, all below :class:`~passes.errors.MyqasrError`."""
+
+from __future__ import annotations
+
+from passes.errors import (
+    AllocationError,
+    BudgetError,
+    MyqasrError,
+    PassError,
+    PassOrderError,
+    QuantizationError,
+    VerificationError,
+)
+
+__all__ = [
+    "AllocationError",
+    "AudioError",
+    "BudgetError",
+    "BundleError",
+    "CaptureError",
+    "EvaluationError",
+    "ExportError",
+    "ModelError",
+    "MyqasrError",
+    "OptionError",
+    "OutputError",
+    "PassError",
+    "PassOrderError",
+    "QuantizationError",
+    "VerificationError",
+]
+
+
+class ModelError(MyqasrError):
+    """A model cannot be found, read or used: name, folder, file format, checksum or family."""
+
+
+class AudioError(MyqasrError):
+    """Audio cannot be found, read or used: path, format, length or samples."""
+
+
+class CaptureError(MyqasrError):
+    """A network cannot be captured as graphs."""
+
+
+class ExportError(MyqasrError):
+    """A lowered program cannot be written as ONNX."""
+
+
+class BundleError(MyqasrError):
+    """A bundle cannot be read: a file is missing, damaged or of another version."""
+
+
+class OutputError(MyqasrError):
+    """The output folder exists, cannot be written or has no room left."""
+
+
+class EvaluationError(MyqasrError):
+    """An evaluation has nothing to score: manifest, filter or reference text."""
+
+
+class OptionError(MyqasrError):
+    """An option's value is unknown, out of range or at odds with another option."""

@@ -1,0 +1,28 @@
+"""Scores a runtime on a manifest: word and character error rates, intervals, divergence from full precision."""
+
+from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
+from myqasr_fx.evaluate.divergence import Divergence, measure_divergence
+from myqasr_fx.evaluate.evaluator import Evaluation, ScoredUtterance, evaluate, paired_wer_difference
+from myqasr_fx.evaluate.manifest import Utterance, parse_filters, read_manifest
+from myqasr_fx.evaluate.wer import ErrorCount, Normalizer, character_errors, normalize, normalize_plain, word_errors
+
+__all__ = [
+    "Divergence",
+    "ErrorCount",
+    "Evaluation",
+    "Interval",
+    "Normalizer",
+    "ScoredUtterance",
+    "Utterance",
+    "character_errors",
+    "difference_interval",
+    "evaluate",
+    "measure_divergence",
+    "normalize",
+    "normalize_plain",
+    "paired_wer_difference",
+    "parse_filters",
+    "rate_interval",
+    "read_manifest",
+    "word_errors",
+]

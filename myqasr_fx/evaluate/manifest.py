@@ -1,0 +1,113 @@
+"""Manifests: one JSON object a line with ``audio``, ``text`` and whatever else describes the recording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from myqasr_fx.errors import EvaluationError
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A recording and what is said in it.
+
+    Args:
+        audio: File.
+        text: Reference.
+        lang: ISO 639-1 code; None when the manifest does not say.
+        fields: The whole line, for filters.
+    """
+
+    audio: Path
+    text: str
+    lang: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
+
+
+def parse_filters(texts: Iterable[str]) -> dict[str, str]:
+    """Reads ``key=value`` texts; ``gender=null`` finds lines without a gender.
+
+    Raises:
+        EvaluationError: A text is no pair, or two name one key.
+    """
+    filters: dict[str, str] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not (key and sign):
+            raise EvaluationError(f"filter {text!r}: expected key=value", hint="for example lang=en")
+        if filters.get(key, value) != value:
+            raise EvaluationError(f"filter {key}: both {filters[key]!r} and {value!r}", hint="no line can match")
+        filters[key] = value
+    return filters
+
+
+def read_manifest(
+    path: str | Path, filters: Mapping[str, str] | None = None, limit: int | None = None
+) -> tuple[Utterance, ...]:
+    """Utterances of a manifest, in its order.
+
+    Args:
+        path: JSONL file; audio paths are relative to its folder.
+        filters: Keys and the values, as text, that a line must have.
+        limit: Most utterances, the first ones.
+
+    Raises:
+        EvaluationError: The manifest cannot be read, a line is malformed, no line matches, or a recording is missing.
+    """
+    path = Path(path).expanduser()
+    lines = _read_lines(path)
+    filters = filters or {}
+    known = sorted({key for line in lines for key in line})
+    for key in filters:
+        if key not in known:
+            raise EvaluationError(f"{path}: no line has {key!r}", hint=f"the keys are {', '.join(known)}")
+    chosen = [line for line in lines if all(_text(line.get(key)) == value for key, value in filters.items())]
+    if limit is not None and limit < 1:
+        raise EvaluationError(f"limit {limit}: expected at least 1")
+    utterances = tuple(
+        Utterance(path.parent / line["audio"], line["text"], line.get("lang"), line) for line in chosen[:limit]
+    )
+    _check(path, utterances, filters)
+    return utterances
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        texts = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{path}: cannot be read: {error}", hint="give a JSONL manifest") from error
+    lines: list[dict[str, Any]] = []
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+        except ValueError as error:
+            raise EvaluationError(f"{path}, line {number}: no JSON: {error}") from error
+        if not isinstance(line, dict) or not all(isinstance(line.get(key), str) for key in ("audio", "text")):
+            raise EvaluationError(f"{path}, line {number}: expected an object with texts 'audio' and 'text'")
+        lines.append(line)
+    if not lines:
+        raise EvaluationError(f"{path}: holds no line")
+    return lines
+
+
+def _check(path: Path, utterances: Sequence[Utterance], filters: Mapping[str, str]) -> None:
+    if not utterances:
+        wanted = " and ".join(f"{key}={value}" for key, value in filters.items())
+        raise EvaluationError(f"{path}: no line has {wanted}")
+    missing = [utterance.audio for utterance in utterances if not utterance.audio.is_file()]
+    if missing:
+        raise EvaluationError(f"{path}: {len(missing)} recordings are missing, the first is {missing[0]}")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

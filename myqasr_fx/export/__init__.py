@@ -1,0 +1,1 @@
+"""From a lowered graph to an ONNX file of standard operators."""

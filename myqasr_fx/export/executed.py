@@ -1,0 +1,96 @@
+"""What onnxruntime really runs: the optimized graph, read back."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+import onnx
+import onnxruntime
+
+from myqasr_fx.errors import VerificationError
+
+FUSED = ("MatMulNBits", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearConv")
+"""Kernels that read low-bit weights."""
+
+
+class Unfused(StrEnum):
+    """Why a quantized weight is not read by a low-bit kernel; nothing else is accepted."""
+
+    EMBEDDING_ROWS = "embedding rows"
+    FOLDED = "folded to float at load"
+    KEPT_FLOAT = "kept in float"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedGraph:
+    """Operators of one file after onnxruntime's own optimization.
+
+    Args:
+        op_types: Operator type to count.
+        unfused: Names of DequantizeLinear nodes over stored weights that would run again on every call.
+    """
+
+    op_types: Mapping[str, int]
+    unfused: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "op_types", MappingProxyType(dict(self.op_types)))
+
+    @property
+    def fused(self) -> int:
+        """Nodes that read low-bit weights."""
+        return sum(self.op_types.get(kind, 0) for kind in FUSED)
+
+
+def executed_graph(path: Path, options: Mapping[str, str]) -> ExecutedGraph:
+    """Loads a file as a client does and reads back what onnxruntime made of it.
+
+    Args:
+        path: An ONNX file.
+        options: Session configuration entries.
+
+    Raises:
+        VerificationError: onnxruntime refuses the file.
+    """
+    session_options = onnxruntime.SessionOptions()
+    session_options.log_severity_level = 4
+    for key, value in options.items():
+        session_options.add_session_config_entry(key, value)
+    with tempfile.TemporaryDirectory() as folder:
+        optimized = Path(folder) / "optimized.onnx"
+        session_options.optimized_model_filepath = str(optimized)
+        try:
+            onnxruntime.InferenceSession(path, session_options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise VerificationError(f"onnxruntime {onnxruntime.__version__} refuses {path.name}: {error}") from error
+        graph = onnx.load(optimized, load_external_data=False).graph
+    stored = {tensor.name for tensor in graph.initializer}
+    unfused = tuple(n.name for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored)
+    return ExecutedGraph(Counter(node.op_type for node in graph.node), unfused)
+
+
+def check_executed(path: Path, options: Mapping[str, str], expected: int) -> ExecutedGraph:
+    """The executed graph of a file, refused when a weight would be dequantized on every call.
+
+    Args:
+        path: An ONNX file.
+        options: Session configuration entries.
+        expected: Matrix products over low-bit weights in the file.
+
+    Raises:
+        VerificationError: A DequantizeLinear is left over a stored weight, or fewer kernels than expected are fused.
+    """
+    executed = executed_graph(path, options)
+    if executed.unfused or executed.fused < expected:
+        left = ", ".join(executed.unfused[:3]) or "none left"
+        raise VerificationError(
+            f"{path.name}: {executed.fused} of {expected} low-bit matrix products run fused; DequantizeLinear: {left}",
+            hint="update onnxruntime, or keep these layers in float with --rules",
+        )
+    return executed

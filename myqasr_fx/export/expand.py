@@ -1,0 +1,113 @@
+"""Replaces the ``myqasr`` placeholders of an exported model by operators of ``ai.onnx`` alone.
+
+| placeholder | becomes | onnxruntime runs |
+| --- | --- | --- |
+| DequantizeWeight, matmul form | codes, DequantizeLinear(axis 0, block_size) | MatMulNBits |
+| DequantizeWeight, integer form | int8 codes, DequantizeLinear(axis 1) | MatMulIntegerToFloat or QLinearMatMul |
+| DequantizeWeight, folded form | Cast, Sub, Mul, Transpose | a float constant made at load |
+| DequantizeRows | Gather of packed rows, Cast, Sub, Mul | the same, on the looked-up rows |
+| QuantizeDequantize | QuantizeLinear, DequantizeLinear | part of the integer kernels |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+
+import numpy as np
+import onnx_ir as ir
+
+from myqasr_fx.errors import ExportError
+from myqasr_fx.export.dequantize import READERS, rows
+from myqasr_fx.export.emitter import Emitter
+from myqasr_fx.export.placeholders import DEQUANTIZE_ROWS, DEQUANTIZE_WEIGHT, DOMAIN, QUANTIZE_DEQUANTIZE
+from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
+from passes.naming import free_name
+from passes.qdq_ops import FORM_INTEGER, FORM_MATMUL
+
+
+def expand_placeholders(model: ir.Model) -> ir.Model:
+    """Rewrites ``model`` in place until no ``myqasr`` node is left.
+
+    Raises:
+        ExportError: A placeholder is of no known kind, or reads something that is not stored.
+    """
+    emitter = Emitter(model.graph)
+    placeholders = [node for node in model.graph if node.domain == DOMAIN]
+    readers = _readers(emitter, [node for node in placeholders if node.op_type != QUANTIZE_DEQUANTIZE])
+    for node in placeholders:
+        reader = readers.get(_tensors(node))
+        emitter.before(node, reader.weight.name if reader else "")
+        for use, position in list(node.outputs[0].uses()):
+            use.replace_input_with(position, _weight(reader, node) if reader else _activation(emitter, node))
+        model.graph.remove(node, safe=True)
+    model.opset_imports.pop(DOMAIN, None)
+    return model
+
+
+_Tensors = tuple[ir.Value | None, ...]
+
+
+def _readers(emitter: Emitter, nodes: Sequence[ir.Node]) -> dict[_Tensors, WeightReader]:
+    """One reader a weight, in place of the initializers that hold it now.
+
+    The exporter may have merged equal tensors of different layers: only all together they tell a weight.
+    """
+    weights: dict[_Tensors, StoredWeight] = {}
+    for node in nodes:
+        if (tensors := _tensors(node)) not in weights:
+            weights[tensors] = _stored(node, {weight.name for weight in weights.values()})
+    for value in {value for tensors in weights for value in tensors if value is not None}:
+        emitter.graph.initializers.pop(value.name or "")
+    return {tensors: WeightReader(emitter, weight) for tensors, weight in weights.items()}
+
+
+def _tensors(node: ir.Node) -> _Tensors:
+    """Codes, scales and zero points (None when symmetric) that a weight placeholder reads."""
+    inputs = (*node.inputs[node.op_type == DEQUANTIZE_ROWS :], None)
+    return inputs[:3]
+
+
+def _stored(node: ir.Node, taken: Set[str]) -> StoredWeight:
+    """The block that ``node`` reads, under a name that is not ``taken``."""
+    packed, scale, zero_point = _tensors(node)
+    if packed is None or scale is None or packed.const_value is None or scale.const_value is None or not packed.name:
+        raise ExportError(f"{node.name}: codes and scales must be stored in the graph")
+    kernels = (FORM_MATMUL, FORM_INTEGER)
+    readings = [reading for use in packed.consumers() for reading in use.outputs[0].uses()]
+    return StoredWeight(
+        name=free_name(packed.name.removesuffix("_packed").replace(".weight_block", "."), taken),
+        bits=node.attributes["bits"].as_int(),
+        shape=tuple(node.attributes["shape"].as_ints()),
+        packed=packed.const_value.numpy(),
+        scale=scale.const_value.numpy(),
+        zero_point=None if zero_point is None or zero_point.const_value is None else zero_point.const_value.numpy(),
+        plain=len(readings) > 1 or _form(node) not in kernels,
+    )
+
+
+def _form(node: ir.Node) -> str:
+    """The form in which a placeholder wants the weight; empty for looked-up rows."""
+    return node.attributes["form"].as_string() if node.op_type == DEQUANTIZE_WEIGHT else ""
+
+
+def _weight(reader: WeightReader, node: ir.Node) -> ir.Value:
+    """The operators of a weight placeholder."""
+    if node.op_type == DEQUANTIZE_ROWS and node.inputs[0] is not None:
+        return rows(reader, node.inputs[0])
+    if node.op_type != DEQUANTIZE_WEIGHT:
+        raise ExportError(f"{node.name}: placeholder {node.op_type} cannot be expanded")
+    form = node.attributes["form"].as_string()
+    if form not in READERS:
+        raise ExportError(f"{node.name}: form {form!r}, expected one of {', '.join(READERS)}")
+    return READERS[form](reader)
+
+
+def _activation(emitter: Emitter, node: ir.Node) -> ir.Value:
+    """A static QuantizeLinear and DequantizeLinear pair, unsigned 8 bits."""
+    bits = node.attributes["bits"].as_int()
+    if bits != 8:
+        raise ExportError(f"{bits}-bit activations cannot be exported", hint="use 8; other widths evaluate in torch")
+    scale = emitter.constant(np.array(node.attributes["scale"].as_float(), np.float32))
+    zero_point = emitter.byte(node.attributes["zero_point"].as_int())
+    quantized = emitter.op("QuantizeLinear", node.inputs[0], scale, zero_point)
+    return emitter.op("DequantizeLinear", quantized, scale, zero_point)

@@ -1,0 +1,197 @@
+"""How one block of quantized rows lies in the file, and the operators that read it back.
+
+Codes, scales and zero points are (K, n), (G, n) and (G, n), the transposed weight. Widths 4 and 8 are native INT4/INT8
+(UINT4/UINT8 with a zero point), at opset 25 also 2; the others are packed fields that the graph unpacks::
+
+    field (K/per, n) -> BitShift(RIGHT, [0, w, …]) -> BitwiseAnd -> Reshape(K, n) -> BitShift(LEFT, offset) -> BitwiseOr
+    -> Cast(UINT4 | UINT8)
+
+onnxruntime folds that into one constant when it loads the file. A block whose rows are looked up keeps its fields at
+every width, since Gather reads no 4-bit tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from myqasr_fx.errors import ExportError
+from myqasr_fx.export.emitter import Emitter
+from passes.affine import step, zero_point_bits
+from passes.packing import PackedField, split, unpack
+
+KERNEL_GROUPS = (256, 128, 64, 32, 16)
+"""Group sizes that MatMulNBits takes."""
+
+_CONTAINERS = {2: (ir.DataType.INT2, ir.DataType.UINT2), 4: (ir.DataType.INT4, ir.DataType.UINT4)}
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def native_widths(opset: int) -> tuple[int, ...]:
+    """Widths that the format has element types for.
+
+    Source: ONNX opset 21 (INT4, UINT4) and opset 25 (INT2, UINT2).
+    """
+    return (2, 4, 8) if opset >= 25 else (4, 8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredWeight:
+    """One block as it arrives from the lowered graph.
+
+    Args:
+        name: Layer and block, the stem of its initializers' names.
+        bits: 1 to 8.
+        shape: The weight's own, (n, …).
+        packed: Packed codes over (K, n).
+        scale: (G, n), float16; 1 for an axis that shares it.
+        zero_point: Packed zero points of the scale's shape, or None when symmetric.
+        plain: True when something else than a kernel reads the codes too: looked-up rows, a folded weight.
+    """
+
+    name: str
+    bits: int
+    shape: tuple[int, ...]
+    packed: Bytes
+    scale: npt.NDArray[np.float16]
+    zero_point: Bytes | None
+    plain: bool
+
+    @property
+    def rows(self) -> int:
+        """Outputs n."""
+        return self.shape[0]
+
+    @property
+    def cols(self) -> int:
+        """Inputs K."""
+        return prod(self.shape[1:])
+
+    @property
+    def groups(self) -> int:
+        """Scales a row, G."""
+        return int(self.scale.shape[0])
+
+    @property
+    def code_step(self) -> int:
+        """Distance of neighbouring codes, in scales."""
+        return step(self.bits, self.zero_point is None)
+
+    @property
+    def container(self) -> ir.DataType:
+        """Element type of the codes that the kernel reads."""
+        top = self.code_step * (2**self.bits - 1)
+        return ir.DataType.UINT4 if top < 16 else ir.DataType.UINT8
+
+
+class WeightReader:
+    """Emits the operators that read one stored weight; its tensors are written once however often it is read."""
+
+    def __init__(self, emitter: Emitter, weight: StoredWeight) -> None:
+        self.emitter, self.weight = emitter, weight
+        self._stored: dict[str, ir.Value] = {}
+
+    def fields(self) -> list[tuple[PackedField, ir.Value]]:
+        """Packed fields and their initializers: (K / per, n), flat when K does not divide."""
+        weight = self.weight
+        aligned = weight.cols % 8 == 0
+        found = []
+        for field in split(weight.packed, weight.cols * weight.rows, weight.bits):
+            data = field.data.reshape(-1, weight.rows) if aligned else field.data
+            found.append((field, self._store(f"{weight.name}.codes{field.width}", ir.Tensor(data))))
+        return found
+
+    def codes(self) -> ir.Value:
+        """(K, n) uint8 codes times their step."""
+        size = (self.weight.cols, self.weight.rows)
+        return self._spread(unpack_fields(self.emitter, self.fields(), size))
+
+    def rows(self, indices: ir.Value) -> ir.Value:
+        """(K, m) uint8 codes of the rows at ``indices`` (m), times their step."""
+        gathered = [(field, self.emitter.op("Gather", value, indices, axis=1)) for field, value in self.fields()]
+        return self._spread(unpack_fields(self.emitter, gathered, (self.weight.cols, -1)))
+
+    def stored_scale(self) -> ir.Value:
+        """(G, n) float16 scales."""
+        return self._store(f"{self.weight.name}.scale", ir.Tensor(self.weight.scale))
+
+    def scale(self) -> ir.Value:
+        """(G, n) float32 scales."""
+        return self.emitter.cast(self.stored_scale(), ir.DataType.FLOAT)
+
+    def zero_point(self) -> ir.Value:
+        """(G, n) uint8 zero points; (1, 1) when symmetric."""
+        weight, emitter = self.weight, self.emitter
+        if weight.zero_point is None:
+            return emitter.constant(np.full((1, 1), 1 << (weight.bits - 1), np.uint8))
+        shape, bits = weight.scale.shape, zero_point_bits(weight.bits)
+        parts = [
+            (field, self._store(f"{weight.name}.zero_point{field.width}", ir.Tensor(field.data)))
+            for field in split(weight.zero_point, prod(shape), bits)
+        ]
+        return unpack_fields(emitter, parts, shape)
+
+    def native(self) -> tuple[ir.Value, ir.Value | None] | None:
+        """Codes and zero points (None when symmetric) as native tensors, where the format has this width."""
+        weight = self.weight
+        if weight.plain or weight.bits not in native_widths(self.emitter.opset):
+            return None
+        signed = weight.zero_point is None
+        codes = self._native(f"{weight.name}.codes", weight.packed, (weight.cols, weight.rows), signed)
+        if weight.zero_point is None:
+            return codes, None
+        return codes, self._native(f"{weight.name}.zero_point", weight.zero_point, weight.scale.shape, False)
+
+    def _native(self, name: str, packed: Bytes, shape: Sequence[int], signed: bool) -> ir.Value:
+        bits = self.weight.bits
+        codes = unpack(split(packed, prod(shape), bits), bits, tuple(shape))
+        if signed:
+            codes = (codes ^ np.uint8(1 << (bits - 1))) & np.uint8((1 << bits) - 1)  # two's complement of code - middle
+        if bits == 8:
+            return self._store(name, ir.Tensor(codes.view(np.int8) if signed else codes))
+        per = 8 // bits  # codes of one byte, the first in its lowest bits
+        planes = np.append(codes.reshape(-1), np.zeros(-codes.size % per, np.uint8)).reshape(-1, per)
+        packed = np.bitwise_or.reduce(planes << np.arange(0, 8, bits, dtype=np.uint8), axis=1)
+        return self._store(name, ir.PackedTensor(packed, _CONTAINERS[bits][not signed], shape=tuple(shape)))
+
+    def _spread(self, codes: ir.Value) -> ir.Value:
+        """Codes times their step, a power of two."""
+        shift = self.weight.code_step.bit_length() - 1
+        return self.emitter.op("BitShift", codes, self.emitter.byte(shift), direction="LEFT") if shift else codes
+
+    def _store(self, name: str, tensor: ir.TensorProtocol) -> ir.Value:
+        if name not in self._stored:
+            self._stored[name] = self.emitter.initializer(name, tensor)
+        return self._stored[name]
+
+
+def unpack_fields(emitter: Emitter, fields: Sequence[tuple[PackedField, ir.Value]], shape: Sequence[int]) -> ir.Value:
+    """Operators that join packed fields into uint8 codes of ``shape`` (at most one -1)."""
+    codes: ir.Value | None = None
+    for field, value in fields:
+        part = _unpack_field(emitter, field, value, shape)
+        codes = part if codes is None else emitter.op("BitwiseOr", codes, part)
+    if codes is None:
+        raise ExportError("a weight without packed fields")
+    return codes
+
+
+def _unpack_field(emitter: Emitter, field: PackedField, value: ir.Value, shape: Sequence[int]) -> ir.Value:
+    """Codes of one field, shifted to their place."""
+    if field.width == 8:
+        return emitter.reshape(value, shape)
+    rank = 1 if value.const_value is not None and len(value.const_value.shape) == 1 else 2
+    shifts = np.arange(0, 8, field.width, dtype=np.uint8).reshape(-1, *[1] * rank)
+    codes = emitter.op("BitShift", value, emitter.constant(shifts), direction="RIGHT")
+    codes = emitter.op("BitwiseAnd", codes, emitter.byte((1 << field.width) - 1))
+    count = prod(shape)
+    if count > 0 and field.data.size * 8 // field.width != count:
+        codes = emitter.op("Slice", emitter.reshape(codes, [-1]), emitter.integers(0), emitter.integers(count))
+    codes = emitter.reshape(codes, shape)
+    return emitter.op("BitShift", codes, emitter.byte(field.offset), direction="LEFT") if field.offset else codes

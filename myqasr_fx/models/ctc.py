@@ -1,0 +1,58 @@
+"""The CTC family: one encoder from samples to a token a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
+from tokenizers.models import WordLevel
+from transformers import AutoModelForCTC, PreTrainedModel, PreTrainedTokenizerBase
+
+from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.capture import capture_ctc
+from myqasr_fx.models.configs import write_tokenizer_config
+from myqasr_fx.models.folder import load_weights
+from myqasr_fx.models.generation import GenerationSettings
+from myqasr_fx.models.speech_model import SpeechModel
+from passes.base import Program
+
+
+class Ctc:
+    """Wav2Vec2, Wav2Vec2-Conformer, HuBERT, WavLM and Data2Vec-audio with a CTC head."""
+
+    name = "ctc"
+    model_types = frozenset({"wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "data2vec-audio"})
+
+    def load(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase
+    ) -> tuple[PreTrainedModel, GenerationSettings | None]:
+        """The network; it writes no tokens, so there are no settings."""
+        return load_weights(AutoModelForCTC, folder), None
+
+    def capture(self, network: PreTrainedModel) -> Program:
+        """Graph ``model``."""
+        return capture_ctc(network)
+
+    def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
+        """Samples (1, T), normalised as the model was trained."""
+        extract: Any = model.feature_extractor  # typed without its call
+        batch = extract(samples, sampling_rate=SAMPLING_RATE, return_tensors="np")
+        return np.asarray(batch["input_values"], np.float32)
+
+    def write_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        """Writes ``vocab.json``, and a ``tokenizer.json`` for transformers.js, which reads no other form."""
+        tokenizer.save_pretrained(folder)
+        write_tokenizer_config(folder, tokenizer, {"processor_class": "Wav2Vec2Processor"})
+        _fast(tokenizer).save(str(folder / "tokenizer.json"))
+
+
+def _fast(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    """A tokenizer of single characters whose decoder merges repeats and drops the padding token."""
+    delimiter = tokenizer.word_delimiter_token
+    fast = Tokenizer(WordLevel(tokenizer.get_vocab(), unk_token=tokenizer.unk_token))
+    fast.normalizer = normalizers.Replace(" ", delimiter)
+    fast.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    fast.decoder = decoders.CTC(pad_token=tokenizer.pad_token, word_delimiter_token=delimiter)
+    return fast

@@ -1,0 +1,161 @@
+"""How a Whisper model is prompted and which tokens it may write. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from myqasr_fx.errors import ModelError
+
+FILE_NAME = "generation_config.json"
+
+FIRST_MULTILINGUAL_VOCABULARY = 51865
+"""English-only models have 51,864 tokens, multilingual ones more."""
+
+_END = "<|endoftext|>"
+_START = "<|startoftranscript|>"
+_TASKS = ("translate", "transcribe")
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSettings:
+    """Content of ``generation_config.json``, under that file's names; tokens are ids.
+
+    Args:
+        decoder_start_token_id: ``<|startoftranscript|>``.
+        eos_token_id: ``<|endoftext|>``; also pads.
+        no_timestamps_token_id: ``<|notimestamps|>``.
+        prev_sot_token_id: ``<|startofprev|>``.
+        max_length: Tokens of a transcript at most, prompt included.
+        is_multilingual: False for English-only models, which take no language and task tokens.
+        lang_to_id: Language token, for example ``<|de|>``, to its id; empty when English-only.
+        task_to_id: ``transcribe`` and ``translate`` to their ids; empty when English-only.
+        suppress_tokens: Never written.
+        begin_suppress_tokens: Not written right after the prompt.
+        alignment_heads: (layer, head) of the cross-attention that follows time; empty when unknown.
+    """
+
+    decoder_start_token_id: int
+    eos_token_id: int
+    no_timestamps_token_id: int
+    prev_sot_token_id: int
+    max_length: int
+    is_multilingual: bool
+    lang_to_id: Mapping[str, int] = field(default_factory=dict)
+    task_to_id: Mapping[str, int] = field(default_factory=dict)
+    suppress_tokens: tuple[int, ...] = ()
+    begin_suppress_tokens: tuple[int, ...] = ()
+    alignment_heads: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.is_multilingual and not (self.lang_to_id and set(_TASKS) <= set(self.task_to_id)):
+            raise ModelError("a multilingual model without language or task tokens", hint="use its own tokenizer.json")
+        for name in ("lang_to_id", "task_to_id"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        for name in ("suppress_tokens", "begin_suppress_tokens"):
+            object.__setattr__(self, name, tuple(getattr(self, name) or ()))
+        heads = tuple((int(layer), int(head)) for layer, head in self.alignment_heads or ())
+        object.__setattr__(self, "alignment_heads", heads)
+
+    @classmethod
+    def from_vocabulary(
+        cls, vocabulary: Mapping[str, int], *, is_multilingual: bool, max_length: int
+    ) -> GenerationSettings:
+        """What the tokens alone tell: nothing is suppressed but an empty start, and alignment heads stay unknown.
+
+        Raises:
+            ModelError: A special token of Whisper is missing.
+        """
+        start, translate = _token(vocabulary, _START), _token(vocabulary, "<|translate|>")
+        languages = {t: i for t, i in sorted(vocabulary.items(), key=lambda item: item[1]) if start < i < translate}
+        tasks = {name: _token(vocabulary, f"<|{name}|>") for name in _TASKS}
+        end = _token(vocabulary, _END)
+        blank = [vocabulary["Ġ"]] if "Ġ" in vocabulary else []  # byte-level BPE's space
+        return cls(
+            decoder_start_token_id=start,
+            eos_token_id=end,
+            no_timestamps_token_id=_token(vocabulary, "<|notimestamps|>"),
+            prev_sot_token_id=_token(vocabulary, "<|startofprev|>"),
+            max_length=max_length,
+            is_multilingual=is_multilingual,
+            lang_to_id=languages if is_multilingual else {},
+            task_to_id=tasks if is_multilingual else {},
+            begin_suppress_tokens=(*blank, end),
+        )
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> GenerationSettings:
+        """Settings of a ``generation_config.json``; other keys are not looked at.
+
+        Raises:
+            ModelError: A key is missing or malformed.
+        """
+        names = {f.name for f in fields(cls)}
+        try:
+            return cls(**{key: value for key, value in content.items() if key in names})
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{FILE_NAME} is not that of a Whisper model: {error}") from error
+
+    @classmethod
+    def read(cls, folder: Path) -> GenerationSettings:
+        """Settings of ``folder/generation_config.json``.
+
+        Raises:
+            ModelError: The file is missing, no JSON, or incomplete.
+        """
+        try:
+            content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{folder / FILE_NAME}: cannot be read: {error}") from error
+        return cls.from_json(content)
+
+    def to_json(self) -> dict[str, Any]:
+        """Content of ``generation_config.json`` as Optimum, transformers and transformers.js read it."""
+        content: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        content |= {"lang_to_id": dict(self.lang_to_id), "task_to_id": dict(self.task_to_id)}
+        empty_is_absent = ("lang_to_id", "task_to_id", "alignment_heads")
+        content = {key: value for key, value in content.items() if value or key not in empty_is_absent}
+        content |= {
+            "bos_token_id": self.eos_token_id,
+            "pad_token_id": self.eos_token_id,
+            "max_initial_timestamp_index": 50,
+            "return_timestamps": False,
+        }
+        return dict(sorted(content.items()))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages, ``en`` first in the order of their ids; only ``en`` when English-only."""
+        return tuple(token[2:-2] for token in self.lang_to_id) or ("en",)
+
+    def prompt(self, language: str | None = None, task: str = "transcribe") -> tuple[int, ...]:
+        """Tokens that the decoder starts from, timestamps off.
+
+        Args:
+            language: Code such as ``de``. An English-only model needs none; a multilingual one takes the most likely
+                of ``lang_to_id`` after ``decoder_start_token_id``, which the caller finds out.
+            task: ``transcribe`` or ``translate``.
+
+        Raises:
+            ModelError: The model does not know the language or the task, or needs a language.
+        """
+        if not self.is_multilingual:
+            if language not in (None, "en") or task != "transcribe":
+                raise ModelError(f"an English-only model cannot {task} {language}", hint="take a multilingual model")
+            return (self.decoder_start_token_id, self.no_timestamps_token_id)
+        token = f"<|{language}|>"
+        if token not in self.lang_to_id or task not in self.task_to_id:
+            known = ", ".join(self.languages)
+            raise ModelError(f"the model cannot {task} language {language!r}", hint=f"it knows {known}")
+        tokens = (self.decoder_start_token_id, self.lang_to_id[token], self.task_to_id[task])
+        return (*tokens, self.no_timestamps_token_id)
+
+
+def _token(vocabulary: Mapping[str, int], token: str) -> int:
+    if token not in vocabulary:
+        raise ModelError(f"the tokenizer has no token {token}", hint="use the tokenizer.json of a Whisper model")
+    return vocabulary[token]

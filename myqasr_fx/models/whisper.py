@@ -1,0 +1,68 @@
+"""The Whisper family: an encoder of log-mel spectrograms and a decoder that writes tokens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, WhisperForConditionalGeneration
+
+from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.capture import capture_whisper
+from myqasr_fx.models.configs import write_json, write_tokenizer_config
+from myqasr_fx.models.folder import load_weights, read_json
+from myqasr_fx.models.generation import FILE_NAME, FIRST_MULTILINGUAL_VOCABULARY, GenerationSettings
+from myqasr_fx.models.speech_model import SpeechModel
+from passes.base import Program
+
+
+class Whisper:
+    """English-only and multilingual models of every size."""
+
+    name = "whisper"
+    model_types = frozenset({"whisper"})
+
+    def load(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase
+    ) -> tuple[PreTrainedModel, GenerationSettings | None]:
+        """Network and settings; what an old ``generation_config.json`` lacks follows from the tokenizer."""
+        network = load_weights(WhisperForConditionalGeneration, folder)
+        stored = read_json(folder / FILE_NAME) if (folder / FILE_NAME).is_file() else {}
+        size = network.config.vocab_size
+        derived = GenerationSettings.from_vocabulary(
+            tokenizer.get_vocab(),
+            is_multilingual=stored.get("is_multilingual", size >= FIRST_MULTILINGUAL_VOCABULARY),
+            max_length=network.config.max_target_positions,
+        )
+        known = {key: value for key, value in stored.items() if value is not None}
+        generation = GenerationSettings.from_json(derived.to_json() | known)
+        network.generation_config = GenerationConfig.from_dict(generation.to_json())
+        return network, generation
+
+    def capture(self, network: PreTrainedModel) -> Program:
+        """Graphs ``encoder_model`` and ``decoder_model_merged``."""
+        return capture_whisper(cast(WhisperForConditionalGeneration, network))
+
+    def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
+        """Log-mel spectrogram (1, mel bins, 3000) of the first 30 s, padded with silence."""
+        extract: Any = model.feature_extractor  # typed without its call
+        batch = extract(samples, sampling_rate=SAMPLING_RATE, return_tensors="np")
+        return np.asarray(batch["input_features"], np.float32)
+
+    def write_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        """Writes ``tokenizer.json`` and the older ``vocab.json`` and ``merges.txt``."""
+        tokenizer.save_pretrained(folder)
+        model: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+        write_json(folder / "vocab.json", model["vocab"])
+        merges = (pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"])
+        (folder / "merges.txt").write_text("\n".join(("#version: 0.2", *merges)) + "\n", encoding="utf-8")
+        special = [t.content for _, t in sorted(tokenizer.added_tokens_decoder.items()) if t.special]
+        extra = {
+            "additional_special_tokens": special,
+            "pad_token": tokenizer.eos_token,
+            "processor_class": "WhisperProcessor",
+            "tokenizer_class": "WhisperTokenizer",
+        }
+        write_tokenizer_config(folder, tokenizer, extra)

@@ -1,0 +1,207 @@
+"""Folders that appear whole or not at all.
+
+``output_folder(target)`` gives a hidden work folder beside ``target`` and renames it when the block succeeds, so that
+at every moment ``target`` is absent, the complete old folder or the complete new one, whatever kills the process.
+
+The work folder ``.NAME.myqasr-PID-XXXX`` holds ``new``, what the block writes, and during a replacement ``old``, the
+folder that is being replaced. Its owner holds a lock on it that ends with the process, so a later run can tell the
+leftovers of dead processes from the work of living ones even where process ids repeat, as they do in containers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from myqasr_fx.bundle import MANIFEST
+from myqasr_fx.errors import OutputError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NEW, _OLD = "new", "old"
+
+
+@contextlib.contextmanager
+def output_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
+    """Context whose value is an empty folder that becomes ``target`` when the block ends without an exception.
+
+    Args:
+        target: Where the folder shall appear; missing parents are made, and removed again on failure.
+        force: Replace an existing bundle or empty folder; without it an existing target is refused, and a folder that
+            holds other things is refused always.
+
+    Yields:
+        The folder to write into, on the same file system as ``target``.
+
+    Raises:
+        OutputError: The target exists, may not be replaced or written, or the disk is full.
+    """
+    target = Path(os.path.realpath(target))
+    _check_target(target, force)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_signals_as_exceptions())
+        with _clear_errors(target):
+            stack.enter_context(_parents(target.parent))
+            remove_leftovers(target)
+            root = stack.enter_context(_work_folder(target))
+        with _clear_errors(target, *_DISK_FULL):
+            yield root / _NEW
+        with _clear_errors(target):
+            _flush(root / _NEW)
+            _check_target(target, force)  # somebody else may have written it meanwhile
+            _swap(root, target)
+
+
+def remove_leftovers(target: Path) -> tuple[Path, ...]:
+    """Removes the work folders that dead processes left beside ``target``; gives back a replaced folder.
+
+    Returns:
+        The removed folders.
+    """
+    removed = []
+    for root in sorted(target.parent.glob(f".{_escape(target.name)}.myqasr-*")):
+        lock = _lock(root)
+        if lock is None:
+            continue
+        try:
+            _discard(root, target)
+            removed.append(root)
+        finally:
+            os.close(lock)
+    return tuple(removed)
+
+
+def _check_target(target: Path, force: bool) -> None:
+    if not os.path.lexists(target):
+        return
+    if not force:
+        raise OutputError(f"output {target} exists", hint="choose another --out, or replace it with --force")
+    if not target.is_dir():
+        raise OutputError(f"output {target} is not a folder", hint="choose another --out")
+    if any(target.iterdir()) and not (target / MANIFEST).is_file():
+        raise OutputError(
+            f"output {target} holds no {MANIFEST}, so it is not a bundle and is not replaced",
+            hint="choose another --out, or empty the folder yourself",
+        )
+
+
+@contextlib.contextmanager
+def _parents(folder: Path) -> Iterator[None]:
+    """Makes ``folder``; on failure removes the parents that this call made."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for made in missing:
+            with contextlib.suppress(OSError):
+                made.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _work_folder(target: Path) -> Iterator[Path]:
+    prefix = f".{target.name}.myqasr-{os.getpid()}-"
+    lock = None
+    while lock is None:  # a cleaner may have taken the new folder for a leftover before it was locked
+        root = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        lock = _lock(root)
+    try:
+        (root / _NEW).mkdir()
+        yield root
+    finally:
+        try:
+            _discard(root, target)
+        finally:
+            os.close(lock)
+
+
+def _lock(root: Path) -> int | None:
+    """Descriptor that holds the lock on ``root``, or None when it is gone or its owner lives."""
+    try:
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(root)):
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _swap(root: Path, target: Path) -> None:
+    if target.exists():
+        os.rename(target, root / _OLD)
+    os.rename(root / _NEW, target)
+    _sync(target.parent)
+
+
+def _discard(root: Path, target: Path) -> None:
+    """Removes ``root``; a replacement that stopped halfway is undone first."""
+    if (root / _OLD).exists() and not os.path.lexists(target):
+        os.rename(root / _OLD, target)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Brings every file to the disk, where a full disk shows at the latest."""
+    for base, _, files in os.walk(folder):
+        for name in files:
+            _sync(Path(base, name))
+        _sync(Path(base))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _clear_errors(target: Path, *only: int) -> Iterator[None]:
+    """Turns what the file system refuses into an OutputError: everything, or ``only`` these error numbers."""
+    try:
+        yield
+    except OSError as error:
+        if only and error.errno not in only:
+            raise
+        what = "no space left to write" if error.errno in _DISK_FULL else "cannot write"
+        raise OutputError(f"{what} output {target}: {error.strerror}", hint="choose another --out") from error
+
+
+@contextlib.contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the stack like Ctrl-C instead of ending the process on the spot."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    mine = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _escape(name: str) -> str:
+    """``name`` for ``Path.glob``."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

@@ -1,0 +1,99 @@
+"""The compiler's order of work, from a model, recordings and a budget to a verified bundle.
+
+model ──capture──> graphs ──canonicalize──> observe on the clips ──> statistics
+graphs + statistics + budget ──rank, allocate, calibrate, round──> quantized graphs
+quantized graphs ──lower to QDQ──> ONNX files ──verify against fake quantization──> bundle
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from myqasr_fx.audio import AudioInput, select_clips
+from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.calibration import Calibration, observe
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.fit import Fitted, check_feasible, fit
+from myqasr_fx.manifest import build_manifest, low_bit_products
+from myqasr_fx.models.load import load_model
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.output import output_folder
+from myqasr_fx.prepare import Prepared, prepare
+from myqasr_fx.progress import Progress, Silent
+from myqasr_fx.reference import make_reference
+from myqasr_fx.verify import Sample, Verified, verify
+
+RUN_FILE = "run.json"
+"""Wall time of every stage and peak memory; unlike ``myqasr.json`` it differs between runs."""
+
+
+def quantize(
+    model: str | SpeechModel,
+    audio: AudioInput | Iterable[AudioInput],
+    *,
+    out: str | Path,
+    config: QuantizeConfig,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> QuantizedBundle:
+    """Compiles a model for one user's speech and a budget.
+
+    Args:
+        model: Name, folder or loaded model.
+        audio: Files, folders or arrays (T,) float32 at 16 kHz of unlabelled speech.
+        out: The bundle's folder, which appears whole or not at all.
+        config: Resolved options.
+        force: Replace an existing bundle.
+        progress: Told about every stage.
+
+    Raises:
+        MyqasrError: Any input that cannot be used, an infeasible budget, or files that do not verify.
+    """
+    clock = Silent() if progress is None else progress
+    with output_folder(Path(out), force=force) as folder:
+        with clock.stage("load model"):
+            speech = load_model(model) if isinstance(model, str) else model
+        with clock.stage("read audio"):
+            clips = select_clips(audio, config.max_clips, seed=config.seed)
+        with clock.stage("capture graphs"):
+            prepared = prepare(speech, config.dump_ir)
+            config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
+            check_feasible(prepared, config)
+        calibration = observe(prepared, clips, config, clock)
+        with clock.stage("allocate, round and export"):
+            fitted = fit(prepared, calibration, config, folder)
+        with clock.stage("verify on onnxruntime"):
+            verified = _verify(prepared, calibration, fitted, config)
+        manifest = build_manifest(prepared, config, clips, fitted, verified)
+        manifest.write(folder)
+        speech.save_configs(folder)
+        _write_run(folder, clock)
+    return QuantizedBundle(Path(out), manifest)
+
+
+def _verify(prepared: Prepared, calibration: Calibration, fitted: Fitted, config: QuantizeConfig) -> Verified:
+    """Compares the files with the fake-quantized graphs on a few of the clips."""
+    samples = [
+        Sample(clip.samples, transcript.tokens, transcript.language)
+        for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
+    ]
+    reference = make_reference(fitted.program, config.dump_ir)
+    return verify(fitted.files, prepared.speech, reference, samples, low_bit_products(fitted.program, prepared.layers))
+
+
+def _write_run(folder: Path, clock: Progress) -> None:
+    run = {
+        "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
+        "peak_memory_bytes": _peak_memory_bytes(),
+    }
+    (folder / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+
+
+def _peak_memory_bytes() -> int:
+    """Largest resident size of this process so far, what came before the run included."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,0 +1,45 @@
+"""Captures a model and brings its graphs into canonical form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from myqasr_fx.capture.program import signatures
+from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.models.speech_model import SpeechModel
+from passes.base import Program
+from passes.canonicalize import Canonicalize
+from passes.decompose_attention import DecomposeAttention
+from passes.layers import Layer, find_layers
+from passes.manager import PassManager
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A model as canonical graphs.
+
+    Args:
+        speech: The model; its network shares its parameters with the graphs.
+        program: Canonical graphs with attention as two products.
+        signatures: Graph name to inputs and outputs.
+        layers: In network order.
+    """
+
+    speech: SpeechModel
+    program: Program
+    signatures: Mapping[str, GraphSignature]
+    layers: tuple[Layer, ...]
+
+    @property
+    def num_weights(self) -> int:
+        """Weights in all layers."""
+        return sum(layer.num_weights for layer in self.layers)
+
+
+def prepare(speech: SpeechModel, dump_ir: Path | None = None) -> Prepared:
+    """Captures ``speech`` and canonicalizes its graphs."""
+    program = speech.capture()
+    PassManager((Canonicalize(), DecomposeAttention()), dump_ir=dump_ir and dump_ir / "prepare")(program)
+    return Prepared(speech, program, signatures(speech.config), find_layers(program))

@@ -1,0 +1,87 @@
+"""How long-running work tells where it stands, without knowing who looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+Advance = Callable[[int], None]
+"""Called with the number of steps just done."""
+
+
+class Progress(Protocol):
+    """Receiver of progress."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds of every stage that ended; stages of one name add up."""
+        ...
+
+    def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Advance]:
+        """Context of one stage of ``total`` steps (None: unknown), whose value reports steps done."""
+        ...
+
+
+class Silent:
+    """Shows nothing; keeps the wall time of each stage."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds of every stage that ended; stages of one name add up."""
+        return dict(self._seconds)
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        """See :class:`Progress`."""
+        start = time.perf_counter()
+        try:
+            with self._shown(name, total) as advance:
+                yield advance
+        finally:
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
+
+    @contextmanager
+    def _shown(self, name: str, total: int | None) -> Iterator[Advance]:
+        yield lambda steps: None
+
+
+class RichProgress(Silent):
+    """Draws one bar a stage on standard error; where that is no terminal, prints one line a stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bars: Bars | None = None
+
+    @contextmanager
+    def _shown(self, name: str, total: int | None) -> Iterator[Advance]:
+        if self._bars is not None:  # a stage inside a stage: a terminal takes one live display at a time
+            with self._bar(self._bars, name, total) as advance:
+                yield advance
+            return
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            console.print(f"{name} …", highlight=False)
+            yield lambda steps: None
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Bars(*columns, TimeElapsedColumn(), console=console) as self._bars:
+            try:
+                with self._bar(self._bars, name, total) as advance:
+                    yield advance
+            finally:
+                self._bars = None
+
+    @contextmanager
+    def _bar(self, bars: Bars, name: str, total: int | None) -> Iterator[Advance]:
+        task = bars.add_task(name, total=total)
+        yield lambda steps: bars.advance(task, steps)
+        bars.update(task, total=total or 1, completed=total or 1)

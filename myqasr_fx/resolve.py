@@ -1,0 +1,63 @@
+"""How recipe, rules file and explicit options make one configuration."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from myqasr_fx.choices import RECIPES, check_choice
+from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
+from myqasr_fx.errors import OptionError
+from myqasr_fx.rules import RuleFile, read_rules
+from myqasr_fx.units import parse_size
+
+_OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe"}
+_BUDGET_OPTIONS = {"avg_bits", "uniform_bits", "budget_kind"}
+
+
+def resolve_config(
+    budget: str | int | None = None,
+    *,
+    recipe: str | None = None,
+    rules: Path | None = None,
+    **explicit: object,
+) -> QuantizeConfig:
+    """Makes the configuration: explicit options override the rules file, which overrides the recipe.
+
+    An explicit granularity also overrides those of single layers in the rules file.
+
+    Args:
+        budget: Size such as ``24MB``; or give ``avg_bits`` or ``uniform_bits`` among the explicit options.
+        recipe: Name of a recipe; the default one when None.
+        rules: TOML file, see :mod:`myqasr_fx.rules`.
+        explicit: Fields of :class:`~myqasr_fx.config.QuantizeConfig` and of :class:`~myqasr_fx.config.Budget`
+            (``budget_kind`` for its kind); None means not given.
+
+    Raises:
+        OptionError: An option is unknown or has a value that the configuration refuses.
+    """
+    given = {name: value for name, value in explicit.items() if value is not None}
+    known = _OPTIONS | _BUDGET_OPTIONS
+    if set(given) - known:
+        raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
+    file = RuleFile() if rules is None else read_rules(rules)
+    chosen = recipe or str(file.options.get("recipe", "default"))
+    check_choice("recipe", chosen)
+    merged: dict[str, Any] = {**RECIPES[chosen], **file.options, **given, "recipe": chosen}
+    size = Budget(
+        bytes=None if budget is None else parse_size(budget),
+        avg_bits=merged.pop("avg_bits", None),
+        uniform_bits=merged.pop("uniform_bits", None),
+        kind=merged.pop("budget_kind", "file"),
+    )
+    if size.kind == "paper":  # Algorithm 1 starts from full precision and gives no bytes back
+        merged = {"fill": False, **merged}
+    if size.uniform_bits is not None:
+        merged.setdefault("allocation", "uniform")
+    layers = _without_granularity(file.layers) if "granularity" in given else file.layers
+    return QuantizeConfig(budget=size, rules=layers, **merged)
+
+
+def _without_granularity(rules: tuple[LayerRule, ...]) -> tuple[LayerRule, ...]:
+    return tuple(LayerRule(r.match, r.bits, r.keep) for r in rules if r.bits is not None or r.keep is not None)

@@ -1,0 +1,81 @@
+"""Rules files: options and per-layer exceptions in TOML.
+
+    [options]                    # any option that describes the result
+    order = "ascending"
+
+    [[layers]]                   # the first entry that matches a layer's name counts
+    match = "model.decoder.embed_tokens"
+    bits = 8                     # a fixed width, or keep = 16 or 32 for a layer that stays in float
+    granularity = "group:32"
+
+Options given on the command line override the file, and the file overrides the recipe.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from myqasr_fx.config import LayerRule, QuantizeConfig
+from myqasr_fx.errors import MyqasrError, OptionError
+
+_RUN_ONLY = {"budget", "rules", "cache", "dump_ir"}
+"""Fields of the configuration that belong to one run and not to a file of rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """What a rules file holds.
+
+    Args:
+        options: Options that override the recipe's.
+        layers: Exceptions, in the file's order.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    layers: tuple[LayerRule, ...] = ()
+
+
+def read_rules(path: Path) -> RuleFile:
+    """Reads a rules file.
+
+    Raises:
+        OptionError: The file cannot be read, is no TOML or holds an unknown key or a refused value.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"rules {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"rules {path}: not TOML: {error}") from error
+    _known(path, "the file", content, {"options", "layers"})
+    options, layers = content.get("options", {}), content.get("layers", [])
+    if not isinstance(options, dict) or not isinstance(layers, list):
+        raise OptionError(f"rules {path}: expected a table [options] and tables [[layers]]")
+    _known(path, "[options]", options, {f.name for f in fields(QuantizeConfig)} - _RUN_ONLY | {"budget_kind"})
+    return RuleFile(
+        MappingProxyType(options), tuple(_layer(path, number, entry) for number, entry in enumerate(layers, 1))
+    )
+
+
+def _layer(path: Path, number: int, entry: object) -> LayerRule:
+    where = f"[[layers]] number {number}"
+    if not isinstance(entry, dict) or not isinstance(entry.get("match"), str):
+        raise OptionError(f'rules {path}: {where} needs match = "GLOB"')
+    _known(path, where, entry, {f.name for f in fields(LayerRule)})
+    try:
+        return LayerRule(**entry)
+    except MyqasrError as error:
+        raise OptionError(f"rules {path}: {error}") from error
+
+
+def _known(path: Path, where: str, table: Mapping[str, Any], names: set[str]) -> None:
+    unknown = sorted(set(table) - names)
+    if unknown:
+        raise OptionError(
+            f"rules {path}: unknown key {unknown[0]!r} in {where}", hint=f"known: {', '.join(sorted(names))}"
+        )

@@ -1,0 +1,23 @@
+"""Runs a bundle: features, graphs, decoding, text. Needs numpy, onnxruntime and transformers, not torch.
+
+``myqasr_fx.runtime.torch_runner``, not imported here, runs the same code on graphs in torch.
+"""
+
+from myqasr_fx.runtime.bundle import load_bundle
+from myqasr_fx.runtime.ctc import CtcRuntime
+from myqasr_fx.runtime.greedy import greedy_decode
+from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
+from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Transcript
+from myqasr_fx.runtime.whisper import WhisperRuntime
+
+__all__ = [
+    "CtcRuntime",
+    "GraphRunner",
+    "OrtRunner",
+    "OrtSettings",
+    "Runtime",
+    "Transcript",
+    "WhisperRuntime",
+    "greedy_decode",
+    "load_bundle",
+]

@@ -1,0 +1,66 @@
+"""CTC: samples, encoder, best token a frame, text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.errors import ModelError
+from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CtcRuntime:
+    """A CTC model that transcribes; see :class:`~myqasr_fx.runtime.runtime.Runtime`.
+
+    Args:
+        model: Graph ``model``.
+        features: Samples (T,) to (1, T).
+        tokenizer: Of the model.
+        blank: Id of the blank token.
+        model_bytes: Of the model files, or of the tensors in memory.
+    """
+
+    model: GraphRunner
+    features: Callable[[np.ndarray], np.ndarray]
+    tokenizer: Any
+    blank: int
+    model_bytes: int
+
+    def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
+        """Transcribes audio of any length."""
+        return transcribe_long(self, audio, language)
+
+    def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
+        """Transcribes clips one by one: padding would change what the model hears.
+
+        Raises:
+            ModelError: A language is asked for.
+        """
+        if language is not None:
+            raise ModelError(f"a CTC model cannot be told language {language!r}", hint="leave the language out")
+        results = []
+        for samples in clips:
+            frames = self.logits(samples, ()).argmax(axis=-1)
+            results.append(Transcript(self._text(frames), tuple(frames.tolist()), len(samples) / SAMPLING_RATE))
+        return results
+
+    def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
+        """Logits (frames, vocabulary)."""
+        batch = self.model.run({"input_values": self.features(samples)}, ["logits"])["logits"]
+        logits: np.ndarray = batch[0]
+        return logits
+
+    def _text(self, frames: np.ndarray) -> str:
+        """Text of the best tokens (frames,): repeats merged, blanks and special tokens dropped."""
+        changed = np.diff(frames, prepend=-1) != 0
+        ids = frames[changed & (frames != self.blank)].tolist()
+        delimiter = self.tokenizer.word_delimiter_token
+        dropped = set(self.tokenizer.all_special_tokens) - {delimiter}
+        letters = [token for token in self.tokenizer.convert_ids_to_tokens(ids) if token not in dropped]
+        return " ".join("".join(letters).replace(delimiter, " ").split())

@@ -1,0 +1,66 @@
+"""Runs captured or lowered graphs in torch, behind the same runtimes as exported files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import fx
+
+from myqasr_fx.capture.ctc import MODEL
+from myqasr_fx.capture.program import signatures
+from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.capture.whisper import DECODER, ENCODER
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime.ctc import CtcRuntime
+from myqasr_fx.runtime.runtime import GraphRunner, Runtime
+from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
+from passes.base import Program
+
+
+class TorchRunner:
+    """A GraphModule whose arguments and results follow a signature.
+
+    Args:
+        module: Captured, observed or lowered graph.
+        signature: Names of its inputs and outputs.
+    """
+
+    def __init__(self, module: fx.GraphModule, signature: GraphSignature) -> None:
+        self._module = module
+        self._signature = signature
+
+    def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """The named outputs for inputs by name."""
+        with torch.no_grad():
+            results = self._module(*(torch.from_numpy(feeds[name]) for name in self._signature.input_names))
+        values = (results,) if isinstance(results, torch.Tensor) else results
+        named = dict(zip(self._signature.output_names, values, strict=True))
+        return {name: named[name].numpy() for name in outputs}
+
+
+def torch_runtime(model: SpeechModel, program: Program) -> Runtime:
+    """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``."""
+    graphs = signatures(model.config)
+    runners = {name: TorchRunner(program.graphs[name], signature) for name, signature in graphs.items()}
+    return runtime_of(model, runners, _tensor_bytes(program))
+
+
+def runtime_of(model: SpeechModel, runners: Mapping[str, GraphRunner], model_bytes: int) -> Runtime:
+    """A runtime on any runners, by graph name, with the features and the tokenizer of ``model``."""
+    if model.generation is None:
+        return CtcRuntime(runners[MODEL], model.features, model.tokenizer, model.config.pad_token_id, model_bytes)
+    cache = CacheShape.of(model.config.to_dict())
+    graphs = (runners[ENCODER], runners[DECODER])
+    return WhisperRuntime(*graphs, model.features, model.tokenizer, model.generation, cache, model_bytes)
+
+
+def _tensor_bytes(program: Program) -> int:
+    """Bytes of all parameters and buffers, shared ones once."""
+    tensors = {
+        tensor.data_ptr(): tensor.numel() * tensor.element_size()
+        for graph in program.graphs.values()
+        for tensor in (*graph.parameters(), *graph.buffers())
+    }
+    return sum(tensors.values())

@@ -1,0 +1,129 @@
+"""Whisper: log-mel features, encoder, greedy decoder with its cache, text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.models.generation import GenerationSettings
+from myqasr_fx.runtime.greedy import greedy_decode
+from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
+
+
+@dataclass(frozen=True, slots=True)
+class CacheShape:
+    """Sizes of the decoder's keys and values: (batch, ``heads``, length, ``width``) for each of ``layers``."""
+
+    layers: int
+    heads: int
+    width: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> CacheShape:
+        """Sizes in the content of a ``config.json``."""
+        heads = config["decoder_attention_heads"]
+        return cls(config["decoder_layers"], heads, config["d_model"] // heads)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WhisperRuntime:
+    """A Whisper model that transcribes; see :class:`~myqasr_fx.runtime.runtime.Runtime`.
+
+    Args:
+        encoder: Graph ``encoder_model``.
+        decoder: Graph ``decoder_model_merged``.
+        features: Samples (T,) of at most 30 s to (1, mel bins, frames).
+        tokenizer: Of the model.
+        settings: Prompt and suppressed tokens.
+        cache: Sizes of the cache.
+        model_bytes: Of the model files, or of the tensors in memory.
+    """
+
+    encoder: GraphRunner
+    decoder: GraphRunner
+    features: Callable[[np.ndarray], np.ndarray]
+    tokenizer: Any
+    settings: GenerationSettings
+    cache: CacheShape
+    model_bytes: int
+
+    def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
+        """Transcribes audio of any length."""
+        return transcribe_long(self, audio, language)
+
+    def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
+        """Transcribes clips of at most 30 s; each has its own language when none is given."""
+        # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
+        states = np.concatenate([self._encode(samples) for samples in clips])
+        languages = [language] * len(clips) if language else self._detect(states)
+        prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
+        texts = greedy_decode(CachedDecoder(self.decoder, states, self.cache), prompt, self.settings)
+        return [
+            Transcript(self._text(tokens), tokens, len(samples) / SAMPLING_RATE, code)
+            for tokens, samples, code in zip(texts, clips, languages, strict=True)
+        ]
+
+    def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
+        """Logits of the positions that predict each of ``tokens`` and the end, in one prefill."""
+        states = self._encode(samples)
+        prompt = self.settings.prompt(language or self._detect(states)[0])
+        decoder = CachedDecoder(self.decoder, states, self.cache)
+        return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]
+
+    def _encode(self, samples: np.ndarray) -> np.ndarray:
+        feeds = {"input_features": self.features(samples)}
+        return self.encoder.run(feeds, ["last_hidden_state"])["last_hidden_state"]
+
+    def _detect(self, states: np.ndarray) -> list[str] | list[None]:
+        """Most likely language of each row; English-only models are told none."""
+        if not self.settings.is_multilingual:
+            return [None] * len(states)
+        start = np.full((len(states), 1), self.settings.decoder_start_token_id, np.int64)
+        scores = CachedDecoder(self.decoder, states, self.cache).step(start)[:, -1]
+        best = scores[:, list(self.settings.lang_to_id.values())].argmax(axis=-1)
+        return [self.settings.languages[index] for index in best]
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        return text.strip()
+
+
+class CachedDecoder:
+    """The decoder of a batch with its keys and values so far.
+
+    Args:
+        decoder: Graph ``decoder_model_merged``.
+        states: (B, frames, width) encoder output.
+        shape: Sizes of the cache.
+    """
+
+    def __init__(self, decoder: GraphRunner, states: np.ndarray, shape: CacheShape) -> None:
+        self._decoder = decoder
+        self._states = states
+        self._layers = shape.layers
+        empty = np.zeros((len(states), shape.heads, 0, shape.width), np.float32)
+        self._cache = dict.fromkeys(self._names("decoder") + self._names("encoder"), empty)
+
+    def step(self, tokens: np.ndarray) -> np.ndarray:
+        """Appends ``tokens`` (B, T) int64 and gives their logits (B, T, vocabulary)."""
+        names = self._names("decoder")
+        if self._cache[self._names("encoder")[0]].shape[2] == 0:
+            names += self._names("encoder")  # they stay the same afterwards
+        feeds = {f"past_key_values.{name}": value for name, value in self._cache.items()}
+        feeds |= {"input_ids": tokens, "encoder_hidden_states": self._states}
+        results = self._decoder.run(feeds, ["logits", *(f"present.{name}" for name in names)])
+        self._cache |= {name: results[f"present.{name}"] for name in names}
+        return results["logits"]
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Goes on with some rows (N,) of the batch only."""
+        self._states = self._states[rows]
+        self._cache = {name: value[rows] for name, value in self._cache.items()}
+
+    def _names(self, owner: str) -> list[str]:
+        return [f"{layer}.{owner}.{part}" for layer in range(self._layers) for part in ("key", "value")]

@@ -1,0 +1,102 @@
+"""Keeps what a calibration run saw, so that another budget for the same user needs no second run.
+
+A file holds numbers and the transcripts' tokens, no audio, and is read only for the same weights, the same samples and
+the same language.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from myqasr_fx.audio import ClipSet
+from myqasr_fx.errors import OutputError
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime import Transcript
+from passes.activation_stats import ActivationStats, Statistics
+from passes.insert_gram_observers import Grams
+
+_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cached:
+    """What a calibration run saw: statistics, transcripts and, where the rounding uses them, Gram matrices."""
+
+    statistics: Statistics
+    transcripts: tuple[Transcript, ...]
+    grams: Grams
+
+
+def cache_file(folder: Path, speech: SpeechModel, clips: ClipSet, language: str | None) -> Path:
+    """Where the statistics of this model, these samples and this language belong; makes the folder.
+
+    Raises:
+        OutputError: There can be no such folder.
+    """
+    with _refused(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    key = "\n".join((str(_VERSION), speech.fingerprint, clips.sha256, language or ""))
+    return folder / f"statistics-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def read_cache(path: Path, needs_grams: bool) -> Cached | None:
+    """What the file at ``path`` holds; None when there is none, it is damaged, or it lacks Gram matrices needed now."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        statistics = {(row["layer"], row["port"]): ActivationStats(**row["stats"]) for row in content["statistics"]}
+        transcripts = tuple(Transcript(**{**row, "tokens": tuple(row["tokens"])}) for row in content["transcripts"])
+        grams = load_file(_grams_file(path)) if needs_grams else {}
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        return None
+    return Cached(statistics, transcripts, grams)
+
+
+def write_cache(path: Path, seen: Cached) -> None:
+    """Writes files that appear whole or not at all; Gram matrices in one of their own beside ``path``.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    content: Mapping[str, object] = {
+        "statistics": [
+            {"layer": layer, "port": port, "stats": asdict(stats)} for (layer, port), stats in seen.statistics.items()
+        ],
+        "transcripts": [asdict(transcript) for transcript in seen.transcripts],
+    }
+    with _refused(path.parent):
+        if seen.grams:
+            _write_whole(_grams_file(path), save({name: gram.clone() for name, gram in seen.grams.items()}))
+        _write_whole(path, json.dumps(content).encode())
+
+
+def _grams_file(path: Path) -> Path:
+    return path.with_suffix(".safetensors")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def _refused(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cache {folder}: {error.strerror}", hint="choose another --cache") from error

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx.audio import find_audio
+from myqasr_fx.errors import AudioError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("b.wav", "a.FLAC", "notes.txt", "sub/c.mp3", "sub/d.ogg", ".hidden.wav", ".git/e.wav", "f.wav/g.opus"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def test_folders_are_searched_and_sorted(tree: Path) -> None:
+    names = [str(path.relative_to(tree)) for path in find_audio(tree)]
+    assert names == ["a.FLAC", "b.wav", "f.wav/g.opus", "sub/c.mp3", "sub/d.ogg"]
+
+
+def test_order_of_paths_is_kept_and_each_file_comes_once(tree: Path) -> None:
+    found = find_audio([tree / "sub", str(tree / "b.wav"), tree])
+    assert [path.name for path in found] == ["c.mp3", "d.ogg", "b.wav", "a.FLAC", "g.opus"]
+
+
+def test_a_named_file_needs_no_audio_ending(tree: Path) -> None:
+    assert find_audio(tree / "notes.txt") == (tree / "notes.txt",)
+
+
+@pytest.mark.parametrize("name", ["missing.wav", "missing/folder"])
+def test_missing_path_is_an_error(tree: Path, name: str) -> None:
+    with pytest.raises(AudioError, match=f"{name}: no such file or folder"):
+        find_audio([tree / "b.wav", tree / name])
+
+
+def test_folder_without_audio_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(AudioError, match=r"no audio found.*\.flac"):
+        find_audio(tmp_path)
+
+
+def test_no_path_is_an_error() -> None:
+    with pytest.raises(AudioError, match="no audio given"):
+        find_audio([])

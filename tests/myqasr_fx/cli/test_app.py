@@ -1,0 +1,138 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from rich.text import Text
+
+from myqasr_fx.cli import app
+from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.errors import ModelError
+
+HEAVY = ("torch", "transformers", "onnx", "onnxruntime", "scipy")
+
+
+def command(work: Callable[[], Answer]) -> Callable[..., Answer]:
+    def act(*, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:
+        return work()
+
+    return act
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs ``myqasr act`` with the given work; gives exit code, standard output and standard error."""
+
+    def call(work: Callable[[], Answer], *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(app, "COMMANDS", (command(work),))
+        monkeypatch.setattr(app, "_quiet_libraries", lambda: None)
+        with pytest.raises(SystemExit) as stop:
+            app.main(["act", *arguments])
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return call
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom myqasr_fx.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        f"print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    assert "quantize" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["quantize", "transcribe", "evaluate", "inspect", "demo"])
+def test_every_command_has_help_json_and_debug(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        app.main([name, "--help"])
+    assert not stop.value.code
+    text = capsys.readouterr().out
+    assert "--json" in text
+    assert "--debug" in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        app.main(["--version"])
+    assert not stop.value.code
+    assert capsys.readouterr().out.count(".") == 2
+
+
+def test_an_answer_is_a_view_or_json(run: Callable[..., tuple[int, str, str]]) -> None:
+    def work() -> Answer:
+        print("a library chatters")
+        return Answer({"wer": 1.5, "text": "grün"}, Text("WER 1.5"))
+
+    assert run(work) == (0, "WER 1.5\n", "a library chatters\n")
+    code, out, err = run(work, "--json")
+    assert (code, err) == (0, "a library chatters\n")
+    assert json.loads(out) == {"wer": 1.5, "text": "grün"}
+    assert "grün" in out
+
+
+def test_own_errors_are_one_line_and_exit_2(run: Callable[..., tuple[int, str, str]]) -> None:
+    def work() -> Answer:
+        raise ModelError("unknown model 'x':\n  no folder", hint="built-in are y")
+
+    assert run(work) == (2, "", "myqasr: unknown model 'x': no folder (built-in are y)\n")
+
+
+@pytest.mark.parametrize("arguments", [["--bogus"], ["surplus"], ["--json=1"]])
+def test_usage_errors_are_one_line_and_exit_2(
+    run: Callable[..., tuple[int, str, str]], arguments: list[str]
+) -> None:
+    code, out, err = run(lambda: Answer({}, ""), *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("myqasr: ")
+
+
+def test_unexpected_errors_are_one_line_and_exit_1(run: Callable[..., tuple[int, str, str]]) -> None:
+    def work() -> Answer:
+        raise ZeroDivisionError("division\nby zero")
+
+    code, out, err = run(work)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "unexpected ZeroDivisionError: division by zero" in err
+    assert "--debug" in err
+
+
+def test_debug_shows_the_traceback(run: Callable[..., tuple[int, str, str]]) -> None:
+    def work() -> Answer:
+        raise ZeroDivisionError
+
+    code, _, err = run(work, "--debug")
+    assert code == 1
+    assert "Traceback" in err
+    assert "in work" in err
+
+
+def test_interruption_exits_130(run: Callable[..., tuple[int, str, str]]) -> None:
+    def work() -> Answer:
+        raise KeyboardInterrupt
+
+    assert run(work)[0] == 130
+
+
+def test_signals_keep_their_exit_code(run: Callable[..., tuple[int, str, str]]) -> None:
+    def work() -> Answer:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    assert run(work)[0] == 143
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "myqasr_fx", "--help"], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr

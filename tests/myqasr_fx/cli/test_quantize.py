@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx.cli.app import main
+
+BASE = ["quantize", "no-such-model", "--audio", "/nowhere"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "exactly one of budget, avg-bits, uniform-bits, got none"),
+        (["--budget", "24MB", "--avg-bits", "4"], "got budget and avg-bits"),
+        (["--budget", "24 bananas"], "'24 bananas' is not a size"),
+        (["--budget", "0"], "expected 1 byte"),
+        (["--budget", "-5MB"], "'-5MB' is not a size"),
+        (["--uniform-bits", "9"], "uniform bits 9: expected 1 to 8"),
+        (["--uniform-bits", "four"], "valid integer"),
+        (["--budget", "24MB", "--sensitivity", "fisher"], "sensitivity 'fisher' is not available yet"),
+        (["--budget", "24MB", "--allocation", "optimal"], "allocation 'optimal' is not available yet"),
+        (["--budget", "24MB", "--rounding", "hqq"], "rounding 'hqq' is not available yet"),
+        (["--budget", "24MB", "--calibration", "cosine"], "calibration 'cosine' is not available yet"),
+        (["--budget", "24MB", "--recipe", "best"], "recipe 'best' is not available yet"),
+        (["--budget", "24MB", "--sensitivity", "colour"], "unknown sensitivity 'colour'"),
+        (["--budget", "24MB", "--order", "sideways"], "order 'sideways'"),
+        (["--budget", "24MB", "--granularity", "group:7"], "group size 7"),
+        (["--budget", "24MB", "--activations", "int8"], "granularity group:64 with int8 activations"),
+        (["--budget", "24MB", "--opset", "13"], "opset 13: expected 21 to 25"),
+        (["--budget", "24MB", "--rules", "/nowhere.toml"], "No such file"),
+        (["--budget", "24MB", "--bogus"], "No such option: --bogus"),
+    ],
+)
+def test_bad_options_are_one_line_and_leave_nothing(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*BASE, "--out", str(tmp_path / "out"), *options])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert list(tmp_path.iterdir()) == []

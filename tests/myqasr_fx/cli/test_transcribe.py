@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from myqasr_fx import runtime
+from myqasr_fx.cli.app import main
+from myqasr_fx.runtime import Transcript
+
+
+class Parrot:
+    """A runtime that says the file's name."""
+
+    def transcribe(self, audio: Path, language: str | None = None) -> Transcript:
+        return Transcript(f"[b]{audio.stem}[/b]", (1, 2), 1.5, language)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder: Parrot())
+    for name in ("b.wav", "a.wav"):
+        soundfile.write(tmp_path / name, np.ones(1600, np.float32) / 2, 16_000)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["transcribe", *arguments])
+    return int(stop.value.code or 0), capsys.readouterr().out
+
+
+def test_one_file_gives_its_text_alone(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "bundle", str(recordings / "a.wav")) == (0, "[b]a[/b]\n")
+
+
+def test_several_files_are_named(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = run(capsys, "bundle", str(recordings))
+    assert code == 0
+    assert out == f"{recordings / 'a.wav'}: [b]a[/b]\n{recordings / 'b.wav'}: [b]b[/b]\n"
+
+
+def test_json(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = run(capsys, "bundle", str(recordings / "a.wav"), "--language", "de", "--json")
+    assert code == 0
+    said = {"audio": str(recordings / "a.wav"), "text": "[b]a[/b]", "seconds": 1.5, "language": "de"}
+    assert json.loads(out) == {"bundle": "bundle", "transcripts": [said]}
+
+
+def test_no_bundle_and_no_audio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, str(tmp_path), str(tmp_path / "none.wav"))[0] == 2
+    assert run(capsys, str(tmp_path), str(tmp_path))[0] == 2
+    soundfile.write(tmp_path / "a.wav", np.ones(1600, np.float32) / 2, 16_000)
+    assert run(capsys, str(tmp_path), str(tmp_path / "a.wav"))[0] == 2

@@ -1,0 +1,129 @@
+"""Tiny random networks of every family, with one seed, and the compiler on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import (
+    Data2VecAudioConfig,
+    Data2VecAudioForCTC,
+    HubertConfig,
+    HubertForCTC,
+    PreTrainedModel,
+    Wav2Vec2Config,
+    Wav2Vec2ConformerConfig,
+    Wav2Vec2ConformerForCTC,
+    Wav2Vec2ForCTC,
+    WavLMConfig,
+    WavLMForCTC,
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+)
+
+from myqasr_fx import fit, pipeline
+from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.resolve import resolve_config
+
+WHISPER_KINDS = {
+    "english": {"vocab_size": 96, "num_mel_bins": 80},
+    "multilingual": {"vocab_size": 97, "num_mel_bins": 80},
+    "large-v3": {"vocab_size": 98, "num_mel_bins": 128},
+}
+
+CTC_KINDS = {
+    "wav2vec2": (Wav2Vec2Config, Wav2Vec2ForCTC, {}),
+    "wav2vec2-stable": (Wav2Vec2Config, Wav2Vec2ForCTC, {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}),
+    "conformer": (Wav2Vec2ConformerConfig, Wav2Vec2ConformerForCTC, {}),
+    "conformer-rotary": (Wav2Vec2ConformerConfig, Wav2Vec2ConformerForCTC, {"position_embeddings_type": "rotary"}),
+    "hubert": (HubertConfig, HubertForCTC, {}),
+    "wavlm": (WavLMConfig, WavLMForCTC, {}),
+    "data2vec": (Data2VecAudioConfig, Data2VecAudioForCTC, {"num_conv_pos_embeddings": 2, "conv_pos_kernel_size": 5}),
+}
+
+NetworkMaker = Callable[[str], PreTrainedModel]
+CompileModel = Callable[..., QuantizedBundle]
+
+
+@pytest.fixture(scope="session")
+def noise() -> list[np.ndarray]:
+    """Four clips of noise, one second each."""
+    random = np.random.default_rng(0)
+    return [random.normal(0, 0.1, 16_000).astype(np.float32) for _ in range(4)]
+
+
+@pytest.fixture
+def compile_model(
+    make_speech_model: Callable[[str], SpeechModel],
+    noise: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> CompileModel:
+    """Runs the pipeline on a model of ``make_speech_model`` and on ``noise``; options as for ``resolve_config``."""
+    monkeypatch.setattr(fit, "SPARE_BYTES", 1 << 14)  # no second export for the last bytes of a tiny model
+
+    def compile_(name: str = "smallest", budget: str | int | None = None, **options: object) -> QuantizedBundle:
+        config = resolve_config(budget, **options)
+        return pipeline.quantize(make_speech_model(name), noise, out=tmp_path / "out", config=config, force=True)
+
+    return compile_
+
+
+@pytest.fixture(scope="session")
+def make_whisper() -> NetworkMaker:
+    """Makes a tiny Whisper of a kind of ``WHISPER_KINDS``; 20 encoder frames."""
+
+    def make(kind: str) -> PreTrainedModel:
+        torch.manual_seed(0)
+        sizes = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2}
+        sizes |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+        sizes |= {"encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_source_positions": 20, "max_target_positions": 32}
+        tokens = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 3}
+        config = WhisperConfig(**sizes, **tokens, **WHISPER_KINDS[kind], begin_suppress_tokens=None)
+        return WhisperForConditionalGeneration(config).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_ctc() -> NetworkMaker:
+    """Makes a tiny CTC encoder of a kind of ``CTC_KINDS``; two frames need 120 samples."""
+
+    def make(kind: str) -> PreTrainedModel:
+        torch.manual_seed(0)
+        config_class, network_class, options = CTC_KINDS[kind]
+        sizes = {"vocab_size": 12, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+        sizes |= {"intermediate_size": 64, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
+        convolutions = {"conv_dim": (16, 16, 16), "conv_kernel": (10, 8, 4), "conv_stride": (5, 4, 2)}
+        config = config_class(**(sizes | convolutions | {"num_feat_extract_layers": 3} | options))
+        return network_class(config).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def corrupt() -> Callable[[Path, Path, str, str], None]:
+    """Copies model files from one folder to another with one wrong number in ``part`` of ``layer``.
+
+    Twice a scale, or the highest bit of a code or of a zero point.
+    """
+
+    def copy(source: Path, target: Path, layer: str, part: str) -> None:
+        found = 0
+        for path in source.glob("*.onnx"):
+            model = onnx.load(path)
+            for tensor in model.graph.initializer:
+                if tensor.name.startswith(f"{layer}.0.{part}") and not found:
+                    raw = bytearray(tensor.raw_data)
+                    raw[len(raw) // 2 | 1] ^= 0x04 if part == "scale" else 0x80  # odd: the upper half of a float16
+                    tensor.raw_data = bytes(raw)
+                    found += 1
+            onnx.save(model, target / path.name)
+        assert found == 1, f"no {part} of {layer}"
+
+    return copy

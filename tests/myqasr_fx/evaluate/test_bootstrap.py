@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from myqasr_fx.evaluate import Interval, difference_interval, rate_interval
+
+
+def test_interval_of_independent_errors_matches_the_normal_one():
+    generator = np.random.default_rng(1)
+    totals = np.full(400, 20)
+    errors = generator.binomial(20, 0.1, size=400)
+    rate = errors.sum() / totals.sum()
+    deviation = errors.std() / 20 / np.sqrt(400)
+    interval = rate_interval(errors.tolist(), totals.tolist())
+    assert interval.low == pytest.approx(rate - 1.96 * deviation, abs=4e-4)
+    assert interval.high == pytest.approx(rate + 1.96 * deviation, abs=4e-4)
+
+
+def test_same_seed_same_interval():
+    assert rate_interval([1, 0, 5], [9, 8, 7], seed=3) == rate_interval([1, 0, 5], [9, 8, 7], seed=3)
+    assert rate_interval(list(range(50)), list(range(50, 100)), 3) != rate_interval(
+        list(range(50)), list(range(50, 100)), 4
+    )
+
+
+def test_one_utterance_has_no_spread():
+    assert rate_interval([1], [4]) == Interval(0.25, 0.25)
+
+
+def test_paired_difference_cancels_what_both_share():
+    generator = np.random.default_rng(2)
+    totals = np.full(100, 10)
+    errors = generator.binomial(10, 0.3, size=100)
+    assert difference_interval(errors.tolist(), errors.tolist(), totals.tolist()) == Interval(0, 0)
+    worse = (errors + 1).tolist()
+    assert difference_interval(worse, errors.tolist(), totals.tolist()) == Interval(
+        pytest.approx(0.1), pytest.approx(0.1)
+    )
+
+
+def test_utterances_without_words_do_not_divide_by_zero():
+    assert rate_interval([0, 0], [0, 0]) == Interval(0, 0)

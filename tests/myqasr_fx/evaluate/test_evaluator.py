@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from myqasr_fx.errors import EvaluationError
+from myqasr_fx.evaluate import Utterance, evaluate, measure_divergence, paired_wer_difference
+from myqasr_fx.evaluate.divergence import divergence_of
+from myqasr_fx.runtime import Transcript
+
+RATE = 16_000
+
+
+class Echo:
+    """Says how long a clip is in whole seconds, and one token a second."""
+
+    model_bytes = 123
+
+    def __init__(self, mistakes: int = 0, bias: float = 0.0) -> None:
+        self.mistakes = mistakes
+        self.bias = bias
+        self.batches: list[int] = []
+
+    def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
+        return self.transcribe_batch([np.asarray(audio)], language)[0]
+
+    def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
+        assert language is None
+        self.batches.append(len(clips))
+        lengths = [round(len(clip) / RATE) for clip in clips]
+        return [
+            Transcript("word " * (n - self.mistakes), (1,) * n, len(c) / RATE)
+            for n, c in zip(lengths, clips, strict=True)
+        ]
+
+    def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
+        logits = np.tile(np.array([0.0, 2.0, 1.0]), (len(tokens) + 1, 1))
+        logits[0, 2] += self.bias
+        return logits
+
+
+@pytest.fixture
+def utterances(tmp_path) -> list[Utterance]:
+    made = []
+    for index, (seconds, lang) in enumerate([(3, "en"), (2, "de"), (31, "en"), (2, "en"), *[(1, "de")] * 9]):
+        path = tmp_path / f"{index}.wav"
+        soundfile.write(path, np.full(seconds * RATE, 0.1), RATE)
+        fields = {"audio": path.name, "seconds": seconds}
+        made.append(Utterance(path, "Word, " * seconds, lang, fields))
+    return made
+
+
+def test_perfect_transcripts(utterances):
+    runtime = Echo()
+    score = evaluate(runtime, utterances)
+    assert (score.wer, score.cer, score.utterances, score.words, score.bytes) == (0, 0, 13, 47, 123)
+    assert score.audio_seconds == pytest.approx(47)
+    assert score.rtf == score.compute_seconds / 47 > 0
+    assert [row.audio for row in score.rows] == [f"{index}.wav" for index in range(13)]
+    assert max(runtime.batches) == 4
+
+
+def test_errors_are_pooled_over_words(utterances):
+    score = evaluate(Echo(mistakes=1), utterances)
+    assert score.wer == pytest.approx(13 / 47)
+    assert score.wer_ci95.low < score.wer < score.wer_ci95.high
+    assert score.rows[2].words.errors == 1
+
+
+def test_json_has_the_promised_keys(utterances):
+    plain = json.loads(json.dumps(evaluate(Echo(), utterances[:2]).as_dict(rows=True)))
+    assert {"wer", "cer", "wer_ci95", "utterances", "bytes", "rtf", "rows"} <= set(plain)
+    assert "rows" not in evaluate(Echo(), utterances[:2]).as_dict()
+
+
+def test_paired_difference(utterances):
+    good, bad = evaluate(Echo(), utterances), evaluate(Echo(mistakes=1), utterances)
+    interval = paired_wer_difference(bad, good)
+    assert 0 < interval.low <= 13 / 47 <= interval.high
+    with pytest.raises(EvaluationError, match="different utterances"):
+        paired_wer_difference(good, evaluate(Echo(), utterances[1:]))
+
+
+def test_nothing_to_score(utterances):
+    with pytest.raises(EvaluationError, match="no utterance"):
+        evaluate(Echo(), [])
+    silent = Utterance(utterances[0].audio, "...", "en")
+    with pytest.raises(EvaluationError, match="no reference holds a word"):
+        evaluate(Echo(), [silent])
+
+
+def test_divergence_of_distributions():
+    expected = np.log(np.array([[0.5, 0.25, 0.25], [0.9, 0.05, 0.05]]))
+    got = np.log(np.array([[0.25, 0.5, 0.25], [0.9, 0.05, 0.05]])) + 7
+    np.testing.assert_allclose(divergence_of(expected, got), [0.25 * np.log(2), 0], atol=1e-12)
+
+
+def test_divergence_of_runtimes():
+    clips = [np.ones(2 * RATE, np.float32), np.ones(3 * RATE, np.float32)]
+    same = measure_divergence(Echo(), Echo(), clips)
+    assert (same.kl, same.agreement, same.tokens) == (0, 1, 7)
+    other = measure_divergence(Echo(), Echo(bias=3), clips)
+    assert other.kl > 0
+    assert other.agreement == pytest.approx(5 / 7)
+    with pytest.raises(EvaluationError, match="no clip"):
+        measure_divergence(Echo(), Echo(), [])

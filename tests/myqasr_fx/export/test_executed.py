@@ -1,0 +1,63 @@
+"""executed: what onnxruntime makes of a file, and files that it would not run as meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from myqasr_fx.errors import VerificationError
+from myqasr_fx.export.dequantize import grouped
+from myqasr_fx.export.executed import check_executed, executed_graph
+from myqasr_fx.export.stored_weight import WeightReader
+
+Make = Callable[..., Any]
+
+
+def test_fused_products_are_counted(make_case: Make, one_input: Make, tmp_path: Path) -> None:
+    model = one_input(["n", 64])
+    product = model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, make_case(3, False).weight)))
+    onnx.save(model.proto(product), path := tmp_path / "model.onnx")
+    found = check_executed(path, {}, 1)
+    assert (dict(found.op_types), found.fused, found.unfused) == ({"MatMulNBits": 1}, 1, ())
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(VerificationError, match="1 of 2 low-bit matrix products run fused"):
+        check_executed(path, {}, 2)
+
+
+def test_a_weight_that_stays_dequantized_is_refused(make_case: Make, one_input: Make, tmp_path: Path) -> None:
+    model = one_input(["n", 24])
+    model.emitter.before(None, "layer.0")
+    weight = grouped(WeightReader(model.emitter, make_case(4, False).weight))
+    transposed = model.emitter.op("Transpose", weight, perm=[1, 0])
+    onnx.save(model.proto(model.emitter.op("MatMul", model.x, transposed)), path := tmp_path / "model.onnx")
+    assert executed_graph(path, {}).unfused == ("layer.0/DequantizeLinear",)
+    with pytest.raises(VerificationError, match=r"DequantizeLinear: layer\.0"):
+        check_executed(path, {}, 0)
+
+
+def test_a_file_that_is_refused_says_why(one_input: Make, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(VerificationError, match=r"onnxruntime .* refuses model\.onnx: "):
+        executed_graph(path, {})
+    model = one_input([4])
+    value = model.emitter.op("Cast", model.x, to=int(ir.DataType.FLOAT))
+    proto = model.proto(value, rank=1)
+    proto.graph.node[0].op_type = "NoSuchOperator"
+    onnx.save(proto, path)
+    with pytest.raises(VerificationError, match="NoSuchOperator"):
+        executed_graph(path, {})
+
+
+def test_plain_tensors_are_no_weights(one_input: Make, tmp_path: Path) -> None:
+    model = one_input(["n"])
+    scale, zero = model.emitter.constant(np.array(0.5, np.float32)), model.emitter.byte(3)
+    quantized = model.emitter.op("QuantizeLinear", model.x, scale, zero)
+    onnx.save(model.proto(model.emitter.op("DequantizeLinear", quantized, scale, zero), 1), path := tmp_path / "m.onnx")
+    assert check_executed(path, {}, 0).unfused == ()

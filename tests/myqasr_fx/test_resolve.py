@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx import choices, resolve
+from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
+from myqasr_fx.errors import OptionError
+from myqasr_fx.resolve import resolve_config
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        """
+        [options]
+        order = "ascending"
+        symmetric = true
+
+        [[layers]]
+        match = "model.decoder.embed_tokens"
+        bits = 6
+        granularity = "group:32"
+
+        [[layers]]
+        match = "*.conv?"
+        keep = 16
+
+        [[layers]]
+        match = "*.fc1"
+        granularity = "channel"
+        """
+    )
+    return path
+
+
+def test_plain_budget_gives_the_defaults() -> None:
+    assert resolve_config("24MB") == QuantizeConfig(Budget(bytes=24_000_000))
+
+
+def test_explicit_overrides_rules_which_override_the_recipe(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes = {"default": {}, "small": {"order": "shuffled", "symmetric": False, "seed": 7}}
+    for module in (choices, resolve):
+        monkeypatch.setattr(module, "RECIPES", recipes)
+    config = resolve_config("24MB", recipe="small", rules=rules, symmetric=False)
+    assert (config.seed, config.order, config.symmetric) == (7, "ascending", False)
+    assert config.recipe == "small"
+
+
+def test_false_and_zero_count_as_given(rules: Path) -> None:
+    assert resolve_config("24MB", rules=rules, symmetric=False, seed=0).symmetric is False
+    assert resolve_config("24MB", rules=rules, symmetric=None).symmetric is True
+
+
+def test_layer_rules_are_read_in_order(rules: Path) -> None:
+    assert resolve_config("24MB", rules=rules).rules == (
+        LayerRule("model.decoder.embed_tokens", bits=6, granularity="group:32"),
+        LayerRule("*.conv?", keep=16),
+        LayerRule("*.fc1", granularity="channel"),
+    )
+
+
+def test_explicit_granularity_overrides_that_of_layers(rules: Path) -> None:
+    assert resolve_config("24MB", rules=rules, granularity="tensor").rules == (
+        LayerRule("model.decoder.embed_tokens", bits=6),
+        LayerRule("*.conv?", keep=16),
+    )
+
+
+def test_exactly_one_budget() -> None:
+    assert resolve_config(avg_bits=4.5).budget == Budget(avg_bits=4.5)
+    with pytest.raises(OptionError, match="exactly one"):
+        resolve_config()
+    with pytest.raises(OptionError, match="exactly one"):
+        resolve_config("24MB", avg_bits=4.5)
+
+
+def test_uniform_bits_take_the_uniform_allocation() -> None:
+    assert resolve_config(uniform_bits=4).allocation == "uniform"
+    with pytest.raises(OptionError, match="uniform bits with allocation 'linear'"):
+        resolve_config(uniform_bits=4, allocation="linear")
+
+
+def test_paper_budget_brings_the_papers_rule() -> None:
+    config = resolve_config("24MiB", budget_kind="paper")
+    assert (config.max_bits, config.fill, config.budget.kind) == (32, False, "paper")
+    assert resolve_config("24MiB", budget_kind="paper", max_bits=8).max_bits == 8
+
+
+def test_unknown_option_and_recipe() -> None:
+    with pytest.raises(OptionError, match="unknown option 'granulartiy'"):
+        resolve_config("24MB", granulartiy="channel")
+    with pytest.raises(OptionError, match="recipe 'best' is not available yet"):
+        resolve_config("24MB", recipe="best")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[options", "not TOML"),
+        ("colour = 1", "unknown key 'colour' in the file"),
+        ("options = 1", r"expected a table \[options\]"),
+        ("[options]\ncolour = 1", "unknown key 'colour'"),
+        ("[options]\ncache = '/x'", "unknown key 'cache'"),
+        ("[layers]\nmatch = '*'", "expected a table"),
+        ("[[layers]]\nbits = 4", "number 1 needs match"),
+        ("[[layers]]\nmatch = '*'\nbit = 4", "unknown key 'bit'"),
+        ("[[layers]]\nmatch = '*'\nbits = 12", "bits 12: expected 1 to 8"),
+        ("[options]\nrecipe = 'best'", "not available yet"),
+        ("[options]\nseed = 'x'", "seed 'x'"),
+    ],
+)
+def test_bad_rules_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    with pytest.raises(OptionError, match=message):
+        resolve_config("24MB", rules=path)
+
+
+def test_missing_and_binary_rules_file(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="No such file"):
+        resolve_config("24MB", rules=tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(OptionError, match="not TOML"):
+        resolve_config("24MB", rules=tmp_path / "binary.toml")
