@@ -17,7 +17,6 @@ import torch
 from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
 from myqasr_fx.audio import SAMPLING_RATE
-from myqasr_fx.models.load import load_model
 from myqasr_fx.pipeline import RUN_FILE, quantize
 from myqasr_fx.progress import RichProgress
 from myqasr_fx.resolve import resolve_config
@@ -33,7 +32,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
     noise = np.random.default_rng(0)
-    clips = [noise.normal(0, 0.1, int(options.seconds * SAMPLING_RATE)).astype(np.float32) for _ in range(options.clips)]
+    clips = [
+        noise.normal(0, 0.1, int(options.seconds * SAMPLING_RATE)).astype(np.float32) for _ in range(options.clips)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         model = _write_model(Path(folder) / "model")
         config = resolve_config(avg_bits=options.avg_bits)

@@ -21,8 +21,5 @@ def linear(problem: Problem) -> Allocation:
     layers = list(dict.fromkeys(item.layer for item in problem.free))
     last = max(1, len(layers) - 1)
     wanted = {layer: low + (high - low) * rank / last for rank, layer in enumerate(layers)}
-    widths = {
-        item.name: min(rungs, key=lambda rung: (abs(rung - wanted[item.layer]), rung))
-        for item in problem.free
-    }
+    widths = {item.name: min(rungs, key=lambda rung: (abs(rung - wanted[item.layer]), rung)) for item in problem.free}
     return problem.solution(widths)

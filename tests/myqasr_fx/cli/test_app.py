@@ -85,9 +85,7 @@ def test_own_errors_are_one_line_and_exit_2(run: Callable[..., tuple[int, str, s
 
 
 @pytest.mark.parametrize("arguments", [["--bogus"], ["surplus"], ["--json=1"]])
-def test_usage_errors_are_one_line_and_exit_2(
-    run: Callable[..., tuple[int, str, str]], arguments: list[str]
-) -> None:
+def test_usage_errors_are_one_line_and_exit_2(run: Callable[..., tuple[int, str, str]], arguments: list[str]) -> None:
     code, out, err = run(lambda: Answer({}, ""), *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("myqasr: ")

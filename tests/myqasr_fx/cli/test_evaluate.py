@@ -75,9 +75,7 @@ def test_view_names_what_was_measured(manifest: Path, capsys: pytest.CaptureFixt
         ("--limit", "many"),
     ],
 )
-def test_bad_input_is_one_line(
-    manifest: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input_is_one_line(manifest: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "--manifest", str(manifest), *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
 
