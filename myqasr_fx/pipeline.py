@@ -18,6 +18,7 @@ from myqasr_fx.bundle import QuantizedBundle
 from myqasr_fx.calibration import Calibration, observe
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.fit import Fitted, check_feasible, fit
+from myqasr_fx.layout import LAYOUTS
 from myqasr_fx.manifest import build_manifest, low_bit_products
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
@@ -70,7 +71,7 @@ def quantize(
             verified = _verify(prepared, calibration, fitted, config)
         manifest = build_manifest(prepared, config, clips, fitted, verified)
         manifest.write(folder)
-        speech.save_configs(folder)
+        speech.save_configs(folder, LAYOUTS[config.layout].client_settings(file.name for file in manifest.files))
         _write_run(folder, clock)
     return QuantizedBundle(Path(out), manifest)
 
@@ -82,7 +83,7 @@ def _verify(prepared: Prepared, calibration: Calibration, fitted: Fitted, config
         for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
     ]
     reference = make_reference(fitted.program, config.dump_ir)
-    return verify(fitted.files, prepared.speech, reference, samples, low_bit_products(fitted.program, prepared.layers))
+    return verify(fitted.models, prepared.speech, reference, samples, low_bit_products(fitted.program, prepared.layers))
 
 
 def _write_run(folder: Path, clock: Progress) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, SequenceFeatureExtractor
 
-from myqasr_fx.models.configs import write_configs
+from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
 from passes.base import Program
 
@@ -82,10 +84,16 @@ class SpeechModel:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""
         return self.family.features(self, samples)
 
-    def save_configs(self, folder: Path) -> None:
-        """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer."""
+    def save_configs(self, folder: Path, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer.
+
+        Args:
+            folder: Made when it is missing.
+            settings: Keys that a client reads in ``config.json``.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         write_configs(folder, self.config, self.feature_extractor, self.generation)
+        add_settings(folder, settings)
         self.family.write_tokenizer(self.tokenizer, folder)
 
 

@@ -52,7 +52,7 @@ def load_bundle(folder: str | Path, settings: OrtSettings | None = None) -> Runt
 
 
 def _runner(bundle: QuantizedBundle, name: str, settings: OrtSettings) -> OrtRunner:
-    return OrtRunner(bundle.path / f"{name}.onnx", settings)
+    return OrtRunner(bundle.path / bundle.layout.file(name), settings)
 
 
 def _features(folder: Path, key: str) -> Callable[[np.ndarray], np.ndarray]:
