@@ -57,6 +57,7 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
         store_half(model, keep)
         declare(model, signature)
         tidy(model)
+        model.metadata_props.update(signature.properties)
     foreign = sorted({node.domain for node in model.graph if node.domain not in ("", "ai.onnx")})
     if foreign:
         raise ExportError(f"the exported graph uses operators of {', '.join(foreign)}, expected ai.onnx alone")

@@ -39,8 +39,16 @@ class Family(Protocol):
             ModelError: The folder's weights or settings do not make a complete model of the family.
         """
 
-    def capture(self, network: PreTrainedModel) -> Program:
-        """The network as ATen FX graphs."""
+    def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
+        """The network as ATen FX graphs.
+
+        Args:
+            network: Of the family.
+            fixed_cache: With a decoder cache of fixed length, see :mod:`myqasr_fx.capture.whisper_fixed`.
+
+        Raises:
+            ModelError: The family has no such graphs.
+        """
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz), float32 with a batch of one."""
@@ -76,9 +84,9 @@ class SpeechModel:
         """The network's configuration."""
         return self.network.config
 
-    def capture(self) -> Program:
-        """The network as ATen FX graphs."""
-        return self.family.capture(self.network)
+    def capture(self, *, fixed_cache: bool = False) -> Program:
+        """The network as ATen FX graphs; ``fixed_cache`` as for :meth:`Family.capture`."""
+        return self.family.capture(self.network, fixed_cache=fixed_cache)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""
