@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.errors import BundleError
+from myqasr_fx.layout import DEFAULT, LAYOUTS, Layout
 
 MANIFEST = "myqasr.json"
 FORMAT_VERSION = 1
@@ -192,6 +193,18 @@ class QuantizedBundle:
 
     path: Path
     manifest: BundleManifest
+
+    @property
+    def layout(self) -> Layout:
+        """Where its model files are.
+
+        Raises:
+            BundleError: The layout is one of another version.
+        """
+        name = self.manifest.config.get("layout", DEFAULT)
+        if name not in LAYOUTS:
+            raise BundleError(f"{self.path}: unknown layout {name!r}", hint="use the myqasr_fx version that wrote it")
+        return LAYOUTS[name]
 
     @classmethod
     def open(cls, path: str | Path) -> QuantizedBundle:

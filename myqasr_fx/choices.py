@@ -8,6 +8,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 from myqasr_fx.errors import OptionError
+from myqasr_fx.layout import LAYOUTS
 
 RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType({"default": MappingProxyType({})})
 """Recipe name to the options it sets; an option it leaves out keeps the default of ``QuantizeConfig``."""
@@ -26,11 +27,14 @@ PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Option to values that are refused by name; a value that a registry holds is available, whatever this says."""
 
+_NAMES: Mapping[str, Mapping[str, object]] = MappingProxyType({"recipe": RECIPES, "layout": LAYOUTS})
+"""Options whose values are no methods of ``passes``."""
+
 
 def available(option: str) -> tuple[str, ...]:
     """Values that ``option`` takes now; for the methods, the names in the registry under ``passes``."""
-    if option == "recipe":
-        return tuple(RECIPES)
+    if option in _NAMES:
+        return tuple(_NAMES[option])
     return tuple(import_module(f"passes.{option}").REGISTRY)
 
 
@@ -43,7 +47,7 @@ def check_choice(option: str, value: str) -> None:
     known = available(option)
     if value in known:
         return
-    if str(value).partition("@")[0] in PLANNED[option]:  # kl@4: the metric at a width
+    if str(value).partition("@")[0] in PLANNED.get(option, ()):  # kl@4: the metric at a width
         raise OptionError(f"{option} {value!r} is not available yet", hint=f"available: {', '.join(known)}")
     close = difflib.get_close_matches(str(value), known, n=1)
     guess = f"did you mean {close[0]}? " if close else ""

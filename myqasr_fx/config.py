@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from myqasr_fx.choices import check_choice
 from myqasr_fx.errors import OptionError
+from myqasr_fx.layout import DEFAULT
 from passes.allocation.problem import Order
 from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
 
@@ -95,6 +96,7 @@ class QuantizeConfig:
         fill: Give left-over bytes back to lowered layers.
         max_clips: Most windows of 30 s to calibrate on.
         opset: ONNX opset of the files.
+        layout: Name in ``myqasr_fx.layout``: the client for which the folder is arranged.
         seed: Of the shuffled order and the choice of windows.
         language: ISO 639-1 code for a multilingual model; None detects it.
         rules: Per-layer exceptions; the first that matches counts.
@@ -122,6 +124,7 @@ class QuantizeConfig:
     fill: bool = True
     max_clips: int = 32
     opset: int = 21
+    layout: str = DEFAULT
     seed: int = 0
     language: str | None = None
     rules: tuple[LayerRule, ...] = ()
@@ -129,7 +132,7 @@ class QuantizeConfig:
     dump_ir: Path | None = None
 
     def __post_init__(self) -> None:
-        for option in ("recipe", "sensitivity", "allocation", "calibration", "rounding"):
+        for option in ("recipe", "sensitivity", "allocation", "calibration", "rounding", "layout"):
             check_choice(option, getattr(self, option))
         kind = self.budget.kind
         _expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from myqasr_fx.config import Budget, QuantizeConfig
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.file_size import Storage, file_size
 from myqasr_fx.export.files import model_bytes, write_program
+from myqasr_fx.layout import LAYOUTS
 from myqasr_fx.prepare import Prepared
 from passes.allocate_bits import AllocateBits, Override, allocation_items, allocation_problem, read_scheme
 from passes.allocation.problem import Problem, Request
@@ -43,12 +45,16 @@ class Fitted:
     Args:
         program: Canonical graphs with schemes and quantized weights in their metadata.
         scheme: The widths.
-        files: All model files.
+        folder: The bundle's folder.
+        models: Graph name to its file.
+        files: All model files, those of external data included.
         budget_bytes: What was allowed; None without a budget.
     """
 
     program: Program
     scheme: BitScheme
+    folder: Path
+    models: Mapping[str, Path]
     files: tuple[Path, ...]
     budget_bytes: int | None
 
@@ -133,9 +139,10 @@ def _write(
     lowered = rounded.clone()
     dump = config.dump_ir
     PassManager((LowerToQDQ(),), _ROUNDED, dump and dump / "qdq")(lowered)
-    files = write_program(lowered, prepared.signatures, config.opset, folder, _kept_floats(rounded))
+    models = LAYOUTS[config.layout].paths(folder, lowered.graphs)
+    files = write_program(lowered, prepared.signatures, config.opset, models, _kept_floats(rounded))
     budget = budget_bytes(config.budget, prepared.num_weights)
-    return Fitted(rounded, read_scheme(rounded, _activation_bits(config)), files, budget), predicted
+    return Fitted(rounded, read_scheme(rounded, _activation_bits(config)), folder, models, files, budget), predicted
 
 
 def _quantize(

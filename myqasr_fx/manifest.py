@@ -41,7 +41,11 @@ def build_manifest(
     size = fitted.model_bytes
     executed = verified.executed
     files = tuple(
-        FileRecord(path.name, path.stat().st_size, dict(executed[path.name].op_types) if path.name in executed else {})
+        FileRecord(
+            path.relative_to(fitted.folder).as_posix(),
+            path.stat().st_size,
+            dict(executed[path.name].op_types) if path.name in executed else {},
+        )
         for path in fitted.files
     )
     return BundleManifest(

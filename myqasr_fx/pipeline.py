@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from myqasr_fx.audio import AudioInput, select_clips
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle import BundleManifest, QuantizedBundle
 from myqasr_fx.calibration import Calibration, observe
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.fit import Fitted, check_feasible, fit
+from myqasr_fx.layout import LAYOUTS, Layout
 from myqasr_fx.manifest import build_manifest, low_bit_products
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
@@ -25,6 +26,7 @@ from myqasr_fx.output import output_folder
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import Progress, Silent
 from myqasr_fx.reference import make_reference
+from myqasr_fx.sherpa import write_tokens
 from myqasr_fx.verify import Sample, Verified, verify
 
 RUN_FILE = "run.json"
@@ -60,7 +62,7 @@ def quantize(
         with clock.stage("read audio"):
             clips = select_clips(audio, config.max_clips, seed=config.seed)
         with clock.stage("capture graphs"):
-            prepared = prepare(speech, config.dump_ir)
+            prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
             config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
             check_feasible(prepared, config)
         calibration = observe(prepared, clips, config, clock)
@@ -70,7 +72,7 @@ def quantize(
             verified = _verify(prepared, calibration, fitted, config)
         manifest = build_manifest(prepared, config, clips, fitted, verified)
         manifest.write(folder)
-        speech.save_configs(folder)
+        _write_configs(speech, manifest, LAYOUTS[config.layout], folder)
         _write_run(folder, clock)
     return QuantizedBundle(Path(out), manifest)
 
@@ -82,7 +84,13 @@ def _verify(prepared: Prepared, calibration: Calibration, fitted: Fitted, config
         for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
     ]
     reference = make_reference(fitted.program, config.dump_ir)
-    return verify(fitted.files, prepared.speech, reference, samples, low_bit_products(fitted.program, prepared.layers))
+    return verify(fitted.models, prepared.speech, reference, samples, low_bit_products(fitted.program, prepared.layers))
+
+
+def _write_configs(speech: SpeechModel, manifest: BundleManifest, layout: Layout, folder: Path) -> None:
+    speech.save_configs(folder, layout.client_settings(file.name for file in manifest.files))
+    if layout.fixed_cache:
+        write_tokens(speech.tokenizer, folder)
 
 
 def _write_run(folder: Path, clock: Progress) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.capture.whisper_fixed import ENCODER
+from myqasr_fx.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.sherpa import sherpa_properties
 from passes.base import Program
 from passes.canonicalize import Canonicalize
 from passes.decompose_attention import DecomposeAttention
@@ -38,8 +41,22 @@ class Prepared:
         return sum(layer.num_weights for layer in self.layers)
 
 
-def prepare(speech: SpeechModel, dump_ir: Path | None = None) -> Prepared:
-    """Captures ``speech`` and canonicalizes its graphs."""
-    program = speech.capture()
+def prepare(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:
+    """Captures ``speech`` and canonicalizes its graphs.
+
+    Args:
+        speech: The model.
+        dump_ir: Folder for the graphs after each pass.
+        layout: Of the bundle, which decides what the graphs take and give.
+    """
+    program = speech.capture(fixed_cache=layout.fixed_cache)
     PassManager((Canonicalize(), DecomposeAttention()), dump_ir=dump_ir and dump_ir / "prepare")(program)
-    return Prepared(speech, program, signatures(speech.config), find_layers(program))
+    return Prepared(speech, program, _signatures(speech, layout), find_layers(program))
+
+
+def _signatures(speech: SpeechModel, layout: Layout) -> Mapping[str, GraphSignature]:
+    graphs = dict(signatures(speech.config, fixed_cache=layout.fixed_cache))
+    if layout.fixed_cache and speech.generation is not None:
+        properties = sherpa_properties(speech.config, speech.generation, speech.tokenizer.get_vocab())
+        graphs[ENCODER] = replace(graphs[ENCODER], properties=properties)
+    return graphs

@@ -87,7 +87,7 @@ class Verified:
 
 
 def verify(
-    files: Sequence[Path],
+    paths: Mapping[str, Path],
     speech: SpeechModel,
     reference: Reference,
     samples: Sequence[Sample],
@@ -96,7 +96,7 @@ def verify(
     """Checks the model files.
 
     Args:
-        files: Model files; ``NAME.onnx`` belongs to graph ``NAME``.
+        paths: Graph name to its file.
         speech: The model that they were made from, for features and prompt.
         reference: What they must compute.
         samples: Clips to compare on; at least ``CLIPS`` of them, and as many as ``POSITIONS`` asks for, are.
@@ -105,7 +105,6 @@ def verify(
     Raises:
         VerificationError: A file is no valid ONNX, does not run fused, or its logits differ too much.
     """
-    paths = {path.stem: path for path in files if path.suffix == ".onnx"}
     for path in paths.values():
         _check_file(path)
     used, expected = _expected(torch_runtime(speech, reference.fake_quant), samples)

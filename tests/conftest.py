@@ -45,6 +45,14 @@ SMALLEST = {
 CTC_TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'")
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Says that the tests of other programs on our bundles do not run on their own."""
+    deselected = "not clients" in config.getoption("markexpr")
+    return (
+        "clients: deselected; benchmarks/clients.py installs the clients and runs their tests" if deselected else None
+    )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Development data outside the repository: ``$MYQASR_SHARED``, else ``../shared``."""

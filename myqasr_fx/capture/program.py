@@ -9,6 +9,7 @@ from transformers import PretrainedConfig, PreTrainedModel, WhisperConfig, Whisp
 from myqasr_fx.capture.ctc import MODEL, capture_ctc, ctc_signature
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper import DECODER, ENCODER, capture_whisper, decoder_signature, encoder_signature
+from myqasr_fx.capture.whisper_fixed import fixed_signatures
 from passes.base import Program
 
 
@@ -17,8 +18,15 @@ def capture(network: PreTrainedModel) -> Program:
     return capture_whisper(network) if isinstance(network, WhisperForConditionalGeneration) else capture_ctc(network)
 
 
-def signatures(config: PretrainedConfig) -> Mapping[str, GraphSignature]:
-    """Graph name to signature, in the order of :func:`capture`'s graphs."""
+def signatures(config: PretrainedConfig, *, fixed_cache: bool = False) -> Mapping[str, GraphSignature]:
+    """Graph name to signature, in the order of the captured graphs.
+
+    Args:
+        config: Of the network.
+        fixed_cache: For a Whisper captured by :func:`~myqasr_fx.capture.whisper_fixed.capture_whisper_fixed`.
+    """
     if isinstance(config, WhisperConfig):
+        if fixed_cache:
+            return fixed_signatures(config)
         return {ENCODER: encoder_signature(config), DECODER: decoder_signature(config)}
     return {MODEL: ctc_signature(config)}

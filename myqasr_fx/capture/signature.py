@@ -39,10 +39,12 @@ class DynamicDim:
     Args:
         example: Size in the example inputs, at least 2: ``torch.export`` takes 0 and 1 for constants.
         minimum: Smallest size that the capture promises, below which guards of the traced code may not hold.
+        maximum: Largest size; None without a bound.
     """
 
     example: int
     minimum: int = 0
+    maximum: int | None = None
 
     def __post_init__(self) -> None:
         if self.example < max(2, self.minimum):
@@ -59,11 +61,13 @@ class GraphSignature:
         inputs: In the order of the graph's placeholders.
         outputs: In the order of the graph's results.
         dims: Every dynamic dimension that an input names.
+        properties: What a client reads in the file's metadata.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     dims: Mapping[str, DynamicDim] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         used = {dim for spec in self.inputs for dim in spec.dims if isinstance(dim, str)}
@@ -71,7 +75,8 @@ class GraphSignature:
             raise CaptureError(
                 f"dynamic dimensions of the inputs are {sorted(used)}, described are {sorted(self.dims)}"
             )
-        object.__setattr__(self, "dims", MappingProxyType(dict(self.dims)))
+        for name in ("dims", "properties"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -102,7 +107,7 @@ class GraphSignature:
 
     def dynamic_shapes(self) -> tuple[dict[int, Dim], ...]:
         """The ``dynamic_shapes`` argument of ``torch.export.export`` for :meth:`example_args`."""
-        dims = {name: Dim(name, min=dim.minimum) for name, dim in self.dims.items()}
+        dims = {name: Dim(name, min=dim.minimum, max=dim.maximum) for name, dim in self.dims.items()}
         return tuple({i: dims[d] for i, d in enumerate(spec.dims) if isinstance(d, str)} for spec in self.inputs)
 
     def axis_names(self) -> tuple[dict[int, str], ...]:

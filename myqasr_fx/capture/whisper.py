@@ -79,14 +79,16 @@ class _Encoder(nn.Module):
 
     def __init__(self, network: WhisperForConditionalGeneration) -> None:
         super().__init__()
-        self.model = nn.ModuleDict({"encoder": _EncoderStack(network.model.encoder)})
+        self.model = nn.ModuleDict({"encoder": EncoderStack(network.model.encoder)})
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = self.model["encoder"](input_features)
         return states
 
 
-class _EncoderStack(nn.Module):
+class EncoderStack(nn.Module):
+    """``WhisperEncoder`` with a plain parameter of positions, and nothing that only training needs."""
+
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
         self.conv1 = encoder.conv1
@@ -96,12 +98,19 @@ class _EncoderStack(nn.Module):
         self.layer_norm = encoder.layer_norm
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
+        """Encoder states of (B, mel bins, 2 * frames)."""
         hidden = F.gelu(self.conv2(F.gelu(self.conv1(input_features))))  # (B, d_model, frames)
-        hidden = hidden.transpose(1, 2) + self.embed_positions.weight
+        hidden = hidden.transpose(1, 2)
+        hidden = hidden + self.positions(hidden.shape[1])
         for layer in self.layers:
             hidden = layer(hidden, None)
         states: torch.Tensor = self.layer_norm(hidden)
         return states
+
+    def positions(self, frames: int) -> torch.Tensor:
+        """Position embeddings (``frames``, d_model); a signature with fixed frames needs them all."""
+        weight: torch.Tensor = self.embed_positions.weight
+        return weight
 
 
 class _Decoder(nn.Module):

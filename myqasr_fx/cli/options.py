@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.layout import LAYOUTS
 
 _DEFAULTS = {f.name: f.default for f in fields(QuantizeConfig)}
 
@@ -58,6 +59,7 @@ Recipe = Annotated[str | None, _option(_METHOD, "--recipe", "Named set of option
 Rules = Annotated[Path | None, _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions.")]
 
 Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
+Layout = Annotated[str | None, _option(_FILE, "--layout", f"Client to arrange the folder for: {', '.join(LAYOUTS)}.")]
 Language = Annotated[str | None, _option(_RUN, "--language", "Their language, such as de. [default: detect]")]
 MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to calibrate on.")]
 Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]

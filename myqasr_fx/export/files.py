@@ -27,16 +27,16 @@ def write_program(
     program: Program,
     signatures: Mapping[str, GraphSignature],
     opset: int,
-    folder: Path,
+    paths: Mapping[str, Path],
     keep: frozenset[str] = frozenset(),
 ) -> tuple[Path, ...]:
-    """Exports every graph of a program lowered by ``LowerToQDQ`` to ``folder/NAME.onnx``.
+    """Exports every graph of a program lowered by ``LowerToQDQ`` to a file.
 
     Args:
         program: Lowered graphs.
         signatures: Graph name to its signature.
         opset: Version of the ``ai.onnx`` operators.
-        folder: An existing folder.
+        paths: Graph name to its file; folders that are missing are made.
         keep: Names of tensors that stay float32 even where float16 would lose nothing.
 
     Returns:
@@ -44,7 +44,7 @@ def write_program(
     """
     files: list[Path] = []
     for name, module in program.graphs.items():
-        files += _write(build_model(module, signatures[name], opset, keep), folder / f"{name}.onnx")
+        files += _write(build_model(module, signatures[name], opset, keep), paths[name])
     return tuple(files)
 
 
@@ -57,6 +57,7 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
         store_half(model, keep)
         declare(model, signature)
         tidy(model)
+        model.metadata_props.update(signature.properties)
     foreign = sorted({node.domain for node in model.graph if node.domain not in ("", "ai.onnx")})
     if foreign:
         raise ExportError(f"the exported graph uses operators of {', '.join(foreign)}, expected ai.onnx alone")
@@ -64,6 +65,7 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
 
 
 def _write(model: ir.Model, path: Path) -> Iterable[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
     size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if size < EXTERNAL_BYTES:
         ir.save(model, path)

@@ -42,6 +42,12 @@ def write_configs(
         write_json(folder / FILE_NAME, generation.to_json())
 
 
+def add_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Adds keys to the ``config.json`` that lies in ``folder``."""
+    path = folder / "config.json"
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | dict(settings))
+
+
 def write_tokenizer_config(folder: Path, tokenizer: PreTrainedTokenizerBase, extra: Mapping[str, Any]) -> None:
     """Rewrites the ``tokenizer_config.json`` that the tokenizer has saved, and adds ``special_tokens_map.json``.
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForCTC, PreTrainedModel, PreTrainedTokenizerBa
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.capture import capture_ctc
+from myqasr_fx.errors import ModelError
 from myqasr_fx.models.configs import write_tokenizer_config
 from myqasr_fx.models.folder import load_weights
 from myqasr_fx.models.generation import GenerationSettings
@@ -31,8 +32,14 @@ class Ctc:
         """The network; it writes no tokens, so there are no settings."""
         return load_weights(AutoModelForCTC, folder), None
 
-    def capture(self, network: PreTrainedModel) -> Program:
-        """Graph ``model``."""
+    def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
+        """Graph ``model``.
+
+        Raises:
+            ModelError: A cache of fixed length is asked for.
+        """
+        if fixed_cache:
+            raise ModelError("a CTC model has no decoder cache", hint="layout sherpa-onnx is for Whisper; take another")
         return capture_ctc(network)
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:

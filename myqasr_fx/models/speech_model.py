@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, SequenceFeatureExtractor
 
-from myqasr_fx.models.configs import write_configs
+from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
 from passes.base import Program
 
@@ -37,8 +39,16 @@ class Family(Protocol):
             ModelError: The folder's weights or settings do not make a complete model of the family.
         """
 
-    def capture(self, network: PreTrainedModel) -> Program:
-        """The network as ATen FX graphs."""
+    def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
+        """The network as ATen FX graphs.
+
+        Args:
+            network: Of the family.
+            fixed_cache: With a decoder cache of fixed length, see :mod:`myqasr_fx.capture.whisper_fixed`.
+
+        Raises:
+            ModelError: The family has no such graphs.
+        """
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz), float32 with a batch of one."""
@@ -74,18 +84,24 @@ class SpeechModel:
         """The network's configuration."""
         return self.network.config
 
-    def capture(self) -> Program:
-        """The network as ATen FX graphs."""
-        return self.family.capture(self.network)
+    def capture(self, *, fixed_cache: bool = False) -> Program:
+        """The network as ATen FX graphs; ``fixed_cache`` as for :meth:`Family.capture`."""
+        return self.family.capture(self.network, fixed_cache=fixed_cache)
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""
         return self.family.features(self, samples)
 
-    def save_configs(self, folder: Path) -> None:
-        """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer."""
+    def save_configs(self, folder: Path, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer.
+
+        Args:
+            folder: Made when it is missing.
+            settings: Keys that a client reads in ``config.json``.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         write_configs(folder, self.config, self.feature_extractor, self.generation)
+        add_settings(folder, settings)
         self.family.write_tokenizer(self.tokenizer, folder)
 
 

@@ -11,6 +11,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.capture import capture_whisper
+from myqasr_fx.capture.whisper_fixed import capture_whisper_fixed
 from myqasr_fx.models.configs import write_json, write_tokenizer_config
 from myqasr_fx.models.folder import load_weights, read_json
 from myqasr_fx.models.generation import FILE_NAME, FIRST_MULTILINGUAL_VOCABULARY, GenerationSettings
@@ -41,9 +42,10 @@ class Whisper:
         network.generation_config = GenerationConfig.from_dict(generation.to_json())
         return network, generation
 
-    def capture(self, network: PreTrainedModel) -> Program:
-        """Graphs ``encoder_model`` and ``decoder_model_merged``."""
-        return capture_whisper(cast(WhisperForConditionalGeneration, network))
+    def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
+        """Graphs ``encoder_model`` and ``decoder_model_merged``, or ``encoder`` and ``decoder``."""
+        whisper = cast(WhisperForConditionalGeneration, network)
+        return capture_whisper_fixed(whisper) if fixed_cache else capture_whisper(whisper)
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Log-mel spectrogram (1, mel bins, 3000) of the first 30 s, padded with silence."""

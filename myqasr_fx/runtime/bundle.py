@@ -16,6 +16,7 @@ from myqasr_fx.bundle import QuantizedBundle
 from myqasr_fx.errors import BundleError
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime.ctc import CtcRuntime
+from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
 from myqasr_fx.runtime.runtime import Runtime
 from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
@@ -40,19 +41,20 @@ def load_bundle(folder: str | Path, settings: OrtSettings | None = None) -> Runt
     if bundle.manifest.family == "ctc":
         features = _features(bundle.path, "input_values")
         return CtcRuntime(_runner(bundle, "model", settings), features, tokenizer, config["pad_token_id"], size)
+    fixed = bundle.layout.fixed_cache
     return WhisperRuntime(
-        encoder=_runner(bundle, "encoder_model", settings),
-        decoder=_runner(bundle, "decoder_model_merged", settings),
+        encoder=_runner(bundle, "encoder" if fixed else "encoder_model", settings),
+        decoder=_runner(bundle, "decoder" if fixed else "decoder_model_merged", settings),
         features=_features(bundle.path, "input_features"),
         tokenizer=tokenizer,
         settings=GenerationSettings.read(bundle.path),
-        cache=CacheShape.of(config),
+        cache=FixedCache.of(config) if fixed else CacheShape.of(config),
         model_bytes=size,
     )
 
 
 def _runner(bundle: QuantizedBundle, name: str, settings: OrtSettings) -> OrtRunner:
-    return OrtRunner(bundle.path / f"{name}.onnx", settings)
+    return OrtRunner(bundle.path / bundle.layout.file(name), settings)
 
 
 def _features(folder: Path, key: str) -> Callable[[np.ndarray], np.ndarray]:

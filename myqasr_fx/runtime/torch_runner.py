@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import fx
 
+from myqasr_fx.capture import whisper_fixed
 from myqasr_fx.capture.ctc import MODEL
 from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper import DECODER, ENCODER
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime.ctc import CtcRuntime
+from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime
 from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
 from passes.base import Program
@@ -42,7 +44,7 @@ class TorchRunner:
 
 def torch_runtime(model: SpeechModel, program: Program) -> Runtime:
     """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``."""
-    graphs = signatures(model.config)
+    graphs = signatures(model.config, fixed_cache=whisper_fixed.DECODER in program.graphs)
     runners = {name: TorchRunner(program.graphs[name], signature) for name, signature in graphs.items()}
     return runtime_of(model, runners, _tensor_bytes(program))
 
@@ -51,8 +53,10 @@ def runtime_of(model: SpeechModel, runners: Mapping[str, GraphRunner], model_byt
     """A runtime on any runners, by graph name, with the features and the tokenizer of ``model``."""
     if model.generation is None:
         return CtcRuntime(runners[MODEL], model.features, model.tokenizer, model.config.pad_token_id, model_bytes)
-    cache = CacheShape.of(model.config.to_dict())
-    graphs = (runners[ENCODER], runners[DECODER])
+    config, fixed = model.config.to_dict(), whisper_fixed.DECODER in runners
+    cache = FixedCache.of(config) if fixed else CacheShape.of(config)
+    encoder, decoder = (whisper_fixed.ENCODER, whisper_fixed.DECODER) if fixed else (ENCODER, DECODER)
+    graphs = (runners[encoder], runners[decoder])
     return WhisperRuntime(*graphs, model.features, model.tokenizer, model.generation, cache, model_bytes)
 
 

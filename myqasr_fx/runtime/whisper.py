@@ -11,6 +11,7 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
+from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.greedy import greedy_decode
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
 
@@ -29,18 +30,26 @@ class CacheShape:
         heads = config["decoder_attention_heads"]
         return cls(config["decoder_layers"], heads, config["d_model"] // heads)
 
+    def encode(self, encoder: GraphRunner, features: np.ndarray) -> np.ndarray:
+        """States (B, frames, d_model) of features (B, mel bins, 2 * frames)."""
+        return encoder.run({"input_features": features}, ["last_hidden_state"])["last_hidden_state"]
+
+    def decoder(self, decoder: GraphRunner, states: np.ndarray) -> CachedDecoder:
+        """A decoder that has seen no token, for what :meth:`encode` gave for a batch."""
+        return CachedDecoder(decoder, states, self)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WhisperRuntime:
     """A Whisper model that transcribes; see :class:`~myqasr_fx.runtime.runtime.Runtime`.
 
     Args:
-        encoder: Graph ``encoder_model``.
-        decoder: Graph ``decoder_model_merged``.
+        encoder: Graph ``encoder_model``, or ``encoder`` where the cache is fixed.
+        decoder: Graph ``decoder_model_merged``, or ``decoder``.
         features: Samples (T,) of at most 30 s to (1, mel bins, frames).
         tokenizer: Of the model.
         settings: Prompt and suppressed tokens.
-        cache: Sizes of the cache.
+        cache: How the decoder keeps its keys and values.
         model_bytes: Of the model files, or of the tensors in memory.
     """
 
@@ -49,7 +58,7 @@ class WhisperRuntime:
     features: Callable[[np.ndarray], np.ndarray]
     tokenizer: Any
     settings: GenerationSettings
-    cache: CacheShape
+    cache: CacheShape | FixedCache
     model_bytes: int
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
@@ -62,7 +71,7 @@ class WhisperRuntime:
         states = np.concatenate([self._encode(samples) for samples in clips])
         languages = [language] * len(clips) if language else self._detect(states)
         prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
-        texts = greedy_decode(CachedDecoder(self.decoder, states, self.cache), prompt, self.settings)
+        texts = greedy_decode(self.cache.decoder(self.decoder, states), prompt, self.settings)
         return [
             Transcript(self._text(tokens), tokens, len(samples) / SAMPLING_RATE, code)
             for tokens, samples, code in zip(texts, clips, languages, strict=True)
@@ -72,19 +81,18 @@ class WhisperRuntime:
         """Logits of the positions that predict each of ``tokens`` and the end, in one prefill."""
         states = self._encode(samples)
         prompt = self.settings.prompt(language or self._detect(states)[0])
-        decoder = CachedDecoder(self.decoder, states, self.cache)
+        decoder = self.cache.decoder(self.decoder, states)
         return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]
 
     def _encode(self, samples: np.ndarray) -> np.ndarray:
-        feeds = {"input_features": self.features(samples)}
-        return self.encoder.run(feeds, ["last_hidden_state"])["last_hidden_state"]
+        return self.cache.encode(self.encoder, self.features(samples))
 
     def _detect(self, states: np.ndarray) -> list[str] | list[None]:
         """Most likely language of each row; English-only models are told none."""
         if not self.settings.is_multilingual:
             return [None] * len(states)
         start = np.full((len(states), 1), self.settings.decoder_start_token_id, np.int64)
-        scores = CachedDecoder(self.decoder, states, self.cache).step(start)[:, -1]
+        scores = self.cache.decoder(self.decoder, states).step(start)[:, -1]
         best = scores[:, list(self.settings.lang_to_id.values())].argmax(axis=-1)
         return [self.settings.languages[index] for index in best]
 

@@ -38,8 +38,8 @@ class Made:
     fused: dict[str, int]
 
     def verify(self, folder: Path | None = None) -> Verified:
-        files = sorted((folder or self.folder).glob("*.onnx"))
-        return verify(files, self.speech, self.reference, self.samples, self.fused)
+        paths = {path.stem: path for path in sorted((folder or self.folder).glob("*.onnx"))}
+        return verify(paths, self.speech, self.reference, self.samples, self.fused)
 
 
 def make(speech: SpeechModel, noise: list[np.ndarray], folder: Path, **options: object) -> Made:

@@ -269,7 +269,7 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Written]:
         lowered = program.clone()
         LowerToQDQ()(lowered)
         folder = tmp_path_factory.mktemp("model")
-        (path,) = write_program(lowered, {"model": SIGNATURE}, opset, folder)
+        (path,) = write_program(lowered, {"model": SIGNATURE}, opset, {"model": folder / "model.onnx"})
         onnx.checker.check_model(path, full_check=True)
         return Written(path, expected, program)
 

@@ -134,7 +134,7 @@ def test_a_tied_weight_in_float_is_stored_once(
             meta.put(node, meta.SCHEME, LayerScheme(layer.name, (RowBlock(0, 400, HALF),)))
     RoundWeights()(program)
     LowerToQDQ()(program)
-    (path,) = write_program(program, {"model": signature}, 21, tmp_path)
+    (path,) = write_program(program, {"model": signature}, 21, {"model": tmp_path / "model.onnx"})
     assert path.stat().st_size < 2 * 400 * 64 + 1000
     (logits,), executed = run(str(path), exact=False, tokens=tokens(9).numpy())
     assert error(logits, program.graphs["model"](tokens(9)).numpy()) < 1e-5
@@ -166,7 +166,7 @@ def test_large_files_keep_tensors_beside_them(
     monkeypatch.setattr(files_module, "_EXTERNAL_TENSOR", 200)
     lowered = program.clone()
     LowerToQDQ()(lowered)
-    files = write_program(lowered, {"model": signature}, 21, tmp_path)
+    files = write_program(lowered, {"model": signature}, 21, {"model": tmp_path / "model.onnx"})
     assert [file.name for file in files] == ["model.onnx", "model.onnx_data"]
     assert sorted(tmp_path.iterdir()) == sorted(files)
     assert model_bytes(files) == sum(file.stat().st_size for file in files) >= path.stat().st_size - 1000
@@ -179,7 +179,7 @@ def test_two_runs_write_the_same_bytes(write: Write, tmp_path: Path, signature: 
     path, _, program = write("small", WeightSpec(32), WeightSpec(2, CHANNEL))
     lowered = program.clone()
     LowerToQDQ()(lowered)
-    (again,) = write_program(lowered, {"model": signature}, 21, tmp_path)
+    (again,) = write_program(lowered, {"model": signature}, 21, {"model": tmp_path / "model.onnx"})
     assert again.read_bytes() == path.read_bytes()
 
 
@@ -196,7 +196,7 @@ def test_nothing_is_said(
     capfd.readouterr()
     recwarn.clear()
     with caplog.at_level(logging.INFO):
-        write_program(lowered, {"model": signature}, 21, tmp_path)
+        write_program(lowered, {"model": signature}, 21, {"model": tmp_path / "model.onnx"})
     assert capfd.readouterr() == ("", "")
     assert not [record for record in caplog.records if not record.name.startswith("myqasr_fx")]
     assert not list(recwarn)

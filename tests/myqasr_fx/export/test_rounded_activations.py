@@ -58,7 +58,7 @@ def test_other_activation_widths_are_refused(
     lowered = rounded("small", WeightSpec(8, CHANNEL), activation_bits=6)
     LowerToQDQ()(lowered)
     with pytest.raises(ExportError, match="6-bit activations cannot be exported"):
-        write_program(lowered, {"model": signature}, 21, tmp_path)
+        write_program(lowered, {"model": signature}, 21, {"model": tmp_path / "model.onnx"})
     assert not list(tmp_path.iterdir())
 
 
@@ -68,4 +68,4 @@ def test_grouped_scales_do_not_go_with_integer_kernels(
     lowered = rounded("small", WeightSpec(8, GROUP), activation_bits=8)
     LowerToQDQ()(lowered)
     with pytest.raises(ExportError, match="one scale a tensor or a channel"):
-        write_program(lowered, {"model": signature}, 21, tmp_path)
+        write_program(lowered, {"model": signature}, 21, {"model": tmp_path / "model.onnx"})

@@ -1,0 +1,124 @@
+"""Installs the programs that read our bundles, runs tests/clients with them and writes docs/clients.md.
+
+The weights, recordings and our own runtime come from this interpreter's environment (the ``demo`` and ``test`` extras).
+
+    python benchmarks/clients.py --work DIR [--shared DATA] [CLIENT…]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REPORT = ROOT / "docs" / "clients.md"
+START, END = "<!-- written by benchmarks/clients.py -->\n", "<!-- end -->\n"
+
+
+def virtual_environment(folder: Path, *requirements: str) -> str:
+    """Interpreter of a new environment with the requirements; one that exists is taken as it is."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        # torch first and alone, at the release that has a CPU build where the package sources offer one
+        for group in ([r for r in requirements if r.startswith("torch")], list(requirements)):
+            if group:
+                subprocess.run([python, "-m", "pip", "install", "-q", *group], check=True)
+    return str(python)
+
+
+def optimum(work: Path) -> dict[str, str]:
+    """Optimum with the transformers release that it needs."""
+    requirements = ("torch==2.13.0", "optimum-onnx[onnxruntime]==0.1.0", "soundfile")
+    return {"MYQASR_OPTIMUM_PYTHON": virtual_environment(work / "venv-optimum", *requirements)}
+
+
+def transformers_js(work: Path) -> dict[str, str]:
+    """transformers.js; its packages bring their binaries, so that no install script has to run."""
+    folder = work / "npm"
+    if not (folder / "node_modules" / "@huggingface" / "transformers").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [
+            "npm",
+            "install",
+            "--prefix",
+            folder,
+            "--ignore-scripts",
+            "--no-fund",
+            "@huggingface/transformers@4.3.1",
+        ]
+        subprocess.run(command, check=True)
+    return {"MYQASR_NODE_MODULES": str(folder / "node_modules")}
+
+
+def sherpa(work: Path) -> dict[str, str]:
+    """sherpa-onnx, which brings an onnxruntime of its own."""
+    return {
+        "MYQASR_SHERPA_PYTHON": virtual_environment(work / "venv-sherpa", "sherpa-onnx==2.0.1", "numpy", "soundfile")
+    }
+
+
+CLIENTS: dict[str, Callable[[Path], dict[str, str]]] = {
+    "optimum": optimum,
+    "transformers_js": transformers_js,
+    "sherpa": sherpa,
+}
+
+
+def main() -> None:
+    """Installs, tests, reports."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clients", nargs="*", metavar="CLIENT", help=f"of {', '.join(CLIENTS)}; all when none")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the clients' environments, kept")
+    parser.add_argument("--shared", type=Path, help="development data, for the CTC model")
+    given = parser.parse_args()
+    record = given.work.resolve() / "clients.jsonl"
+    record.unlink(missing_ok=True)
+    environment = {**os.environ, "MYQASR_CLIENTS_RECORD": str(record)}
+    if given.shared:
+        environment["MYQASR_SHARED"] = str(given.shared.resolve())
+    names = given.clients or list(CLIENTS)
+    for name in names:
+        environment |= CLIENTS[name](given.work.resolve())
+    tests = [f"tests/clients/test_{name}.py" for name in names]
+    command = [sys.executable, "-m", "pytest", "-m", "clients", "-rs", *tests]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    if record.exists():
+        write_report([json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()])
+    sys.exit(done.returncode)
+
+
+def write_report(lines: list[dict[str, object]]) -> None:
+    """Replaces what an earlier run wrote into the report, client by client."""
+    head, _, rest = REPORT.read_text(encoding="utf-8").partition(START)
+    old, _, tail = rest.partition(END)
+    sections = dict(_sections(old))
+    sections |= {f"### {line['client']}, {line['family']}": _section(line) for line in lines}
+    text = "\n".join(f"{title}\n\n{body}" for title, body in sorted(sections.items()))
+    REPORT.write_text(f"{head}{START}\n{text}\n{END}{tail}", encoding="utf-8")
+
+
+def _sections(text: str) -> list[tuple[str, str]]:
+    parts = text.strip().split("### ")[1:]
+    return [(f"### {title}", body.strip() + "\n") for title, _, body in (part.partition("\n") for part in parts)]
+
+
+def _section(line: dict[str, object]) -> str:
+    versions, ours, texts = line["versions"], line["ours"], line["texts"]
+    assert isinstance(versions, dict) and isinstance(ours, list) and isinstance(texts, list)
+    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    rows = [
+        f"| {mine} | {'the same' if mine == theirs else theirs} |" for mine, theirs in zip(ours, texts, strict=True)
+    ]
+    return "\n".join(
+        (f"`--layout {line['layout']}`; {said}.\n", "| our runtime | the client |", "| --- | --- |", *rows, "")
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Real clients on real bundles. Deselected by default: ``benchmarks/clients.py`` installs the clients and runs these.
+
+Environment: ``MYQASR_OPTIMUM_PYTHON`` and ``MYQASR_SHERPA_PYTHON`` (interpreters that have the client),
+``MYQASR_NODE_MODULES`` (a folder with @huggingface/transformers), ``MYQASR_CLIENTS_RECORD`` (a JSONL file to write what
+each client heard, beside ours).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import myqasr_fx
+from myqasr_fx import demo
+from myqasr_fx.audio import load_audio
+
+SECONDS = 12
+"""What is taken of each recording: well below 30 s, from where on clients cut audio each in their own way."""
+
+MODELS = {"whisper": ("whisper-tiny.en", {"budget": "24MB"}), "ctc": ("w2v2-digits", {"avg_bits": 6.0})}
+"""Family to model and size."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bundle, recordings, and what our own runtime hears in them."""
+
+    family: str
+    layout: str
+    bundle: Path
+    recordings: tuple[Path, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a client printed."""
+
+    versions: dict[str, str]
+    texts: list[str]
+
+
+MakeCase = Callable[[str, str], Case]
+RunClient = Callable[..., Heard]
+
+
+@pytest.fixture(scope="session")
+def make_case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
+    """Family and layout to a bundle of a real model, made once, and recordings of at most ``SECONDS``."""
+
+    @cache
+    def make(family: str, layout: str) -> Case:
+        folder = tmp_path_factory.mktemp("client")
+        model, size = MODELS[family]
+        if family == "whisper":
+            calibration, unheard = (list(demo._locate(files)) for files in (demo._CALIBRATION, demo._UNHEARD))
+        else:
+            shared = request.getfixturevalue("shared")
+            model = str(shared / "models" / model)
+            calibration, unheard = _digits(shared / "data" / "digits")
+        options = {**size, "layout": layout}
+        bundle = myqasr_fx.quantize(model, calibration, out=folder / "bundle", **options).path
+        recordings = tuple(_cut(path, folder / f"{index}.wav") for index, path in enumerate(unheard))
+        runtime = myqasr_fx.load_bundle(bundle)
+        return Case(family, layout, bundle, recordings, tuple(runtime.transcribe(path).text for path in recordings))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[[str, Case, Heard], None]:
+    """Adds a line about a client to the file that ``MYQASR_CLIENTS_RECORD`` names."""
+
+    def write(client: str, case: Case, heard: Heard) -> None:
+        path = os.environ.get("MYQASR_CLIENTS_RECORD")
+        if path:
+            line = {"client": client, "family": case.family, "layout": case.layout, "ours": case.texts, **asdict(heard)}
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    return write
+
+
+@pytest.fixture
+def run_client() -> RunClient:
+    """Runs a client, without access to a model hub, and reads the JSON of its last line."""
+
+    def run(*command: str | Path) -> Heard:
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return Heard(**json.loads(done.stdout.splitlines()[-1]))
+
+    return run
+
+
+@pytest.fixture
+def needed() -> Callable[[str], str]:
+    """Value of an environment variable, without which the test is skipped."""
+
+    def value(variable: str) -> str:
+        if not os.environ.get(variable):
+            pytest.skip(f"{variable} is not set; benchmarks/clients.py sets it")
+        return os.environ[variable]
+
+    return value
+
+
+@pytest.fixture
+def samples_file() -> Callable[[Path], Path]:
+    """Writes a recording's samples, raw float32, beside it: what a client without an audio reader takes."""
+
+    def write(recording: Path) -> Path:
+        path = recording.with_suffix(".f32")
+        load_audio(recording).samples.astype(np.float32).tofile(path)
+        return path
+
+    return write
+
+
+def _digits(folder: Path) -> tuple[list[Path], list[Path]]:
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    of = {split: [folder / row["audio"] for row in rows if row["split"] == split] for split in ("calib", "test")}
+    return of["calib"][::8], of["test"][::30]
+
+
+def _cut(source: Path, target: Path) -> Path:
+    samples = load_audio(source).samples[: SECONDS * 16_000]
+    soundfile.write(target, samples, 16_000, subtype="FLOAT")
+    return target
