@@ -49,6 +49,8 @@ DEMO = [
 
 TEST = [
     "pytest>=8,<10",
+    # The models of the tests are too small for more than one core: two workers halve the time.
+    "pytest-xdist>=3.6,<4",
     # Property tests of packing, rounding and parsing.
     "hypothesis>=6.100,<7",
 ]

@@ -18,7 +18,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -47,13 +47,14 @@ def output_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     target = Path(os.path.realpath(target))
     _check_target(target, force)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_signals_as_exceptions())
+        check_signals = stack.enter_context(_signals_as_exceptions())
         with _clear_errors(target):
             stack.enter_context(_parents(target.parent))
             remove_leftovers(target)
             root = stack.enter_context(_work_folder(target))
         with _clear_errors(target, *_DISK_FULL):
             yield root / _NEW
+        check_signals()
         with _clear_errors(target):
             _flush(root / _NEW)
             _check_target(target, force)  # somebody else may have written it meanwhile
@@ -183,23 +184,35 @@ def _clear_errors(target: Path, *only: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the stack like Ctrl-C instead of ending the process on the spot."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _signals_as_exceptions() -> Iterator[Callable[[], None]]:
+    """SIGTERM and SIGHUP unwind the stack like Ctrl-C instead of ending the process on the spot.
+
+    Yields:
+        What raises again if a signal came. Python runs a handler wherever it is, in finalizers and callbacks of
+        compiled code too, and an exception that is raised there goes no further.
+    """
+    came: list[int] = []
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt if came[0] == signal.SIGINT else SystemExit(128 + came[0])
 
     def leave(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+        came.append(number)
+        check()
 
-    mine = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    mine = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
     for number in mine:
         signal.signal(number, leave)
     try:
-        yield
+        yield check
     finally:
-        for number in mine:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in mine.items():
+            signal.signal(number, handler)
 
 
 def _escape(name: str) -> str:

@@ -74,6 +74,19 @@ def call(graph: fx.Graph, op: Callable[..., Any], *args: Any, like: fx.Node | No
     return node
 
 
+def watch(module: fx.GraphModule, node: fx.Node, target: str, watcher: torch.nn.Module) -> None:
+    """Stores ``watcher`` at the dotted path ``target`` and calls it on the value of ``node``, once that is computed.
+
+    Nothing reads the result: ``watcher`` has to be impure, or the call is dead code.
+    """
+    module.add_submodule(target, watcher)
+    place = node
+    while place.op == "placeholder" and place.next.op == "placeholder":
+        place = place.next
+    with module.graph.inserting_after(place):
+        module.graph.call_module(target, (node,))
+
+
 def clone(module: fx.GraphModule) -> fx.GraphModule:
     """A GraphModule with a graph of its own and the same tensors, not copies of them.
 

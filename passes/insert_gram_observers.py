@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from passes import ops
 from passes.base import Fact, Program, ProgramPass
 from passes.gram_observer import GramObserver, Patches
+from passes.graph_edit import watch
 from passes.layers import find_layers, nodes_of
 from passes.ops import LayerKind
 
@@ -59,7 +60,8 @@ class InsertGramObservers(ProgramPass):
                 (source,) = ops.activation_nodes(node)
                 readers.setdefault((module, source, patches), []).append(layer.name)
         for index, ((module, source, patches), names) in enumerate(readers.items()):
-            _insert(module, source, GramObserver(tuple(dict.fromkeys(names)), patches), f"gram_{index}")
+            observer = GramObserver(tuple(dict.fromkeys(names)), patches)
+            watch(module, source, f"{GRAM_OBSERVERS}.gram_{index}", observer)
         return bool(readers)
 
 
@@ -87,14 +89,3 @@ def _patches(node: fx.Node, kernel: int) -> Patches | None:
     if not all(isinstance(number, int) for number in numbers):
         return None
     return Patches(kernel, *numbers)
-
-
-def _insert(module: fx.GraphModule, source: fx.Node, observer: GramObserver, name: str) -> None:
-    if not hasattr(module, GRAM_OBSERVERS):
-        module.add_module(GRAM_OBSERVERS, nn.Module())
-    module.get_submodule(GRAM_OBSERVERS).add_module(name, observer)
-    place = source
-    while place.op == "placeholder" and place.next.op == "placeholder":
-        place = place.next
-    with module.graph.inserting_after(place):
-        module.graph.call_module(f"{GRAM_OBSERVERS}.{name}", (source,))

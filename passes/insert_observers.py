@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import fx, nn
+from torch import fx
 
 from passes import ops
 from passes.activation_stats import OUTPUT, ActivationStats, Statistics, input_role
 from passes.base import Fact, Program, ProgramPass
 from passes.errors import PassError, QuantizationError
+from passes.graph_edit import watch
 from passes.layers import find_layers, nodes_of
 from passes.observer import Observer, pool
 
@@ -56,7 +57,7 @@ class InsertObservers(ProgramPass):
             if hasattr(module, OBSERVERS):
                 raise PassError("the graph holds observers already", hint="run RemoveObservers first")
         for (module, node), seen in roles.items():
-            _insert(module, node, tuple(dict.fromkeys(seen)))
+            watch(module, node, f"{OBSERVERS}.{node.name}", Observer(tuple(dict.fromkeys(seen))))
         return bool(roles)
 
 
@@ -73,19 +74,6 @@ def _observed(program: Program) -> Iterator[tuple[fx.GraphModule, fx.Node, Role]
             for index, source in enumerate(ops.activation_nodes(node)):
                 yield module, source, (layer.name, input_role(index))
             yield module, node, (layer.name, OUTPUT)
-
-
-def _insert(module: fx.GraphModule, node: fx.Node, roles: tuple[Role, ...]) -> None:
-    """Observes ``node`` right after it is computed."""
-    if not hasattr(module, OBSERVERS):
-        module.add_module(OBSERVERS, nn.Module())
-    holder = module.get_submodule(OBSERVERS)
-    holder.add_module(node.name, Observer(roles))
-    place = node
-    while place.op == "placeholder" and place.next.op == "placeholder":
-        place = place.next
-    with module.graph.inserting_after(place):
-        module.graph.call_module(f"{OBSERVERS}.{node.name}", (node,))
 
 
 def read_statistics(program: Program) -> Statistics:

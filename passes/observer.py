@@ -27,8 +27,8 @@ _FIRST_NON_FINITE = 0x7F80
 _CHUNK = 1 << 20
 """Values handled at a time; bounds the scratch memory."""
 
-_LARGEST_SQUARED = 2.0**50
-"""Absolute value up to which a chunk's squares are summed in float32 without overflow."""
+_SQUARED = (2.0**-30, 2.0**50)
+"""Largest absolute values between which a chunk's squares are summed in float32 without under- or overflow."""
 
 
 class Observer(nn.Module):
@@ -65,7 +65,7 @@ class Observer(nn.Module):
         if not self.count:
             # Sums of squares around a value near the mean do not cancel when the spread is small beside the mean.
             self.pivot = chunk.mean(dtype=torch.float64).item()
-        wide = torch.float32 if max(-self.min, self.max) < _LARGEST_SQUARED else torch.float64
+        wide = torch.float32 if _SQUARED[0] < max(-self.min, self.max) < _SQUARED[1] else torch.float64
         shifted = chunk.to(wide) - self.pivot
         self.shifted_sum += shifted.sum().item()
         self.shifted_squares += torch.dot(shifted, shifted).item()

@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import (
@@ -51,6 +53,24 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return (
         "clients: deselected; benchmarks/clients.py installs the clients and runs their tests" if deselected else None
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Workers take whole files, whose fixtures are costly, in the order of names, which leaves the small ones last."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+def pytest_configure() -> None:
+    """The same examples in every run; each of several workers takes one core, and so do the processes it starts."""
+    settings.register_profile("repeatable", derandomize=True)
+    settings.load_profile("repeatable")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

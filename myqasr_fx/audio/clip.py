@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,3 +93,9 @@ def check_finite(samples: np.ndarray, name: str) -> None:
 def silent(name: str) -> AudioError:
     """The error for audio without sound."""
     return AudioError(f"{name}: every sample is zero", hint="check the recording's channel and level")
+
+
+def no_usable_audio(reasons: Sequence[str]) -> AudioError:
+    """The error for recordings of which none can be used, each for its reason."""
+    shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    return AudioError(f"no usable audio: {shown}", hint="give at least one recording with speech")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myqasr_fx.audio.clip import MIN_SAMPLES, SAMPLING_RATE, Clip, silent
+from myqasr_fx.audio.clip import MIN_SAMPLES, SAMPLING_RATE, Clip, no_usable_audio, silent
 from myqasr_fx.audio.source import AudioInput, RejectedAudio, Source, open_sources
 from myqasr_fx.errors import AudioError
 
@@ -32,9 +32,7 @@ class ClipSet:
 
     def __post_init__(self) -> None:
         if not self.clips:
-            reasons = [item.reason for item in self.rejected]
-            shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-            raise AudioError(f"no usable audio: {shown}", hint="give at least one recording with speech")
+            raise no_usable_audio([item.reason for item in self.rejected])
 
     @property
     def seconds(self) -> float:

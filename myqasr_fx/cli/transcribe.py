@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
 from rich.console import Group
 from rich.text import Text
 from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.errors import AudioError
 from myqasr_fx.progress import RichProgress
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="Folder that `myqasr quantize` wrote.", show_default=False)]
@@ -25,18 +27,25 @@ def transcribe(
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
-    """Write down what is said in recordings, with onnxruntime."""
-    from myqasr_fx.audio import find_audio
+    """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
+    from myqasr_fx.audio import find_audio, no_usable_audio
     from myqasr_fx.runtime import load_bundle
 
     files = find_audio(audio)
     runtime = load_bundle(bundle)
-    transcripts = []
+    heard, failures = [], []
     with RichProgress().stage("transcribe", len(files)) as advance:
         for file in files:
-            transcripts.append(runtime.transcribe(file, language))
+            try:
+                heard.append((file, runtime.transcribe(file, language)))
+            except AudioError as error:
+                failures.append(error)
             advance(1)
-    heard = list(zip(files, transcripts, strict=True))
+    rejected = [error.message for error in failures]
+    if not heard:
+        raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
+    for reason in rejected:
+        typer.echo(f"not used: {reason}", err=True)
     data = [{"audio": str(f), "text": t.text, "seconds": t.seconds, "language": t.language} for f, t in heard]
     lines = [Text(t.text if len(files) == 1 else f"{f}: {t.text}") for f, t in heard]
-    return Answer({"bundle": str(bundle), "transcripts": data}, Group(*lines))
+    return Answer({"bundle": str(bundle), "transcripts": data, "rejected": rejected}, Group(*lines))

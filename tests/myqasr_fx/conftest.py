@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from transformers import (
 from myqasr_fx import fit, pipeline
 from myqasr_fx.bundle import QuantizedBundle
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.resolve import resolve_config
 
 WHISPER_KINDS = {
@@ -57,18 +60,44 @@ def noise() -> list[np.ndarray]:
     return [random.normal(0, 0.1, 16_000).astype(np.float32) for _ in range(4)]
 
 
+@pytest.fixture(scope="session")
+def captured_once() -> Callable[..., Prepared]:
+    """``prepare`` that captures each model once and gives every caller graphs of its own."""
+    captured = cache(prepare)
+
+    def make(speech: SpeechModel, dump_ir: Path | None = None) -> Prepared:
+        if dump_ir is not None:
+            return prepare(speech, dump_ir)
+        kept = captured(speech)
+        return replace(kept, program=kept.program.clone())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def statistics_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runs of a session share what the observers saw."""
+    return tmp_path_factory.mktemp("statistics")
+
+
 @pytest.fixture
 def compile_model(
     make_speech_model: Callable[[str], SpeechModel],
+    captured_once: Callable[..., Prepared],
+    statistics_folder: Path,
     noise: list[np.ndarray],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> CompileModel:
-    """Runs the pipeline on a model of ``make_speech_model`` and on ``noise``; options as for ``resolve_config``."""
+    """Runs the pipeline on a model of ``make_speech_model`` and on ``noise``; options as for ``resolve_config``.
+
+    A model is captured and observed once for all tests; with ``cache=None`` it is observed again.
+    """
     monkeypatch.setattr(fit, "SPARE_BYTES", 1 << 14)  # no second export for the last bytes of a tiny model
+    monkeypatch.setattr(pipeline, "prepare", captured_once)
 
     def compile_(name: str = "smallest", budget: str | int | None = None, **options: object) -> QuantizedBundle:
-        config = resolve_config(budget, **options)
+        config = resolve_config(budget, **{"cache": statistics_folder, **options})
         return pipeline.quantize(make_speech_model(name), noise, out=tmp_path / "out", config=config, force=True)
 
     return compile_

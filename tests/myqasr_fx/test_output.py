@@ -1,8 +1,10 @@
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -280,11 +282,35 @@ def test_two_writers_do_not_disturb_each_other(target: Path) -> None:
     assert visible(target.parent) == ["a", "b"]
 
 
-def test_handlers_are_restored(target: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """The usual handlers, which a test run in the background or under nohup does not have."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_handlers_are_restored(target: Path, interruptible: None, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     with output_folder(target):
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert signal.getsignal(signal.SIGTERM) is before
+        assert signal.getsignal(number) is not before
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit), (signal.SIGHUP, SystemExit)]
+)
+def test_a_signal_that_a_library_swallows_counts_all_the_same(
+    target: Path, interruptible: None, number: signal.Signals, error: type[BaseException]
+) -> None:
+    with pytest.raises(error), output_folder(target) as folder:
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            signal.raise_signal(number)
+        write(folder, "new")
+    assert visible(target.parent) == []
 
 
 def test_replacement_that_fails_halfway_is_undone(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def model_files(bundle: QuantizedBundle) -> list[Path]:
 def test_every_family_from_weights_to_text(
     name: str, compile_model: Callable[..., QuantizedBundle], noise: list[np.ndarray]
 ) -> None:
-    bundle = compile_model(name, avg_bits=AVERAGE_BITS[name])
+    bundle = compile_model(name, avg_bits=AVERAGE_BITS[name], cache=None)
     made = bundle.manifest
     assert made.model_bytes == sum(path.stat().st_size for path in model_files(bundle)) <= made.budget_bytes
     widths = {block.bits for layer in made.layers for block in layer.blocks}
@@ -55,7 +55,7 @@ def test_every_family_from_weights_to_text(
 
 
 def test_run_file_tells_time_and_memory(compile_model: Callable[..., QuantizedBundle]) -> None:
-    run = json.loads((compile_model(uniform_bits=4).path / pipeline.RUN_FILE).read_text())
+    run = json.loads((compile_model(uniform_bits=4, cache=None).path / pipeline.RUN_FILE).read_text())
     assert list(run["seconds"]) == [
         *("load model", "read audio", "capture graphs", "observe activations"),
         *("allocate, round and export", "verify on onnxruntime"),
@@ -123,7 +123,7 @@ def test_the_smallest_feasible_budget_is_met(
 def test_graphs_are_dumped_after_every_pass_that_changed_them(
     compile_model: Callable[..., QuantizedBundle], tmp_path: Path
 ) -> None:
-    compile_model(uniform_bits=4, dump_ir=tmp_path / "ir")
+    compile_model(uniform_bits=4, dump_ir=tmp_path / "ir", cache=None)
     folders = {path.name for path in (tmp_path / "ir").iterdir()}
     assert folders == {"prepare", "observe", "rank", "quantize", "qdq", "fake_quant"}
     texts = "".join(path.read_text() for path in (tmp_path / "ir").rglob("*LowerToQDQ*") if path.is_file())

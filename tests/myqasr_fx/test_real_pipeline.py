@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx import demo
+from myqasr_fx import fit as module
 from myqasr_fx.audio import select_clips
 from myqasr_fx.calibration import Calibration, observe
 from myqasr_fx.errors import VerificationError
@@ -18,6 +19,8 @@ from myqasr_fx.progress import Silent
 from myqasr_fx.reference import make_reference
 from myqasr_fx.resolve import resolve_config
 from myqasr_fx.verify import Sample, verify
+from passes.allocate_bits import allocation_problem
+from passes.allocation import allocate
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,6 +44,19 @@ def calibration(prepared: Prepared) -> Calibration:
 @pytest.fixture(scope="module")
 def fitted(prepared: Prepared, calibration: Calibration, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     return fit(prepared, calibration, resolve_config("24MB"), tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_every_whole_megabyte_is_used(prepared: Prepared, fitted: Fitted, order: str, symmetric: bool) -> None:
+    """The bytes that ``fit`` aims at; it writes again when files come out more than ``SPARE`` smaller."""
+    assert fitted.scheme.layers  # fit has ranked the layers of ``prepared``
+    for megabytes in range(16, 39):
+        config = resolve_config(f"{megabytes}MB", order=order, symmetric=symmetric)
+        rule = module._rule(prepared, config, 0)
+        allocation = allocate(allocation_problem(prepared.program, rule, module.request(prepared, config), {}))
+        assert 0.99 + module.SPARE <= allocation.size / (megabytes * 1e6) <= 1
+        assert max(allocation.widths.values()) - min(allocation.widths.values()) <= 1
 
 
 def _is_met(fitted: Fitted, budget: int) -> bool:

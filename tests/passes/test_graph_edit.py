@@ -1,4 +1,4 @@
-"""graph_edit: constants, copies that share tensors, tensors that nothing reads."""
+"""graph_edit: constants, copies that share tensors, tensors that nothing reads, modules that look on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from passes.base import Program
 from passes.errors import PassError
-from passes.graph_edit import call, clone, constant, drop_unused_tensors, get_tensor, put_buffer
+from passes.graph_edit import call, clone, constant, drop_unused_tensors, get_tensor, put_buffer, watch
 
 aten = torch.ops.aten
 
@@ -105,3 +105,31 @@ def test_a_cloned_program_computes_the_same(tiny_program: Program) -> None:
     tokens = torch.arange(12).view(2, 6)
     copy = tiny_program.clone()
     assert torch.equal(copy.graphs["model"](tokens), tiny_program.graphs["model"](tokens))
+
+
+class Seen(nn.Module):
+    """Keeps what it is called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: list[torch.Tensor] = []
+
+    def forward(self, value: torch.Tensor) -> None:
+        self.values.append(value)
+
+
+@pytest.mark.parametrize("op", ["placeholder", "call_function"])
+def test_a_watcher_sees_a_value_and_changes_none(op: str) -> None:
+    graph = fx.Graph()
+    left, right = graph.placeholder("left"), graph.placeholder("right")
+    total = graph.call_function(aten.add.Tensor, (left, right))
+    graph.output(total)
+    module = fx.GraphModule(nn.Module(), graph)
+    watcher = Seen()
+    watch(module, left if op == "placeholder" else total, "watchers.first", watcher)
+    module.recompile()
+    module.graph.lint()
+    assert float(module(torch.tensor(1.0), torch.tensor(2.0))) == 3
+    assert module.get_submodule("watchers.first") is watcher
+    assert [float(value) for value in watcher.values] == [1 if op == "placeholder" else 3]
+    assert [node.op for node in graph.nodes][:2] == ["placeholder", "placeholder"]

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from passes import observer as module
@@ -37,6 +37,8 @@ floats = st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-(
 
 
 @given(st.lists(st.lists(floats, max_size=40), min_size=1, max_size=5).filter(lambda batches: any(batches)))
+@example([[0.0, 9.749883722804952e-29]])  # its square is no float32
+@example([[0.0, 2.0**-31, 2.0**51]])
 @settings(max_examples=150, deadline=None)
 def test_any_values_in_any_batches(batches: list[list[float]]) -> None:
     tensors = [torch.tensor(batch, dtype=torch.float32) for batch in batches]

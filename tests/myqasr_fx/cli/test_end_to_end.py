@@ -61,10 +61,10 @@ class Stopping(Silent):
 
 
 @pytest.fixture(scope="module")
-def model(tiny_wav2vec2: SpeechModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(make_speech_model: Callable[[str], SpeechModel], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    tiny_wav2vec2.network.save_pretrained(folder)
-    tiny_wav2vec2.save_configs(folder)
+    make_speech_model("smallest").network.save_pretrained(folder)
+    make_speech_model("smallest").save_configs(folder)
     return folder
 
 

@@ -7,6 +7,7 @@ import soundfile
 
 from myqasr_fx import runtime
 from myqasr_fx.cli.app import main
+from myqasr_fx.errors import AudioError
 from myqasr_fx.runtime import Transcript
 
 
@@ -14,6 +15,8 @@ class Parrot:
     """A runtime that says the file's name."""
 
     def transcribe(self, audio: Path, language: str | None = None) -> Transcript:
+        if audio.stem.startswith("broken"):
+            raise AudioError(f"{audio.name}: is empty")
         return Transcript(f"[b]{audio.stem}[/b]", (1, 2), 1.5, language)
 
 
@@ -45,7 +48,31 @@ def test_json(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = run(capsys, "bundle", str(recordings / "a.wav"), "--language", "de", "--json")
     assert code == 0
     said = {"audio": str(recordings / "a.wav"), "text": "[b]a[/b]", "seconds": 1.5, "language": "de"}
-    assert json.loads(out) == {"bundle": "bundle", "transcripts": [said]}
+    assert json.loads(out) == {"bundle": "bundle", "transcripts": [said], "rejected": []}
+
+
+def test_broken_files_are_listed_and_the_others_transcribed(
+    recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (recordings / "broken.wav").touch()
+    with pytest.raises(SystemExit) as stop:
+        main(["transcribe", "bundle", str(recordings), "--json"])
+    out, err = capsys.readouterr()
+    assert not stop.value.code
+    assert [Path(said["audio"]).name for said in json.loads(out)["transcripts"]] == ["a.wav", "b.wav"]
+    assert json.loads(out)["rejected"] == ["broken.wav: is empty"]
+    assert "not used: broken.wav: is empty\n" in err
+
+
+def test_nothing_but_broken_files_is_an_error(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(recordings / name) for name in ("broken.wav", "broken2.wav")]
+    for file in files:
+        Path(file).touch()
+    for given, said in ((files[:1], "broken.wav: is empty"), (files, "no usable audio: broken.wav: is empty; broken2")):
+        with pytest.raises(SystemExit) as stop:
+            main(["transcribe", "bundle", *given])
+        assert stop.value.code == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"myqasr: {said}")
 
 
 def test_no_bundle_and_no_audio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,22 @@ def test_grouped_weights_are_exact_and_fuse(
     np.testing.assert_allclose(fused, X @ case.values.T, rtol=1e-4, atol=1e-4)
 
 
+@WIDTHS
+@SYMMETRIES
+@pytest.mark.parametrize("opset", [21, 25])
+@pytest.mark.parametrize("form", [grouped, folded])
+def test_no_bit_is_stored_in_vain(
+    make_case: Make, one_input: Make, bits: int, symmetric: bool, opset: int, form: Callable[..., ir.Value]
+) -> None:
+    """A weight of 384 inputs takes its width, 16 / 64 bits of scales, b / 64 of zero points, and few constants."""
+    case = make_case(bits, symmetric, "group:64", (384, 384), plain=form is folded)
+    model = one_input(["n", 384], opset=opset)
+    form(WeightReader(model.emitter, case.weight))
+    stored = sum(value.const_value.nbytes for value in model.graph.initializers.values())
+    per_weight = 8 * stored / 384**2
+    assert bits + 0.25 <= per_weight <= bits + (0.27 if symmetric else 0.38)
+
+
 @SYMMETRIES
 @pytest.mark.parametrize("cols", [16, 48, 320, 384, 512])
 @pytest.mark.parametrize("granularity", GRANULARITIES)
