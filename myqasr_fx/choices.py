@@ -16,7 +16,7 @@ RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType({"default": Mappi
 PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "recipe": ("paper", "paper-cosine", "paper-hessian", "best"),
-        "sensitivity": ("normality", "kl", "l1", "l2", "frobenius", "spectral", "grad", "fisher"),
+        "sensitivity": (),
         "allocation": ("optimal",),
         "calibration": (
             *("cosine", "hessian", "mse", "percentile"),
@@ -47,7 +47,10 @@ def check_choice(option: str, value: str) -> None:
     known = available(option)
     if value in known:
         return
-    if str(value).partition("@")[0] in PLANNED.get(option, ()):  # kl@4: the metric at a width
+    if option == "sensitivity" and "@" in str(value):  # kl@4: the metric at a width
+        import_module("passes.sensitivity").metric_of(value)
+        return
+    if value in PLANNED.get(option, ()):
         raise OptionError(f"{option} {value!r} is not available yet", hint=f"available: {', '.join(known)}")
     close = difflib.get_close_matches(str(value), known, n=1)
     guess = f"did you mean {close[0]}? " if close else ""

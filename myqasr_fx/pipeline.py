@@ -26,6 +26,7 @@ from myqasr_fx.output import output_folder
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import Progress, Silent
 from myqasr_fx.reference import make_reference
+from myqasr_fx.sensitivity import measure_sensitivity
 from myqasr_fx.sherpa import write_tokens
 from myqasr_fx.verify import Sample, Verified, verify
 
@@ -66,6 +67,7 @@ def quantize(
             config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
             check_feasible(prepared, config)
         calibration = observe(prepared, clips, config, clock)
+        calibration = measure_sensitivity(prepared, calibration, config, clock)
         with clock.stage("allocate, round and export"):
             fitted = fit(prepared, calibration, config, folder)
         with clock.stage("verify on onnxruntime"):

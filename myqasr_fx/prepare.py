@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper_fixed import ENCODER
@@ -15,7 +17,7 @@ from myqasr_fx.sherpa import sherpa_properties
 from passes.base import Program
 from passes.canonicalize import Canonicalize
 from passes.decompose_attention import DecomposeAttention
-from passes.layers import Layer, find_layers
+from passes.layers import Layer, find_layers, weight_of
 from passes.manager import PassManager
 
 
@@ -39,6 +41,14 @@ class Prepared:
     def num_weights(self) -> int:
         """Weights in all layers."""
         return sum(layer.num_weights for layer in self.layers)
+
+    def weight(self, layer: Layer) -> Tensor:
+        """The weight of ``layer`` in its own shape.
+
+        Raises:
+            PassError: The layer has none.
+        """
+        return weight_of(self.program.graphs[layer.uses[0].graph], layer)
 
 
 def prepare(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:

@@ -25,7 +25,7 @@ from myqasr_fx.runtime import Transcript
 from passes.activation_stats import ActivationStats, Statistics
 from passes.insert_gram_observers import Grams
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

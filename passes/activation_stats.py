@@ -1,4 +1,4 @@
-"""What an observer saw of one activation, pooled over clips, frames and channels."""
+"""What an observer saw of one value of a layer, pooled over clips, frames and channels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from passes.errors import QuantizationError
 
 OUTPUT = "output"
 """Role of a layer's result."""
+
+GRADIENT = "gradient"
+"""Role of the gradients of a layer's weights."""
 
 MEDIAN_RELATIVE_ERROR = 2.0**-8
 """Largest relative error of ``ActivationStats.median_abs``; see ``passes.observer``."""
@@ -31,6 +34,8 @@ class ActivationStats:
         mean: Mean, within float32 rounding.
         std: Population standard deviation, within float32 rounding.
         median_abs: Lower median of the absolute values, with a relative error of at most ``MEDIAN_RELATIVE_ERROR``.
+        skewness: Third standardized moment, 0 for values that are all equal.
+        kurtosis: Fourth standardized moment, 3 for normal values and for values that are all equal.
 
     Raises:
         QuantizationError: There is no value, one is not finite, or the range is reversed.
@@ -42,11 +47,13 @@ class ActivationStats:
     mean: float
     std: float
     median_abs: float
+    skewness: float = 0.0
+    kurtosis: float = 3.0
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise QuantizationError(f"statistics of {self.count} values", hint="run the observed graph on some audio")
-        numbers = (self.min, self.max, self.mean, self.std, self.median_abs)
+        numbers = (self.min, self.max, self.mean, self.std, self.median_abs, self.skewness, self.kurtosis)
         if not all(math.isfinite(number) for number in numbers):
             raise QuantizationError(f"statistics are not finite: {self.min} to {self.max}, mean {self.mean}")
         if self.min > self.max or self.std < 0 or self.median_abs < 0:
@@ -64,4 +71,4 @@ class ActivationStats:
 
 
 Statistics = Mapping[tuple[str, str], ActivationStats]
-"""Layer name and role (``input:0``, ``input:1``, ``output``) to what was seen there."""
+"""Layer name and role (``input:0``, ``input:1``, ``output``, ``gradient``, ``kl@8``) to what was seen there."""

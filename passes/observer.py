@@ -27,8 +27,8 @@ _FIRST_NON_FINITE = 0x7F80
 _CHUNK = 1 << 20
 """Values handled at a time; bounds the scratch memory."""
 
-_SQUARED = (2.0**-30, 2.0**50)
-"""Largest absolute values between which a chunk's squares are summed in float32 without under- or overflow."""
+_NARROW = (2.0**-30, 2.0**25)
+"""Largest absolute values between which a chunk's fourth powers are summed in float32 without under- or overflow."""
 
 
 class Observer(nn.Module):
@@ -48,8 +48,12 @@ class Observer(nn.Module):
         self.min = math.inf
         self.max = -math.inf
         self.pivot = 0.0
-        self.shifted_sum = 0.0
-        self.shifted_squares = 0.0
+        self.powers: tuple[float, ...] = (
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+        )  # sums of the first four powers of what lies beyond the pivot
         self.register_buffer("histogram", torch.zeros(BINS, dtype=torch.int64), persistent=False)
 
     @torch.no_grad()
@@ -65,10 +69,11 @@ class Observer(nn.Module):
         if not self.count:
             # Sums of squares around a value near the mean do not cancel when the spread is small beside the mean.
             self.pivot = chunk.mean(dtype=torch.float64).item()
-        wide = torch.float32 if _SQUARED[0] < max(-self.min, self.max) < _SQUARED[1] else torch.float64
+        wide = torch.float32 if _NARROW[0] < max(-self.min, self.max) < _NARROW[1] else torch.float64
         shifted = chunk.to(wide) - self.pivot
-        self.shifted_sum += shifted.sum().item()
-        self.shifted_squares += torch.dot(shifted, shifted).item()
+        squares = shifted * shifted
+        sums = (shifted.sum(), squares.sum(), torch.dot(squares, shifted), torch.dot(squares, squares))
+        self.powers = tuple(old + new.item() for old, new in zip(self.powers, sums, strict=True))
         self.count += chunk.numel()
         bins = torch.bitwise_right_shift(chunk.contiguous().view(torch.int32), 16).bitwise_and_(BINS - 1)
         if len(bins) < BINS:  # the single tokens of a decoder: do not touch every bin
@@ -91,22 +96,25 @@ def pool(observers: Sequence[Observer]) -> ActivationStats:
     broken = int(histogram[_FIRST_NON_FINITE:].sum())
     if broken:
         raise QuantizationError(f"{broken} of {count} values are not finite")
-    mean = sum(o.pivot * (o.count / count) + o.shifted_sum / count for o in seen)
-    squares = sum(_squares_around(o, mean) for o in seen)
+    mean = sum(o.pivot * (o.count / count) + o.powers[0] / count for o in seen)
+    second, third, fourth = (sum(_power_around(o, mean, n) for o in seen) / count for n in (2, 3, 4))
+    std = math.sqrt(max(second, 0.0))
     return ActivationStats(
         count=count,
         min=min(o.min for o in seen),
         max=max(o.max for o in seen),
         mean=mean,
-        std=math.sqrt(max(squares, 0.0) / count),
+        std=std,
         median_abs=median(histogram),
+        skewness=third / std**3 if std**3 > 0 else 0.0,
+        kurtosis=max(fourth, 0.0) / std**4 if std**4 > 0 else 3.0,
     )
 
 
-def _squares_around(observer: Observer, mean: float) -> float:
-    """Sum of squared distances of the observed values from ``mean``."""
-    gap = mean - observer.pivot
-    return observer.shifted_squares - 2 * gap * observer.shifted_sum + observer.count * gap * gap
+def _power_around(observer: Observer, mean: float, power: int) -> float:
+    """Sum of a power of the distances of the observed values from ``mean``."""
+    gap, sums = observer.pivot - mean, (float(observer.count), *observer.powers)
+    return sum(math.comb(power, n) * sums[n] * gap ** (power - n) for n in range(power + 1))
 
 
 def median(histogram: Tensor) -> float:

@@ -30,9 +30,11 @@ def test_planned_choice_is_refused_by_name(option: str, value: str) -> None:
         QuantizeConfig(BUDGET, **{option: value})
 
 
-def test_planned_metric_at_a_width_and_near_miss() -> None:
-    with pytest.raises(OptionError, match="'kl@4' is not available yet"):
-        QuantizeConfig(BUDGET, sensitivity="kl@4")
+def test_distance_at_a_width_and_near_miss() -> None:
+    assert QuantizeConfig(BUDGET, sensitivity="kl@4").sensitivity == "kl@4"
+    for wrong, message in (("kl@9", "write kl@4, 1 to 8"), ("kl@", "write kl@4"), ("median@4", "known: kl, l1")):
+        with pytest.raises(MyqasrError, match=message):
+            QuantizeConfig(BUDGET, sensitivity=wrong)
     with pytest.raises(OptionError, match="did you mean median"):
         QuantizeConfig(BUDGET, sensitivity="medain")
 

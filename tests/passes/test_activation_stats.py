@@ -24,6 +24,7 @@ def test_derived_values() -> None:
         ((1, 0.0, 0.0, math.nan, 0.0, 0.0), "not finite"),
         ((1, 1.0, 0.0, 0.0, 0.0, 0.0), "impossible"),
         ((1, 0.0, 1.0, 0.0, -1.0, 0.0), "impossible"),
+        ((1, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, math.inf), "not finite"),
     ],
 )
 def test_impossible_statistics_are_refused(values: tuple[float, ...], message: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from passes import meta
 from passes.activation_stats import ActivationStats, Statistics
@@ -11,7 +10,6 @@ from passes.base import Program
 from passes.errors import MyqasrError, PassError
 from passes.layers import find_layers, nodes_of
 from passes.rank_sensitivity import RankSensitivity
-from passes.sensitivity import REGISTRY
 
 
 def test_every_use_carries_the_sensitivity_of_its_layer(tiny_program: Program, tiny_statistics: Statistics) -> None:
@@ -44,16 +42,17 @@ def test_layers_without_statistics_are_named(tiny_program: Program, tiny_statist
         RankSensitivity(tiny_statistics, "kurtosis")(tiny_program)
 
 
-def test_metrics() -> None:
-    values = torch.tensor([-3.0, -1.0, 0.5, 2.0, 2.5])
-    stats = ActivationStats(5, -3.0, 2.5, float(values.mean()), float(values.std(correction=0)), 2.0)
-    found = {name: metric(stats) for name, metric in REGISTRY.items()}
-    expected = {
-        "median": 2.0,
-        "mean": float(values.mean()),
-        "max": 2.5,
-        "abs_max": 3.0,
-        "std": float(values.std(correction=0)),
-        "var": float(values.var(correction=0)),
+def test_a_metric_of_weights_gives_products_nothing(tiny_program: Program) -> None:
+    seen = {
+        (layer.name, role): ActivationStats(2, 0.0, 0.3, 0.1 + i, 0.1, 0.1)
+        for i, layer in enumerate(find_layers(tiny_program))
+        for role in ("gradient", "kl@4")
+        if layer.weight is not None
     }
-    assert found == pytest.approx(expected)
+    for metric, of in (("kl@4", lambda s: s.mean), ("fisher", lambda s: s.mean**2 + s.std**2)):
+        RankSensitivity(seen, metric)(tiny_program)
+        for layer in find_layers(tiny_program):
+            expected = 0.0 if layer.weight is None else of(seen[layer.name, "kl@4"])
+            assert {meta.get(node, meta.SENSITIVITY) for _, node in nodes_of(tiny_program, layer)} == {expected}
+    with pytest.raises(PassError, match="layer embed has no statistics of its kl@8"):
+        RankSensitivity(seen, "kl")(tiny_program)

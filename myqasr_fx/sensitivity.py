@@ -1,0 +1,65 @@
+"""Measures what the chosen sensitivity metric looks at beyond the activations that every run observes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from myqasr_fx.calibration import Calibration
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.gradients import gradient_statistics
+from myqasr_fx.layer_distances import DistanceJob, measure_distances
+from myqasr_fx.measured_cache import MeasuredCache
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.prepare import Prepared
+from myqasr_fx.progress import Progress
+from passes.activation_stats import GRADIENT, OUTPUT, Statistics
+from passes.scheme import Granularity, WeightSpec
+from passes.sensitivity import metric_of, width_of
+
+
+def measure_sensitivity(
+    prepared: Prepared, calibration: Calibration, config: QuantizeConfig, progress: Progress
+) -> Calibration:
+    """``calibration`` with statistics of the role that ``config.sensitivity`` looks at.
+
+    Args:
+        prepared: Canonical graphs.
+        calibration: Clips and what the full-precision model writes for them.
+        config: For the metric, the granularity of single layers, and the cache, which an interrupted measurement of
+            distances goes on from.
+        progress: Told about every clip or layer.
+
+    Raises:
+        QuantizationError: A layer cannot be quantized alone.
+    """
+    if metric_of(config.sensitivity).role == OUTPUT:
+        return calibration
+    run, clips = ForcedRun(prepared), forced_clips(prepared.speech, calibration)
+    bits = width_of(config.sensitivity)
+    found: Statistics
+    if bits is None:
+        cache = _cache(prepared, calibration, config, "gradient")
+        found = cache.read()
+        if not all((layer.name, GRADIENT) in found for layer in prepared.layers if layer.weight is not None):
+            found = gradient_statistics(run, clips, progress)
+            cache.append(found)
+    else:
+        spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
+        cache = _cache(prepared, calibration, config, str(spec))
+        job = DistanceJob(run, clips, spec, cache.read())
+        found = measure_distances(job, progress, cache.append)
+    return replace(calibration, statistics={**calibration.statistics, **found})
+
+
+def forced_clips(speech: SpeechModel, calibration: Calibration) -> tuple[ForcedClip, ...]:
+    """The calibration clips with what the full-precision model writes for each."""
+    return tuple(
+        forced_clip(speech, clip.samples, transcript)
+        for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
+    )
+
+
+def _cache(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, what: str) -> MeasuredCache:
+    key = (prepared.speech.fingerprint, calibration.clips.sha256, config.language or "", what)
+    return MeasuredCache.of(config.cache, key)
