@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.errors import BundleError
 
 MANIFEST = "myqasr.json"
@@ -130,6 +131,7 @@ class BundleManifest:
         calibration: Recordings.
         verification: Against the fake-quantized graphs.
         versions: Of the tools.
+        acceptance: The verdict on unlabelled speech; None when nothing was judged.
     """
 
     format_version: int
@@ -147,6 +149,7 @@ class BundleManifest:
     calibration: CalibrationRecord
     verification: VerificationRecord
     versions: Mapping[str, str]
+    acceptance: AcceptanceRecord | None = None
 
     def write(self, folder: Path) -> None:
         """Writes ``myqasr.json``, the same bytes for the same content."""
@@ -221,5 +224,13 @@ def _manifest(data: dict[str, Any]) -> BundleManifest:
         files=tuple(FileRecord(**row) for row in data.pop("files")),
         calibration=CalibrationRecord(**{**calibration, "rejected": tuple(calibration["rejected"])}),
         verification=VerificationRecord(**data.pop("verification")),
+        acceptance=_acceptance(data.pop("acceptance", None)),
         **data,
     )
+
+
+def _acceptance(data: dict[str, Any] | None) -> AcceptanceRecord | None:
+    if data is None:
+        return None
+    tuples = {key: tuple(value) for key, value in data.items() if isinstance(value, list)}
+    return AcceptanceRecord(**data | tuples)

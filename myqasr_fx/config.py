@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.choices import check_choice
 from myqasr_fx.errors import OptionError
 from passes.allocation.problem import Order
@@ -93,7 +94,9 @@ class QuantizeConfig:
         min_bits: Narrowest width that the allocation may take.
         max_bits: Widest width that the allocation may take.
         fill: Give left-over bytes back to lowered layers.
-        max_clips: Most windows of 30 s to calibrate on.
+        max_clips: Most windows of 30 s to use.
+        holdout: Share of them that is kept out of the calibration, to judge the result on.
+        acceptance: What the result must hold to be accepted.
         opset: ONNX opset of the files.
         seed: Of the shuffled order and the choice of windows.
         language: ISO 639-1 code for a multilingual model; None detects it.
@@ -121,6 +124,8 @@ class QuantizeConfig:
     max_bits: int = FLOAT_BITS
     fill: bool = True
     max_clips: int = 32
+    holdout: float = 0.25
+    acceptance: Thresholds = field(default_factory=Thresholds)
     opset: int = 21
     seed: int = 0
     language: str | None = None
@@ -139,6 +144,7 @@ class QuantizeConfig:
         _expect(_is_width(self.max_bits, kind), "max bits", self.max_bits, _widths(kind))
         _expect(self.min_bits <= self.max_bits, "min bits", self.min_bits, f"at most max bits ({self.max_bits})")
         _expect(_is_int(self.max_clips, 1), "max clips", self.max_clips, "at least 1")
+        _expect(_is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
         _expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
         _expect(_is_int(self.seed, 0), "seed", self.seed, "at least 0")
         for option in ("symmetric", "fill"):
@@ -177,10 +183,11 @@ class QuantizeConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``myqasr.json``: all choices that shape the files, no folder of this machine."""
         plain: dict[str, Any] = {}
-        for field in fields(self):
-            if field.name not in ("budget", "rules", "cache", "dump_ir"):
-                plain[field.name] = getattr(self, field.name)
+        for option in fields(self):
+            if option.name not in ("budget", "rules", "acceptance", "cache", "dump_ir"):
+                plain[option.name] = getattr(self, option.name)
         plain["budget"] = {f.name: getattr(self.budget, f.name) for f in fields(Budget)}
+        plain["acceptance"] = asdict(self.acceptance)
         plain["rules"] = [
             {f.name: getattr(rule, f.name) for f in fields(LayerRule) if getattr(rule, f.name) is not None}
             for rule in self.rules
@@ -190,6 +197,10 @@ class QuantizeConfig:
 
 def _is_int(value: object, low: int, high: int = 2**63) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
 
 
 def _is_width(value: object, kind: str) -> bool:

@@ -2,7 +2,7 @@
 
 model ──capture──> graphs ──canonicalize──> observe on the clips ──> statistics
 graphs + statistics + budget ──rank, allocate, calibrate, round──> quantized graphs
-quantized graphs ──lower to QDQ──> ONNX files ──verify against fake quantization──> bundle
+quantized graphs ──lower to QDQ──> ONNX files ──verify against fake quantization, judge on clips held out──> bundle
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import json
 import resource
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from myqasr_fx.acceptance.assess import Contenders, assess
+from myqasr_fx.acceptance.holdout import hold_out
 from myqasr_fx.audio import AudioInput, select_clips
 from myqasr_fx.bundle import QuantizedBundle
 from myqasr_fx.calibration import Calibration, observe
@@ -63,12 +66,17 @@ def quantize(
             prepared = prepare(speech, config.dump_ir)
             config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
             check_feasible(prepared, config)
-        calibration = observe(prepared, clips, config, clock)
+        split = hold_out(clips, config.holdout, config.seed)
+        calibration = observe(prepared, split.calibration, config, clock)
+        full = prepared.program.clone()  # the next stage rounds what stays in float
         with clock.stage("allocate, round and export"):
             fitted = fit(prepared, calibration, config, folder)
         with clock.stage("verify on onnxruntime"):
             verified = _verify(prepared, calibration, fitted, config)
-        manifest = build_manifest(prepared, config, clips, fitted, verified)
+        contenders = Contenders(speech, full, fitted.files, verified.session_options)
+        assessed = assess(contenders, split, calibration, config, clock)
+        manifest = build_manifest(prepared, config, split.calibration, fitted, verified)
+        manifest = replace(manifest, acceptance=assessed.record)
         manifest.write(folder)
         speech.save_configs(folder)
         _write_run(folder, clock)

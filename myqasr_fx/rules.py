@@ -20,10 +20,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.config import LayerRule, QuantizeConfig
 from myqasr_fx.errors import MyqasrError, OptionError
 
-_RUN_ONLY = {"budget", "rules", "cache", "dump_ir"}
+_RUN_ONLY = {"budget", "rules", "acceptance", "cache", "dump_ir"}
 """Fields of the configuration that belong to one run and not to a file of rules."""
 
 
@@ -56,7 +57,8 @@ def read_rules(path: Path) -> RuleFile:
     options, layers = content.get("options", {}), content.get("layers", [])
     if not isinstance(options, dict) or not isinstance(layers, list):
         raise OptionError(f"rules {path}: expected a table [options] and tables [[layers]]")
-    _known(path, "[options]", options, {f.name for f in fields(QuantizeConfig)} - _RUN_ONLY | {"budget_kind"})
+    choices = {f.name for f in (*fields(QuantizeConfig), *fields(Thresholds))} - _RUN_ONLY
+    _known(path, "[options]", options, choices | {"budget_kind"})
     return RuleFile(
         MappingProxyType(options), tuple(_layer(path, number, entry) for number, entry in enumerate(layers, 1))
     )

@@ -1,6 +1,6 @@
 """The commands together, and how their failures end: one line on standard error and an exit code.
 
-0: done; 1: an error that nobody foresaw; 2: bad input; 130: interrupted.
+0: done; 1: an error that nobody foresaw; 2: bad input; 3: done, and the verdict is rejected; 130: interrupted.
 """
 
 from __future__ import annotations

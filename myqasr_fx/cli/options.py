@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.config import QuantizeConfig
 
-_DEFAULTS = {f.name: f.default for f in fields(QuantizeConfig)}
+_DEFAULTS = {f.name: f.default for f in (*fields(QuantizeConfig), *fields(Thresholds))}
 
 
 def _option(panel: str, name: str, text: str) -> Any:
@@ -20,12 +21,13 @@ def _option(panel: str, name: str, text: str) -> Any:
     if isinstance(default, bool):
         on, _, off = name.partition("/")
         default = (on if default else off).removeprefix("--")
-    shown = f"{text} [default: {default}]" if isinstance(default, (str, int)) else text
+    shown = f"{text} [default: {default}]" if isinstance(default, (str, int, float)) else text
     # rich would read the brackets of the default as markup.
     return Option(name, help=shown.replace("[default", "\\[default"), rich_help_panel=panel, show_default=False)
 
 
 _SIZE, _METHOD, _FILE, _RUN = "Size: exactly one of the first three", "Method", "Files", "Run"
+_VERDICT = "Verdict on clips held out, without texts; exit code 3 when a bound does not hold"
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
 MoreAudio = Annotated[list[Path] | None, Argument(metavar="[AUDIO]", help="More of --audio.", show_default=False)]
@@ -59,7 +61,17 @@ Rules = Annotated[Path | None, _option(_METHOD, "--rules", "TOML file of options
 
 Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
 Language = Annotated[str | None, _option(_RUN, "--language", "Their language, such as de. [default: detect]")]
-MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to calibrate on.")]
+MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]
 Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]
 Cache = Annotated[Path | None, _option(_RUN, "--cache", "Folder for statistics that later runs use again.")]
 DumpIr = Annotated[Path | None, _option(_RUN, "--dump-ir", "Folder for the graph after each pass.")]
+
+HoldOut = Annotated[float | None, _option(_VERDICT, "--holdout", "Share of the clips kept out of the calibration.")]
+MinAgreement = Annotated[
+    float | None, _option(_VERDICT, "--min-agreement", "Share of tokens preferred as at full precision.")
+]
+MaxKl = Annotated[float | None, _option(_VERDICT, "--max-kl", "Divergence from full precision, nats a token.")]
+MaxDeletions = Annotated[float | None, _option(_VERDICT, "--max-deletions", "Share of words left out.")]
+MaxInsertions = Annotated[float | None, _option(_VERDICT, "--max-insertions", "Share of words added.")]
+MaxLoops = Annotated[float | None, _option(_VERDICT, "--max-loops", "Share of clips that repeat themselves.")]
+MaxBlanks = Annotated[float | None, _option(_VERDICT, "--max-blanks", "Share of clips without a word.")]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.views import bundle_data, summary
 from myqasr_fx.progress import RichProgress
 from myqasr_fx.resolve import resolve_config
+
+REJECTED_EXIT = 3
+"""The bundle is there, but the verdict is that it hears too differently from full precision."""
 
 
 def quantize(
@@ -39,6 +43,13 @@ def quantize(
     seed: o.Seed = None,
     cache: o.Cache = None,
     dump_ir: o.DumpIr = None,
+    holdout: o.HoldOut = None,
+    min_agreement: o.MinAgreement = None,
+    max_kl: o.MaxKl = None,
+    max_deletions: o.MaxDeletions = None,
+    max_insertions: o.MaxInsertions = None,
+    max_loops: o.MaxLoops = None,
+    max_blanks: o.MaxBlanks = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -67,9 +78,21 @@ def quantize(
         seed=seed,
         cache=cache,
         dump_ir=dump_ir,
+        holdout=holdout,
+        min_agreement=min_agreement,
+        max_kl=max_kl,
+        max_deletions=max_deletions,
+        max_insertions=max_insertions,
+        max_loops=max_loops,
+        max_blanks=max_blanks,
     )
     from myqasr_fx import pipeline
 
     recordings = [*audio, *(more_audio or ())]
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
-    return Answer(bundle_data(bundle), summary(bundle))
+    return Answer(bundle_data(bundle), summary(bundle), exit_code(bundle.manifest.acceptance))
+
+
+def exit_code(verdict: AcceptanceRecord | None) -> int:
+    """What the command ends with."""
+    return REJECTED_EXIT if verdict is not None and not verdict.accepted else 0

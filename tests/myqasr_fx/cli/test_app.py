@@ -134,3 +134,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     os.close(write)
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
+
+
+def test_bad_news_is_printed_and_has_its_exit_code(run: Callable[..., tuple[int, str, str]]) -> None:
+    assert run(lambda: Answer({}, Text("rejected"), 3)) == (3, "rejected\n", "")

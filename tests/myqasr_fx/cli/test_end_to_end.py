@@ -25,6 +25,7 @@ STAGES = (
     "observe activations",
     "allocate, round and export",
     "verify on onnxruntime",
+    "judge without labels",
 )
 CHILD = """
 import sys, time
@@ -100,7 +101,9 @@ def test_from_recordings_to_a_scored_bundle(
     out = tmp_path / "out"
     code, text, _ = run(*command, "--json")
     made = json.loads(text)
-    assert code == 0
+    assert code == 3  # a random network at 4 bits is another network
+    assert made["acceptance"]["verdict"] == "rejected"
+    assert made["acceptance"]["failed"]
     assert made["calibration"]["clips"] == 4  # --audio takes what follows it, and the broken file is passed over
     assert "broken.wav" in made["calibration"]["rejected"][0]
     assert sum(p.stat().st_size for p in out.glob("*.onnx*")) == made["model_bytes"]
