@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,19 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One model file: its name, bytes, and the operators that onnxruntime executes."""
+    """One model file.
+
+    Args:
+        name: Without its folder.
+        bytes: Of the file.
+        executed: Operator that onnxruntime executes to count.
+        categories: What the bytes are spent on, see ``myqasr_fx.export.categories``.
+    """
 
     name: str
     bytes: int
     executed: Mapping[str, int]
+    categories: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,14 @@ class BundleManifest:
     verification: VerificationRecord
     versions: Mapping[str, str]
     acceptance: AcceptanceRecord | None = None
+
+    @property
+    def categories(self) -> Mapping[str, int]:
+        """What the bytes of all model files are spent on."""
+        total: Counter[str] = Counter()
+        for file in self.files:
+            total.update(file.categories)
+        return dict(total)
 
     def write(self, folder: Path) -> None:
         """Writes ``myqasr.json``, the same bytes for the same content."""

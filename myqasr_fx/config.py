@@ -101,6 +101,8 @@ class QuantizeConfig:
         seed: Of the shuffled order and the choice of windows.
         language: ISO 639-1 code for a multilingual model; None detects it.
         rules: Per-layer exceptions; the first that matches counts.
+        private: Keep what was said out of the report.
+        embed_audio: Put the judged clips into the report, to be played there.
         cache: Folder for statistics that later runs use again.
         dump_ir: Folder for the graphs after each pass.
 
@@ -130,6 +132,8 @@ class QuantizeConfig:
     seed: int = 0
     language: str | None = None
     rules: tuple[LayerRule, ...] = ()
+    private: bool = False
+    embed_audio: bool = False
     cache: Path | None = None
     dump_ir: Path | None = None
 
@@ -147,11 +151,13 @@ class QuantizeConfig:
         _expect(_is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
         _expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
         _expect(_is_int(self.seed, 0), "seed", self.seed, "at least 0")
-        for option in ("symmetric", "fill"):
+        for option in ("symmetric", "fill", "private", "embed_audio"):
             _expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
         _expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
         if self.budget.uniform_bits is not None and self.allocation != "uniform":
             raise OptionError(f"uniform bits with allocation {self.allocation!r}", hint="take --allocation uniform")
+        if self.private and self.embed_audio:
+            raise OptionError("private and embed audio exclude each other")
         self._check_groups()
 
     def _check_groups(self) -> None:

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from myqasr_fx.acceptance.assess import Contenders, assess
-from myqasr_fx.acceptance.holdout import hold_out
+from myqasr_fx.acceptance.assess import Assessed, Contenders, assess
+from myqasr_fx.acceptance.holdout import Split, hold_out
 from myqasr_fx.audio import AudioInput, select_clips
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle import BundleManifest, QuantizedBundle
 from myqasr_fx.calibration import Calibration, observe
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.fit import Fitted, check_feasible, fit
@@ -28,7 +28,11 @@ from myqasr_fx.output import output_folder
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import Progress, Silent
 from myqasr_fx.reference import make_reference
+from myqasr_fx.report.details import layer_details
+from myqasr_fx.report.record import ReportDetails
+from myqasr_fx.report.write import write_bundle_report
 from myqasr_fx.verify import Sample, Verified, verify
+from passes.layers import find_layers
 
 RUN_FILE = "run.json"
 """Wall time of every stage and peak memory; unlike ``myqasr.json`` it differs between runs."""
@@ -78,6 +82,7 @@ def quantize(
         manifest = build_manifest(prepared, config, split.calibration, fitted, verified)
         manifest = replace(manifest, acceptance=assessed.record)
         manifest.write(folder)
+        _write_report(folder, manifest, fitted, assessed, split)
         speech.save_configs(folder)
         _write_run(folder, clock)
     return QuantizedBundle(Path(out), manifest)
@@ -91,6 +96,12 @@ def _verify(prepared: Prepared, calibration: Calibration, fitted: Fitted, config
     ]
     reference = make_reference(fitted.program, config.dump_ir)
     return verify(fitted.files, prepared.speech, reference, samples, low_bit_products(fitted.program, prepared.layers))
+
+
+def _write_report(folder: Path, manifest: BundleManifest, fitted: Fitted, assessed: Assessed, split: Split) -> None:
+    comparisons = None if manifest.config["private"] else assessed.comparisons
+    details = ReportDetails(layer_details(fitted.program, find_layers(fitted.program)), comparisons)
+    write_bundle_report(folder, manifest, details, split.judged if manifest.config["embed_audio"] else ())
 
 
 def _write_run(folder: Path, clock: Progress) -> None:

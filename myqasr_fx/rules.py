@@ -24,7 +24,7 @@ from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.config import LayerRule, QuantizeConfig
 from myqasr_fx.errors import MyqasrError, OptionError
 
-_RUN_ONLY = {"budget", "rules", "acceptance", "cache", "dump_ir"}
+_RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir"}
 """Fields of the configuration that belong to one run and not to a file of rules."""
 
 

@@ -27,6 +27,7 @@ def _option(panel: str, name: str, text: str) -> Any:
 
 
 _SIZE, _METHOD, _FILE, _RUN = "Size: exactly one of the first three", "Method", "Files", "Run"
+_REPORT = "Report"
 _VERDICT = "Verdict on clips held out, without texts; exit code 3 when a bound does not hold"
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
@@ -75,3 +76,9 @@ MaxDeletions = Annotated[float | None, _option(_VERDICT, "--max-deletions", "Sha
 MaxInsertions = Annotated[float | None, _option(_VERDICT, "--max-insertions", "Share of words added.")]
 MaxLoops = Annotated[float | None, _option(_VERDICT, "--max-loops", "Share of clips that repeat themselves.")]
 MaxBlanks = Annotated[float | None, _option(_VERDICT, "--max-blanks", "Share of clips without a word.")]
+
+Private = Annotated[bool | None, Option("--private", help="Keep transcripts out.", rich_help_panel=_REPORT)]
+EmbedAudio = Annotated[
+    bool | None,
+    Option("--embed-audio", help="Put the judged clips in, to be played there.", rich_help_panel=_REPORT),
+]

@@ -50,6 +50,8 @@ def quantize(
     max_insertions: o.MaxInsertions = None,
     max_loops: o.MaxLoops = None,
     max_blanks: o.MaxBlanks = None,
+    private: o.Private = None,
+    embed_audio: o.EmbedAudio = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -85,6 +87,8 @@ def quantize(
         max_insertions=max_insertions,
         max_loops=max_loops,
         max_blanks=max_blanks,
+        private=private,
+        embed_audio=embed_audio,
     )
     from myqasr_fx import pipeline
 

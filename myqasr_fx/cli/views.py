@@ -33,6 +33,7 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         ("model", f"{manifest.model} ({manifest.family})"),
         ("bundle", place or str(bundle.path)),
         ("bytes", _bytes(manifest)),
+        *([("spent on", _spent(manifest))] if manifest.categories else []),
         ("bits", f"{manifest.file_bits_per_weight:.2f} a weight in the files, {_widths(manifest)}"),
         ("calibration", f"{manifest.calibration.clips} clips, {format_seconds(manifest.calibration.seconds)}"),
         (
@@ -91,6 +92,10 @@ def _bytes(manifest: BundleManifest) -> str:
     if manifest.budget_bytes is None:
         return size
     return f"{size} of {manifest.budget_bytes:,} ({manifest.model_bytes / manifest.budget_bytes:.1%})"
+
+
+def _spent(manifest: BundleManifest) -> str:
+    return ", ".join(f"{name} {size / manifest.model_bytes:.1%}" for name, size in manifest.categories.items())
 
 
 def _widths(manifest: BundleManifest) -> str:
