@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.byte_category import in_order
 from myqasr_fx.errors import BundleError
 
 MANIFEST = "myqasr.json"
@@ -71,7 +72,7 @@ class FileRecord:
         name: Without its folder.
         bytes: Of the file.
         executed: Operator that onnxruntime executes to count.
-        categories: What the bytes are spent on, see ``myqasr_fx.export.categories``.
+        categories: What the bytes are spent on, see ``myqasr_fx.byte_category``.
     """
 
     name: str
@@ -166,7 +167,7 @@ class BundleManifest:
         total: Counter[str] = Counter()
         for file in self.files:
             total.update(file.categories)
-        return dict(total)
+        return in_order(total)
 
     def write(self, folder: Path) -> None:
         """Writes ``myqasr.json``, the same bytes for the same content."""
@@ -241,13 +242,6 @@ def _manifest(data: dict[str, Any]) -> BundleManifest:
         files=tuple(FileRecord(**row) for row in data.pop("files")),
         calibration=CalibrationRecord(**{**calibration, "rejected": tuple(calibration["rejected"])}),
         verification=VerificationRecord(**data.pop("verification")),
-        acceptance=_acceptance(data.pop("acceptance", None)),
+        acceptance=AcceptanceRecord.of(data.pop("acceptance", None)),
         **data,
     )
-
-
-def _acceptance(data: dict[str, Any] | None) -> AcceptanceRecord | None:
-    if data is None:
-        return None
-    tuples = {key: tuple(value) for key, value in data.items() if isinstance(value, list)}
-    return AcceptanceRecord(**data | tuples)

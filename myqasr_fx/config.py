@@ -56,23 +56,27 @@ class LayerRule:
         bits: Fixed width, 1 to 8; the allocation leaves the layer alone.
         keep: 16 or 32: the layer stays in float of that width.
         granularity: ``tensor``, ``channel`` or ``group:N`` instead of the global one.
+        rounding: Name in ``passes.rounding`` instead of the global one.
     """
 
     match: str
     bits: int | None = None
     keep: int | None = None
     granularity: str | None = None
+    rounding: str | None = None
 
     def __post_init__(self) -> None:
         name = f"rule for {self.match!r}:"
-        if not self.match or (self.bits, self.keep, self.granularity) == (None, None, None):
-            raise OptionError(f"{name} expected a glob and one of bits, keep or granularity")
+        if not self.match or (self.bits, self.keep, self.granularity, self.rounding) == (None,) * 4:
+            raise OptionError(f"{name} expected a glob and one of bits, keep, granularity or rounding")
         if self.bits is not None and self.keep is not None:
             raise OptionError(f"{name} bits and keep exclude each other")
         _expect(self.bits is None or _is_int(self.bits, 1, MAX_PACKED_BITS), f"{name} bits", self.bits, "1 to 8")
         _expect(self.keep is None or self.keep in _FLOATS, f"{name} keep", self.keep, "16 or 32")
         if self.granularity is not None:
             Granularity.parse(str(self.granularity))
+        if self.rounding is not None:
+            check_choice("rounding", self.rounding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,11 @@ class QuantizeConfig:
                     "channel, so the scales of groups cannot be taken out of its sum",
                     hint="take --granularity channel or tensor, or --activations float",
                 )
+
+    @property
+    def roundings(self) -> frozenset[str]:
+        """Every rounding method that some layer may take."""
+        return frozenset({self.rounding, *(rule.rounding for rule in self.rules if rule.rounding)})
 
     def rule_for(self, layer: str) -> LayerRule | None:
         """The first rule that matches the layer's name."""

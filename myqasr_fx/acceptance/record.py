@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -50,6 +52,18 @@ class AcceptanceRecord:
     changes_ci95: tuple[float, float] | None
     loops: int
     blanks: int
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any] | None) -> AcceptanceRecord | None:
+        """The record that JSON holds, if any.
+
+        Raises:
+            TypeError: A field is missing or unknown.
+        """
+        if data is None:
+            return None
+        fields: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
+        return cls(**fields)
 
     @property
     def accepted(self) -> bool:

@@ -33,7 +33,8 @@ _VERDICT = "Verdict on clips held out, without texts; exit code 3 when a bound d
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
 MoreAudio = Annotated[list[Path] | None, Argument(metavar="[AUDIO]", help="More of --audio.", show_default=False)]
 Audio = Annotated[list[Path], Option("--audio", help="Recordings of your speech, files or folders; no texts needed.")]
-Out = Annotated[Path, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
+Out = Annotated[Path | None, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
+DryRun = Annotated[bool, Option("--dry-run", help="Show the width of every layer and the bytes; write nothing.")]
 Force = Annotated[bool, Option("--force", help="Replace an existing bundle.")]
 
 Size = Annotated[str | None, _option(_SIZE, "--budget", "Bytes of the model files: 24MB, 24MiB or 24000000.")]
@@ -58,7 +59,10 @@ Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who share
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
 Recipe = Annotated[str | None, _option(_METHOD, "--recipe", "Named set of options.")]
-Rules = Annotated[Path | None, _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions.")]
+Rules = Annotated[
+    Path | None,
+    _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions, or a bundle to take them from."),
+]
 
 Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
 Language = Annotated[str | None, _option(_RUN, "--language", "Their language, such as de. [default: detect]")]

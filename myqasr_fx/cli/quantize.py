@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.errors import OptionError
 from myqasr_fx.progress import RichProgress
 from myqasr_fx.resolve import resolve_config
 
@@ -18,8 +24,9 @@ def quantize(
     more_audio: o.MoreAudio = None,
     *,
     audio: o.Audio,
-    out: o.Out,
+    out: o.Out = None,
     force: o.Force = False,
+    dry_run: o.DryRun = False,
     budget: o.Size = None,
     avg_bits: o.AvgBits = None,
     uniform_bits: o.UniformBits = None,
@@ -90,11 +97,22 @@ def quantize(
         private=private,
         embed_audio=embed_audio,
     )
+    recordings = [*audio, *(more_audio or ())]
+    if dry_run:
+        return _plan(model, recordings, config)
+    if out is None:
+        raise OptionError("no folder to write to", hint="give --out DIR, or --dry-run to write nothing")
     from myqasr_fx import pipeline
 
-    recordings = [*audio, *(more_audio or ())]
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
     return Answer(bundle_data(bundle), summary(bundle), exit_code(bundle.manifest.acceptance))
+
+
+def _plan(model: str, recordings: list[Path], config: QuantizeConfig) -> Answer:
+    from myqasr_fx.plan import plan
+
+    planned = plan(model, recordings, config=config, progress=RichProgress())
+    return Answer(asdict(planned), plan_view(planned))
 
 
 def exit_code(verdict: AcceptanceRecord | None) -> int:

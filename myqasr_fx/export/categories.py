@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
 
+from myqasr_fx.byte_category import Category, in_order
+
 _STORED = re.compile(r"\.\d+\.(codes|scale|zero_point)\d*$")
 _FLOAT_WEIGHT = re.compile(r"\.weight(_block\d+)?$")
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
-
-
-class Category(StrEnum):
-    """Kinds of bytes, in the order that reports show them."""
-
-    CODES = "codes"
-    SCALES = "scales"
-    ZERO_POINTS = "zero points"
-    FLOAT_WEIGHTS = "weights in float"
-    LEFTOVERS = "norms, biases, positions"
-    GRAPH = "graph"
 
 
 _PARTS = {"codes": Category.CODES, "scale": Category.SCALES, "zero_point": Category.ZERO_POINTS}
@@ -46,11 +36,7 @@ def bytes_by_category(files: Iterable[Path], layers: Iterable[str]) -> dict[str,
                 found[place or name][_category(tensor, weights)] += size
     for name, path in paths.items():
         found[name][Category.GRAPH] += path.stat().st_size - found[name].total()
-    return {name: _ordered(counts) for name, counts in found.items()}
-
-
-def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
-    return {str(category): counts[category] for category in Category if counts.get(category)}
+    return {name: in_order(counts) for name, counts in found.items()}
 
 
 def _stored(tensor: onnx.TensorProto) -> tuple[str | None, int]:

@@ -22,7 +22,7 @@ def command(manifest: BundleManifest) -> str:
     words = ["myqasr", "quantize", manifest.model, "--audio", "RECORDINGS", *_size(config["budget"])]
     words += _changed(config, QuantizeConfig) + _changed(config.get("acceptance", {}), Thresholds)
     if config.get("rules"):
-        words += ["--rules", "BUNDLE/myqasr.json"]
+        words += ["--rules", "BUNDLE"]
     return shlex.join([*words, "--out", "BUNDLE"])
 
 

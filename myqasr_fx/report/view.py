@@ -8,6 +8,7 @@ from itertools import groupby
 
 from myqasr_fx.acceptance.compare import ClipComparison
 from myqasr_fx.bundle import BundleManifest, LayerRecord
+from myqasr_fx.byte_category import Category
 from myqasr_fx.report.record import LayerDetail
 from myqasr_fx.report.words import Piece, mark
 from passes.scheme import MAX_PACKED_BITS
@@ -106,7 +107,8 @@ class Spoken:
 def segments(manifest: BundleManifest) -> tuple[Segment, ...]:
     """The byte bar, as wide as the budget or as the files where there is none."""
     whole = max(manifest.budget_bytes or 0, manifest.model_bytes)
-    parts = [(name, size, index) for index, (name, size) in enumerate(manifest.categories.items(), 1)]
+    colors = {str(category): number for number, category in enumerate(Category, 1)}
+    parts = [(name, size, colors[name]) for name, size in manifest.categories.items()]
     if unused := whole - manifest.model_bytes:
         parts.append(("unused", unused, 0))
     return tuple(Segment(name, size, round(100 * size / whole, 3), color) for name, size, color in parts)

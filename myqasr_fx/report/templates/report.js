@@ -52,9 +52,10 @@
   function show(index) {
     const layer = layers[index];
     const detail = layer.detail;
-    bars.forEach((bar, place) => {
-      bar.tabIndex = place === index ? 0 : -1;
-      bar.setAttribute("aria-pressed", String(place === index));
+    bars.forEach((bar) => {
+      const chosen = Number(bar.dataset.layer) === index;
+      if (chosen) follow(bar);
+      bar.setAttribute("aria-pressed", String(chosen));
     });
     find("layer").value = String(index);
     const facts = [
@@ -68,28 +69,29 @@
       Object.assign(document.createElement("dt"), {textContent: name}),
       Object.assign(document.createElement("dd"), {textContent: value}),
     ]));
-    find("clipped").textContent = detail ? `(${short(100 * detail.clipped)} % of the weights lie outside)` : "";
+    find("clipped").textContent = detail ? `(${short(100 * detail.clipped)} % clipped)` : "";
     if (!detail) { empty(find("scales")); empty(find("codes")); return; }
     const scale = (power) => short(10 ** power);
     histogram(find("scales"), detail.scales.counts, [scale(detail.scales.low), scale(detail.scales.high)], false);
-    histogram(find("codes"), detail.codes.counts, ["lowest", "highest"], true);
+    histogram(find("codes"), detail.codes.counts, ["lowest", "highest"], detail.clipped > 0);
   }
 
-  function follow(index) {
-    const next = Math.min(Math.max(index, 0), bars.length - 1);
-    bars.forEach((bar, place) => { bar.tabIndex = place === next ? 0 : -1; });
-    bars[next].focus();
+  function follow(chosen) {
+    bars.forEach((bar) => { bar.tabIndex = bar === chosen ? 0 : -1; });
   }
 
-  bars.forEach((bar, index) => {
+  bars.forEach((bar, place) => {
+    const index = Number(bar.dataset.layer);
     bar.addEventListener("pointerenter", () => describe(index));
     bar.addEventListener("focus", () => describe(index));
     bar.addEventListener("click", () => { describe(index); show(index); });
     bar.addEventListener("keydown", (event) => {
-      const step = {ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: bars.length - 1}[event.key];
+      const step = {ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: bars.length - 1}[event.key];
       if (step === undefined) return;
       event.preventDefault();
-      follow(step);
+      const next = bars[Math.min(Math.max(step, 0), bars.length - 1)];
+      follow(next);
+      next.focus();
     });
   });
   find("layer").addEventListener("change", (event) => show(Number(event.target.value)));

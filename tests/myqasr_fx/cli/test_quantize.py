@@ -1,11 +1,14 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from myqasr_fx import plan
 from myqasr_fx.acceptance import ACCEPTED, REJECTED, AcceptanceRecord
 from myqasr_fx.cli.app import main
 from myqasr_fx.cli.quantize import exit_code
+from myqasr_fx.plan import Plan, PlannedLayer
 
 RECORD = AcceptanceRecord(
     verdict=ACCEPTED,
@@ -85,3 +88,29 @@ def test_only_a_rejected_bundle_changes_the_exit_code() -> None:
     assert exit_code(None) == 0
     assert exit_code(RECORD) == 0
     assert exit_code(replace(RECORD, verdict=REJECTED)) == 3
+
+
+def test_a_dry_run_shows_the_plan_and_needs_no_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = (
+        PlannedLayer("model.fc1", "linear", (64, 32), 4.5, ((5, 32), (4, 32)), 0.25),
+        PlannedLayer("model.qk", "matmul", (), None, (), 1.5),
+    )
+    monkeypatch.setattr(plan, "plan", lambda *_, **__: Plan("tiny", 2_000, 1_900, 2_048, 3, layers))
+    options = ["--budget", "2000", "--dry-run"]
+    for extra in ([], ["--json"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*BASE, *options, *extra])
+        assert not stop.value.code
+    text, _, data = capsys.readouterr().out.partition("{")
+    assert "1,900 of 2,000 bytes predicted" in text
+    assert "32 at 5, 32 at 4" in text
+    assert json.loads("{" + data)["layers"][0]["rows"] == [[5, 32], [4, 32]]
+
+
+def test_without_a_dry_run_a_folder_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*BASE, "--budget", "24MB"])
+    assert stop.value.code == 2
+    assert "give --out DIR, or --dry-run" in capsys.readouterr().err
