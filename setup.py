@@ -31,6 +31,8 @@ REQUIRES = [
     "soxr>=0.5,<2",
     # Word and character error rates.
     "jiwer>=3,<5",
+    # Renders report.html; torch needs it too, so nobody installs it for us alone.
+    "jinja2>=3.1,<4",
     # Command line.
     "typer>=0.29,<1",
     # Tables and progress bars of the command line.
@@ -73,7 +75,7 @@ setup(
     python_requires=">=3.11",
     package_dir={"": "."},
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
-    package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed"]},
+    package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*"]},
     install_requires=REQUIRES,
     extras_require={"demo": DEMO, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},

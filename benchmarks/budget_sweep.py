@@ -90,7 +90,8 @@ def _check_disjoint(clips: Sequence[Utterance], test: Sequence[Utterance]) -> No
 def _quantized(
     speech: SpeechModel, clips: Sequence[Utterance], test: Sequence[Utterance], budget: str, settings: Sequence[str]
 ) -> Row:
-    explicit: dict[str, object] = dict(setting.split("=", 1) for setting in settings)
+    # All clips calibrate: the test set with its texts is the judge here.
+    explicit: dict[str, object] = {"holdout": 0.0, **dict(setting.split("=", 1) for setting in settings)}
     kind, _, value = budget.partition("=")
     if value:
         explicit |= {"uniform_bits": int(value)} if kind == "bits" else {"avg_bits": float(value)}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.byte_category import in_order
 from myqasr_fx.errors import BundleError
 from myqasr_fx.layout import DEFAULT, LAYOUTS, Layout
 
@@ -64,11 +67,19 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One model file: its name, bytes, and the operators that onnxruntime executes."""
+    """One model file.
+
+    Args:
+        name: Without its folder.
+        bytes: Of the file.
+        executed: Operator that onnxruntime executes to count.
+        categories: What the bytes are spent on, see ``myqasr_fx.byte_category``.
+    """
 
     name: str
     bytes: int
     executed: Mapping[str, int]
+    categories: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,7 @@ class BundleManifest:
         calibration: Recordings.
         verification: Against the fake-quantized graphs.
         versions: Of the tools.
+        acceptance: The verdict on unlabelled speech; None when nothing was judged.
     """
 
     format_version: int
@@ -148,6 +160,15 @@ class BundleManifest:
     calibration: CalibrationRecord
     verification: VerificationRecord
     versions: Mapping[str, str]
+    acceptance: AcceptanceRecord | None = None
+
+    @property
+    def categories(self) -> Mapping[str, int]:
+        """What the bytes of all model files are spent on."""
+        total: Counter[str] = Counter()
+        for file in self.files:
+            total.update(file.categories)
+        return in_order(total)
 
     def write(self, folder: Path) -> None:
         """Writes ``myqasr.json``, the same bytes for the same content."""
@@ -234,5 +255,6 @@ def _manifest(data: dict[str, Any]) -> BundleManifest:
         files=tuple(FileRecord(**row) for row in data.pop("files")),
         calibration=CalibrationRecord(**{**calibration, "rejected": tuple(calibration["rejected"])}),
         verification=VerificationRecord(**data.pop("verification")),
+        acceptance=AcceptanceRecord.of(data.pop("acceptance", None)),
         **data,
     )

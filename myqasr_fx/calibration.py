@@ -52,7 +52,7 @@ def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
         progress: Told about every clip.
     """
     cached = config.cache and cache_file(config.cache, prepared.speech, clips, config.language)
-    needs_grams = config.rounding in USES_GRAMS
+    needs_grams = bool(config.roundings & USES_GRAMS)
     if cached and (found := read_cache(cached, needs_grams)):
         return Calibration(clips, found.transcripts, found.statistics, found.grams)
     observed = prepared.program.clone()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.choices import check_choice
 from myqasr_fx.errors import OptionError
 from myqasr_fx.layout import DEFAULT
@@ -56,23 +57,27 @@ class LayerRule:
         bits: Fixed width, 1 to 8; the allocation leaves the layer alone.
         keep: 16 or 32: the layer stays in float of that width.
         granularity: ``tensor``, ``channel`` or ``group:N`` instead of the global one.
+        rounding: Name in ``passes.rounding`` instead of the global one.
     """
 
     match: str
     bits: int | None = None
     keep: int | None = None
     granularity: str | None = None
+    rounding: str | None = None
 
     def __post_init__(self) -> None:
         name = f"rule for {self.match!r}:"
-        if not self.match or (self.bits, self.keep, self.granularity) == (None, None, None):
-            raise OptionError(f"{name} expected a glob and one of bits, keep or granularity")
+        if not self.match or (self.bits, self.keep, self.granularity, self.rounding) == (None,) * 4:
+            raise OptionError(f"{name} expected a glob and one of bits, keep, granularity or rounding")
         if self.bits is not None and self.keep is not None:
             raise OptionError(f"{name} bits and keep exclude each other")
         _expect(self.bits is None or _is_int(self.bits, 1, MAX_PACKED_BITS), f"{name} bits", self.bits, "1 to 8")
         _expect(self.keep is None or self.keep in _FLOATS, f"{name} keep", self.keep, "16 or 32")
         if self.granularity is not None:
             Granularity.parse(str(self.granularity))
+        if self.rounding is not None:
+            check_choice("rounding", self.rounding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +99,16 @@ class QuantizeConfig:
         min_bits: Narrowest width that the allocation may take.
         max_bits: Widest width that the allocation may take.
         fill: Give left-over bytes back to lowered layers.
-        max_clips: Most windows of 30 s to calibrate on.
+        max_clips: Most windows of 30 s to use.
+        holdout: Share of them that is kept out of the calibration, to judge the result on.
+        acceptance: What the result must hold to be accepted.
         opset: ONNX opset of the files.
         layout: Name in ``myqasr_fx.layout``: the client for which the folder is arranged.
         seed: Of the shuffled order and the choice of windows.
         language: ISO 639-1 code for a multilingual model; None detects it.
         rules: Per-layer exceptions; the first that matches counts.
+        private: Keep what was said out of the report.
+        embed_audio: Put the judged clips into the report, to be played there.
         cache: Folder for statistics that later runs use again.
         dump_ir: Folder for the graphs after each pass.
 
@@ -123,11 +132,15 @@ class QuantizeConfig:
     max_bits: int = FLOAT_BITS
     fill: bool = True
     max_clips: int = 32
+    holdout: float = 0.25
+    acceptance: Thresholds = field(default_factory=Thresholds)
     opset: int = 21
     layout: str = DEFAULT
     seed: int = 0
     language: str | None = None
     rules: tuple[LayerRule, ...] = ()
+    private: bool = False
+    embed_audio: bool = False
     cache: Path | None = None
     dump_ir: Path | None = None
 
@@ -142,13 +155,16 @@ class QuantizeConfig:
         _expect(_is_width(self.max_bits, kind), "max bits", self.max_bits, _widths(kind))
         _expect(self.min_bits <= self.max_bits, "min bits", self.min_bits, f"at most max bits ({self.max_bits})")
         _expect(_is_int(self.max_clips, 1), "max clips", self.max_clips, "at least 1")
+        _expect(_is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
         _expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
         _expect(_is_int(self.seed, 0), "seed", self.seed, "at least 0")
-        for option in ("symmetric", "fill"):
+        for option in ("symmetric", "fill", "private", "embed_audio"):
             _expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
         _expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
         if self.budget.uniform_bits is not None and self.allocation != "uniform":
             raise OptionError(f"uniform bits with allocation {self.allocation!r}", hint="take --allocation uniform")
+        if self.private and self.embed_audio:
+            raise OptionError("private and embed audio exclude each other")
         self._check_groups()
 
     def _check_groups(self) -> None:
@@ -159,6 +175,11 @@ class QuantizeConfig:
                     "channel, so the scales of groups cannot be taken out of its sum",
                     hint="take --granularity channel or tensor, or --activations float",
                 )
+
+    @property
+    def roundings(self) -> frozenset[str]:
+        """Every rounding method that some layer may take."""
+        return frozenset({self.rounding, *(rule.rounding for rule in self.rules if rule.rounding)})
 
     def rule_for(self, layer: str) -> LayerRule | None:
         """The first rule that matches the layer's name."""
@@ -180,10 +201,11 @@ class QuantizeConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``myqasr.json``: all choices that shape the files, no folder of this machine."""
         plain: dict[str, Any] = {}
-        for field in fields(self):
-            if field.name not in ("budget", "rules", "cache", "dump_ir"):
-                plain[field.name] = getattr(self, field.name)
+        for option in fields(self):
+            if option.name not in ("budget", "rules", "acceptance", "cache", "dump_ir"):
+                plain[option.name] = getattr(self, option.name)
         plain["budget"] = {f.name: getattr(self.budget, f.name) for f in fields(Budget)}
+        plain["acceptance"] = asdict(self.acceptance)
         plain["rules"] = [
             {f.name: getattr(rule, f.name) for f in fields(LayerRule) if getattr(rule, f.name) is not None}
             for rule in self.rules
@@ -193,6 +215,10 @@ class QuantizeConfig:
 
 def _is_int(value: object, low: int, high: int = 2**63) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
 
 
 def _is_width(value: object, kind: str) -> bool:

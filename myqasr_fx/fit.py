@@ -99,9 +99,7 @@ def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, fo
     Raises:
         BudgetError: The budget is infeasible.
     """
-    rank = (RankSensitivity(calibration.statistics, config.sensitivity), RoundFloats())
-    dump = config.dump_ir
-    PassManager(rank, _CANONICAL, dump and dump / "rank")(prepared.program)
+    _rank(prepared, calibration, config)
     budget = budget_bytes(config.budget, prepared.num_weights)
     if budget is None or config.budget.kind == "paper":
         return _write(prepared, calibration, config, folder, 0)[0]
@@ -123,6 +121,30 @@ def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, fo
             hint="raise the budget",
         )
     return _write(prepared, calibration, config, folder, fits)[0]
+
+
+def allocate(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> tuple[Program, int]:
+    """Ranks and allocates only: a program with schemes in its metadata, and the bytes predicted for it.
+
+    Args:
+        prepared: The canonical program, which is ranked.
+        calibration: What the clips told.
+        config: Resolved options.
+
+    Raises:
+        BudgetError: The budget is infeasible.
+    """
+    _rank(prepared, calibration, config)
+    program = prepared.program.clone()
+    rule = _rule(prepared, config, 0)
+    PassManager((_allocation(prepared, config, rule),), _CANONICAL | {Fact.SENSITIVITY})(program)
+    return program, _predicted(prepared, program, config, rule)
+
+
+def _rank(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> None:
+    passes = (RankSensitivity(calibration.statistics, config.sensitivity), RoundFloats())
+    dump = config.dump_ir
+    PassManager(passes, _CANONICAL, dump and dump / "rank")(prepared.program)
 
 
 _CANONICAL = frozenset({Fact.CANONICAL})
@@ -150,19 +172,28 @@ def _quantize(
 ) -> int:
     """Annotates the program with quantized weights; the bytes that ``rule`` predicts."""
     passes = (
-        AllocateBits(
-            rule,
-            request(prepared, config),
-            Granularity.parse(config.granularity),
-            config.symmetric,
-            overrides(prepared, config),
-            config.rounding,
-        ),
+        _allocation(prepared, config, rule),
         Calibrate(config.calibration, _activation_bits(config), statistics=calibration.statistics),
         RoundWeights(grams=calibration.grams),
     )
     dump = config.dump_ir
     PassManager(passes, _CANONICAL | {Fact.SENSITIVITY}, dump and dump / "quantize")(program)
+    return _predicted(prepared, program, config, rule)
+
+
+def _allocation(prepared: Prepared, config: QuantizeConfig, rule: SizeRule) -> AllocateBits:
+    return AllocateBits(
+        rule,
+        request(prepared, config),
+        Granularity.parse(config.granularity),
+        config.symmetric,
+        overrides(prepared, config),
+        config.rounding,
+    )
+
+
+def _predicted(prepared: Prepared, program: Program, config: QuantizeConfig, rule: SizeRule) -> int:
+    """Bytes that ``rule`` predicts for the widths that ``program`` carries."""
     problem = _problem(prepared, config, rule)
     scheme = read_scheme(program)
     widths = {item.name: _width_at(scheme, item.layer, item.start) for item in problem.items}
@@ -194,7 +225,8 @@ def overrides(prepared: Prepared, config: QuantizeConfig) -> dict[str, Override]
         rule = config.rule_for(layer.name)
         if rule is not None and layer.weight is not None:
             granularity = None if rule.granularity is None else Granularity.parse(rule.granularity)
-            found[layer.name] = Override(rule.bits or rule.keep, granularity, "kept by a rule" if rule.keep else None)
+            reason = "kept by a rule" if rule.keep else None
+            found[layer.name] = Override(rule.bits or rule.keep, granularity, reason, rule.rounding)
     return found
 
 

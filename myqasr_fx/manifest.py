@@ -18,6 +18,7 @@ from myqasr_fx.bundle import (
     LayerRecord,
 )
 from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.export.categories import bytes_by_category
 from myqasr_fx.export.executed import Unfused
 from myqasr_fx.fit import Fitted
 from myqasr_fx.prepare import Prepared
@@ -40,11 +41,13 @@ def build_manifest(
     """The manifest of a verified bundle."""
     size = fitted.model_bytes
     executed = verified.executed
+    categories = bytes_by_category(fitted.files, (layer.name for layer in prepared.layers))
     files = tuple(
         FileRecord(
-            path.relative_to(fitted.folder).as_posix(),
-            path.stat().st_size,
-            dict(executed[path.name].op_types) if path.name in executed else {},
+            name=path.relative_to(fitted.folder).as_posix(),
+            bytes=path.stat().st_size,
+            executed=dict(executed[path.name].op_types) if path.name in executed else {},
+            categories=categories[path.name],
         )
         for path in fitted.files
     )

@@ -2,7 +2,7 @@
 
 model ──capture──> graphs ──canonicalize──> observe on the clips ──> statistics
 graphs + statistics + budget ──rank, allocate, calibrate, round──> quantized graphs
-quantized graphs ──lower to QDQ──> ONNX files ──verify against fake quantization──> bundle
+quantized graphs ──lower to QDQ──> ONNX files ──verify against fake quantization, judge on clips held out──> bundle
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import json
 import resource
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from myqasr_fx.acceptance.assess import Assessed, Contenders, assess
+from myqasr_fx.acceptance.holdout import Split, hold_out
 from myqasr_fx.audio import AudioInput, select_clips
 from myqasr_fx.bundle import BundleManifest, QuantizedBundle
 from myqasr_fx.calibration import Calibration, observe
@@ -26,9 +29,13 @@ from myqasr_fx.output import output_folder
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import Progress, Silent
 from myqasr_fx.reference import make_reference
+from myqasr_fx.report.details import layer_details
+from myqasr_fx.report.record import ReportDetails
+from myqasr_fx.report.write import write_bundle_report
 from myqasr_fx.sensitivity import measure_sensitivity
 from myqasr_fx.sherpa import write_tokens
 from myqasr_fx.verify import Sample, Verified, verify
+from passes.layers import find_layers
 
 RUN_FILE = "run.json"
 """Wall time of every stage and peak memory; unlike ``myqasr.json`` it differs between runs."""
@@ -66,14 +73,20 @@ def quantize(
             prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
             config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
             check_feasible(prepared, config)
-        calibration = observe(prepared, clips, config, clock)
+        split = hold_out(clips, config.holdout, config.seed)
+        calibration = observe(prepared, split.calibration, config, clock)
         calibration = measure_sensitivity(prepared, calibration, config, clock)
+        full = prepared.program.clone()  # the next stage rounds what stays in float
         with clock.stage("allocate, round and export"):
             fitted = fit(prepared, calibration, config, folder)
         with clock.stage("verify on onnxruntime"):
             verified = _verify(prepared, calibration, fitted, config)
-        manifest = build_manifest(prepared, config, clips, fitted, verified)
+        contenders = Contenders(speech, full, fitted.models, verified.session_options)
+        assessed = assess(contenders, split, calibration, config, clock)
+        manifest = build_manifest(prepared, config, split.calibration, fitted, verified)
+        manifest = replace(manifest, acceptance=assessed.record)
         manifest.write(folder)
+        _write_report(folder, manifest, fitted, assessed, split)
         _write_configs(speech, manifest, LAYOUTS[config.layout], folder)
         _write_run(folder, clock)
     return QuantizedBundle(Path(out), manifest)
@@ -93,6 +106,12 @@ def _write_configs(speech: SpeechModel, manifest: BundleManifest, layout: Layout
     speech.save_configs(folder, layout.client_settings(file.name for file in manifest.files))
     if layout.fixed_cache:
         write_tokens(speech.tokenizer, folder)
+
+
+def _write_report(folder: Path, manifest: BundleManifest, fitted: Fitted, assessed: Assessed, split: Split) -> None:
+    comparisons = None if manifest.config["private"] else assessed.comparisons
+    details = ReportDetails(layer_details(fitted.program, find_layers(fitted.program)), comparisons)
+    write_bundle_report(folder, manifest, details, split.judged if manifest.config["embed_audio"] else ())
 
 
 def _write_run(folder: Path, clock: Progress) -> None:

@@ -6,13 +6,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.choices import RECIPES, check_choice
 from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
 from myqasr_fx.errors import OptionError
 from myqasr_fx.rules import RuleFile, read_rules
 from myqasr_fx.units import parse_size
 
-_OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe"}
+_OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe", "acceptance"}
+_THRESHOLDS = {f.name for f in fields(Thresholds)}
 _BUDGET_OPTIONS = {"avg_bits", "uniform_bits", "budget_kind"}
 
 
@@ -25,20 +27,20 @@ def resolve_config(
 ) -> QuantizeConfig:
     """Makes the configuration: explicit options override the rules file, which overrides the recipe.
 
-    An explicit granularity also overrides those of single layers in the rules file.
+    An explicit granularity or rounding also overrides those of single layers in the rules file.
 
     Args:
         budget: Size such as ``24MB``; or give ``avg_bits`` or ``uniform_bits`` among the explicit options.
         recipe: Name of a recipe; the default one when None.
-        rules: TOML file, see :mod:`myqasr_fx.rules`.
-        explicit: Fields of :class:`~myqasr_fx.config.QuantizeConfig` and of :class:`~myqasr_fx.config.Budget`
-            (``budget_kind`` for its kind); None means not given.
+        rules: TOML file, or a bundle whose options to take again, see :mod:`myqasr_fx.rules`.
+        explicit: Fields of :class:`~myqasr_fx.config.QuantizeConfig`, of :class:`~myqasr_fx.acceptance.Thresholds`
+            and of :class:`~myqasr_fx.config.Budget` (``budget_kind`` for its kind); None means not given.
 
     Raises:
         OptionError: An option is unknown or has a value that the configuration refuses.
     """
     given = {name: value for name, value in explicit.items() if value is not None}
-    known = _OPTIONS | _BUDGET_OPTIONS
+    known = _OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS
     if set(given) - known:
         raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
     file = RuleFile() if rules is None else read_rules(rules)
@@ -55,9 +57,12 @@ def resolve_config(
         merged = {"fill": False, **merged}
     if size.uniform_bits is not None:
         merged.setdefault("allocation", "uniform")
-    layers = _without_granularity(file.layers) if "granularity" in given else file.layers
-    return QuantizeConfig(budget=size, rules=layers, **merged)
+    layers = _without(file.layers, {"granularity", "rounding"} & set(given))
+    acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
+    return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
 
 
-def _without_granularity(rules: tuple[LayerRule, ...]) -> tuple[LayerRule, ...]:
-    return tuple(LayerRule(r.match, r.bits, r.keep) for r in rules if r.bits is not None or r.keep is not None)
+def _without(rules: tuple[LayerRule, ...], names: set[str]) -> tuple[LayerRule, ...]:
+    """The rules without these fields; rules that then say nothing are left out."""
+    left = ({f.name: getattr(rule, f.name) for f in fields(LayerRule) if f.name not in names} for rule in rules)
+    return tuple(LayerRule(**rule) for rule in left if any(v is not None for k, v in rule.items() if k != "match"))

@@ -7,6 +7,9 @@
     match = "model.decoder.embed_tokens"
     bits = 8                     # a fixed width, or keep = 16 or 32 for a layer that stays in float
     granularity = "group:32"
+    rounding = "gptq"
+
+A bundle's folder or its ``myqasr.json`` serves as a rules file too: its options are taken again, its budget is not.
 
 Options given on the command line override the file, and the file overrides the recipe.
 """
@@ -20,10 +23,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.bundle import MANIFEST, BundleManifest
 from myqasr_fx.config import LayerRule, QuantizeConfig
 from myqasr_fx.errors import MyqasrError, OptionError
 
-_RUN_ONLY = {"budget", "rules", "cache", "dump_ir"}
+_RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir"}
 """Fields of the configuration that belong to one run and not to a file of rules."""
 
 
@@ -41,25 +46,43 @@ class RuleFile:
 
 
 def read_rules(path: Path) -> RuleFile:
-    """Reads a rules file.
+    """Reads a rules file, or takes the options of a bundle.
 
     Raises:
         OptionError: The file cannot be read, is no TOML or holds an unknown key or a refused value.
+        BundleError: A bundle's ``myqasr.json`` cannot be read.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"rules {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"rules {path}: not TOML: {error}") from error
+    if path.name == MANIFEST or path.is_dir():
+        content = _of_bundle(path if path.is_dir() else path.parent)
+    else:
+        content = _of_toml(path)
     _known(path, "the file", content, {"options", "layers"})
     options, layers = content.get("options", {}), content.get("layers", [])
     if not isinstance(options, dict) or not isinstance(layers, list):
         raise OptionError(f"rules {path}: expected a table [options] and tables [[layers]]")
-    _known(path, "[options]", options, {f.name for f in fields(QuantizeConfig)} - _RUN_ONLY | {"budget_kind"})
+    choices = {f.name for f in (*fields(QuantizeConfig), *fields(Thresholds))} - _RUN_ONLY
+    _known(path, "[options]", options, choices | {"budget_kind"})
     return RuleFile(
         MappingProxyType(options), tuple(_layer(path, number, entry) for number, entry in enumerate(layers, 1))
     )
+
+
+def _of_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"rules {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"rules {path}: not TOML: {error}") from error
+
+
+def _of_bundle(folder: Path) -> dict[str, Any]:
+    """The options that a bundle was made with, in the form of a rules file."""
+    config = dict(BundleManifest.read(folder).config)
+    layers, kind = config.pop("rules", []), config.pop("budget")["kind"]
+    options = {**config, **config.pop("acceptance", {}), "budget_kind": kind}
+    kept = {name: value for name, value in options.items() if name not in _RUN_ONLY and value is not None}
+    return {"options": kept, "layers": layers}
 
 
 def _layer(path: Path, number: int, entry: object) -> LayerRule:

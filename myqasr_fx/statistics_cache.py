@@ -10,15 +10,16 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from myqasr_fx.audio import ClipSet
+from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.errors import OutputError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Transcript
@@ -43,10 +44,23 @@ def cache_file(folder: Path, speech: SpeechModel, clips: ClipSet, language: str 
     Raises:
         OutputError: There can be no such folder.
     """
+    return _file(folder, "statistics", (speech.fingerprint, clips.sha256, language or ""))
+
+
+def transcripts_file(folder: Path, speech: SpeechModel, clips: Sequence[Clip], language: str | None) -> Path:
+    """Where what this model writes for these samples, told this language, belongs; makes the folder.
+
+    Raises:
+        OutputError: There can be no such folder.
+    """
+    return _file(folder, "transcripts", (speech.fingerprint, *(clip.sha256 for clip in clips), language or ""))
+
+
+def _file(folder: Path, kind: str, key: Sequence[str]) -> Path:
     with _refused(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    key = "\n".join((str(_VERSION), speech.fingerprint, clips.sha256, language or ""))
-    return folder / f"statistics-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    digest = hashlib.sha256("\n".join((str(_VERSION), *key)).encode()).hexdigest()
+    return folder / f"{kind}-{digest[:32]}.json"
 
 
 def read_cache(path: Path, needs_grams: bool) -> Cached | None:
@@ -54,7 +68,7 @@ def read_cache(path: Path, needs_grams: bool) -> Cached | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         statistics = {(row["layer"], row["port"]): ActivationStats(**row["stats"]) for row in content["statistics"]}
-        transcripts = tuple(Transcript(**{**row, "tokens": tuple(row["tokens"])}) for row in content["transcripts"])
+        transcripts = _transcripts(content["transcripts"])
         grams = load_file(_grams_file(path)) if needs_grams else {}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
@@ -77,6 +91,29 @@ def write_cache(path: Path, seen: Cached) -> None:
         if seen.grams:
             _write_whole(_grams_file(path), save({name: gram.clone() for name, gram in seen.grams.items()}))
         _write_whole(path, json.dumps(content).encode())
+
+
+def read_transcripts(path: Path, count: int) -> tuple[Transcript, ...] | None:
+    """The ``count`` transcripts that the file at ``path`` holds; None when there is none or it is damaged."""
+    try:
+        transcripts = _transcripts(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return transcripts if len(transcripts) == count else None
+
+
+def write_transcripts(path: Path, transcripts: Sequence[Transcript]) -> None:
+    """Writes a file that appears whole or not at all.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    with _refused(path.parent):
+        _write_whole(path, json.dumps([asdict(transcript) for transcript in transcripts]).encode())
+
+
+def _transcripts(rows: Sequence[Mapping[str, Any]]) -> tuple[Transcript, ...]:
+    return tuple(Transcript(**{**row, "tokens": tuple(row["tokens"])}) for row in rows)
 
 
 def _grams_file(path: Path) -> Path:

@@ -32,11 +32,13 @@ class Override:
         bits: Its width, whatever the allocation would choose.
         granularity: Instead of the common one.
         reason: Why it stays in float, for the report, when ``bits`` is 16 or 32.
+        rounding: Name in the rounding registry, instead of the common one.
     """
 
     bits: int | None = None
     granularity: Granularity | None = None
     reason: str | None = None
+    rounding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,12 @@ class AllocateBits(ProgramPass):
             if blocks and blocks[-1].spec == spec:
                 start = blocks.pop().start
             blocks.append(RowBlock(start, item.start + item.rows, spec))
-        scheme = LayerScheme(layer.name, tuple(blocks), self.rounding)
+        rounding = override.rounding or self.rounding
+        scheme = LayerScheme(layer.name, tuple(blocks), rounding)
         if not scheme.is_float:
             return scheme
         reason = override.reason or ("kept by a rule" if override.bits is not None else "the budget allows it")
-        return LayerScheme(layer.name, scheme.blocks, self.rounding, reason)
+        return LayerScheme(layer.name, scheme.blocks, rounding, reason)
 
 
 def allocation_problem(

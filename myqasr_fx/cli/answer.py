@@ -29,10 +29,12 @@ class Answer:
     Args:
         data: Plain values.
         view: The same for people.
+        exit_code: 0 unless the result is bad news.
     """
 
     data: Mapping[str, Any]
     view: RenderableType
+    exit_code: int = 0
 
 
 def answering(command: Callable[P, Answer]) -> Callable[P, None]:
@@ -50,6 +52,8 @@ def answering(command: Callable[P, Answer]) -> Callable[P, None]:
         else:
             piped = not sys.stdout.isatty()
             Console(highlight=False, width=_PIPE_WIDTH if piped else None).print(answer.view, soft_wrap=piped)
+        if answer.exit_code:
+            raise typer.Exit(answer.exit_code)
 
     run.__annotations__ = {**command.__annotations__, "return": None}
     return run

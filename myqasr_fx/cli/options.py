@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.layout import LAYOUTS
 
-_DEFAULTS = {f.name: f.default for f in fields(QuantizeConfig)}
+_DEFAULTS = {f.name: f.default for f in (*fields(QuantizeConfig), *fields(Thresholds))}
 
 
 def _option(panel: str, name: str, text: str) -> Any:
@@ -21,17 +22,20 @@ def _option(panel: str, name: str, text: str) -> Any:
     if isinstance(default, bool):
         on, _, off = name.partition("/")
         default = (on if default else off).removeprefix("--")
-    shown = f"{text} [default: {default}]" if isinstance(default, (str, int)) else text
+    shown = f"{text} [default: {default}]" if isinstance(default, (str, int, float)) else text
     # rich would read the brackets of the default as markup.
     return Option(name, help=shown.replace("[default", "\\[default"), rich_help_panel=panel, show_default=False)
 
 
 _SIZE, _METHOD, _FILE, _RUN = "Size: exactly one of the first three", "Method", "Files", "Run"
+_REPORT = "Report"
+_VERDICT = "Verdict on clips held out, without texts; exit code 3 when a bound does not hold"
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
 MoreAudio = Annotated[list[Path] | None, Argument(metavar="[AUDIO]", help="More of --audio.", show_default=False)]
 Audio = Annotated[list[Path], Option("--audio", help="Recordings of your speech, files or folders; no texts needed.")]
-Out = Annotated[Path, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
+Out = Annotated[Path | None, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
+DryRun = Annotated[bool, Option("--dry-run", help="Show the width of every layer and the bytes; write nothing.")]
 Force = Annotated[bool, Option("--force", help="Replace an existing bundle.")]
 
 Size = Annotated[str | None, _option(_SIZE, "--budget", "Bytes of the model files: 24MB, 24MiB or 24000000.")]
@@ -56,12 +60,31 @@ Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who share
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
 Recipe = Annotated[str | None, _option(_METHOD, "--recipe", "Named set of options.")]
-Rules = Annotated[Path | None, _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions.")]
+Rules = Annotated[
+    Path | None,
+    _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions, or a bundle to take them from."),
+]
 
 Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
 Layout = Annotated[str | None, _option(_FILE, "--layout", f"Client to arrange the folder for: {', '.join(LAYOUTS)}.")]
 Language = Annotated[str | None, _option(_RUN, "--language", "Their language, such as de. [default: detect]")]
-MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to calibrate on.")]
+MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]
 Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]
 Cache = Annotated[Path | None, _option(_RUN, "--cache", "Folder for statistics that later runs use again.")]
 DumpIr = Annotated[Path | None, _option(_RUN, "--dump-ir", "Folder for the graph after each pass.")]
+
+HoldOut = Annotated[float | None, _option(_VERDICT, "--holdout", "Share of the clips kept out of the calibration.")]
+MinAgreement = Annotated[
+    float | None, _option(_VERDICT, "--min-agreement", "Share of tokens preferred as at full precision.")
+]
+MaxKl = Annotated[float | None, _option(_VERDICT, "--max-kl", "Divergence from full precision, nats a token.")]
+MaxDeletions = Annotated[float | None, _option(_VERDICT, "--max-deletions", "Share of words left out.")]
+MaxInsertions = Annotated[float | None, _option(_VERDICT, "--max-insertions", "Share of words added.")]
+MaxLoops = Annotated[float | None, _option(_VERDICT, "--max-loops", "Share of clips that repeat themselves.")]
+MaxBlanks = Annotated[float | None, _option(_VERDICT, "--max-blanks", "Share of clips without a word.")]
+
+Private = Annotated[bool | None, Option("--private", help="Keep transcripts out.", rich_help_panel=_REPORT)]
+EmbedAudio = Annotated[
+    bool | None,
+    Option("--embed-audio", help="Put the judged clips in, to be played there.", rich_help_panel=_REPORT),
+]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
+from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.errors import OptionError
 from myqasr_fx.progress import RichProgress
 from myqasr_fx.resolve import resolve_config
+
+REJECTED_EXIT = 3
+"""The bundle is there, but the verdict is that it hears too differently from full precision."""
 
 
 def quantize(
@@ -14,8 +24,9 @@ def quantize(
     more_audio: o.MoreAudio = None,
     *,
     audio: o.Audio,
-    out: o.Out,
+    out: o.Out = None,
     force: o.Force = False,
+    dry_run: o.DryRun = False,
     budget: o.Size = None,
     avg_bits: o.AvgBits = None,
     uniform_bits: o.UniformBits = None,
@@ -40,6 +51,15 @@ def quantize(
     seed: o.Seed = None,
     cache: o.Cache = None,
     dump_ir: o.DumpIr = None,
+    holdout: o.HoldOut = None,
+    min_agreement: o.MinAgreement = None,
+    max_kl: o.MaxKl = None,
+    max_deletions: o.MaxDeletions = None,
+    max_insertions: o.MaxInsertions = None,
+    max_loops: o.MaxLoops = None,
+    max_blanks: o.MaxBlanks = None,
+    private: o.Private = None,
+    embed_audio: o.EmbedAudio = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -69,9 +89,34 @@ def quantize(
         seed=seed,
         cache=cache,
         dump_ir=dump_ir,
+        holdout=holdout,
+        min_agreement=min_agreement,
+        max_kl=max_kl,
+        max_deletions=max_deletions,
+        max_insertions=max_insertions,
+        max_loops=max_loops,
+        max_blanks=max_blanks,
+        private=private,
+        embed_audio=embed_audio,
     )
+    recordings = [*audio, *(more_audio or ())]
+    if dry_run:
+        return _plan(model, recordings, config)
+    if out is None:
+        raise OptionError("no folder to write to", hint="give --out DIR, or --dry-run to write nothing")
     from myqasr_fx import pipeline
 
-    recordings = [*audio, *(more_audio or ())]
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
-    return Answer(bundle_data(bundle), summary(bundle))
+    return Answer(bundle_data(bundle), summary(bundle), exit_code(bundle.manifest.acceptance))
+
+
+def _plan(model: str, recordings: list[Path], config: QuantizeConfig) -> Answer:
+    from myqasr_fx.plan import plan
+
+    planned = plan(model, recordings, config=config, progress=RichProgress())
+    return Answer(asdict(planned), plan_view(planned))
+
+
+def exit_code(verdict: AcceptanceRecord | None) -> int:
+    """What the command ends with."""
+    return REJECTED_EXIT if verdict is not None and not verdict.accepted else 0

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.bundle import BundleManifest, LayerRecord, QuantizedBundle
 from myqasr_fx.units import format_seconds
 
@@ -32,6 +33,7 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         ("model", f"{manifest.model} ({manifest.family})"),
         ("bundle", place or str(bundle.path)),
         ("bytes", _bytes(manifest)),
+        *([("spent on", _spent(manifest))] if manifest.categories else []),
         ("bits", f"{manifest.file_bits_per_weight:.2f} a weight in the files, {_widths(manifest)}"),
         ("calibration", f"{manifest.calibration.clips} clips, {format_seconds(manifest.calibration.seconds)}"),
         (
@@ -43,9 +45,29 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
     grid = Table.grid(padding=(0, 2))
     for name, value in rows:
         grid.add_row(Text(name, "bold"), Text(value))
+    if manifest.acceptance is not None:
+        grid.add_row(Text("verdict", "bold"), verdict(manifest.acceptance))
     notes = [manifest.calibration.note] if manifest.calibration.note else []
     notes += [f"not used: {reason}" for reason in manifest.calibration.rejected]
+    if manifest.acceptance is not None and manifest.acceptance.note:
+        notes.append(manifest.acceptance.note)
     return Group(grid, *(Text(note, "yellow") for note in notes))
+
+
+def verdict(record: AcceptanceRecord) -> Text:
+    """The verdict, what it rests on and every bound that does not hold."""
+    heard = f"{record.clips} {'held-out ' if record.held_out else ''}clips, {format_seconds(record.seconds)}"
+    text = Text(record.verdict, "green" if record.accepted else "bold red")
+    text.append(
+        f": {record.agreement:.2%} of {record.positions} tokens as at full precision on {heard}, "
+        f"divergence {record.kl:.3f} nats; of {record.words} words {record.substitutions:.2%} differ, "
+        f"{record.deletions:.2%} are left out, {record.insertions:.2%} added; "
+        f"{record.loops} clips in a loop, {record.blanks} blank",
+        "default",
+    )
+    for reason in record.failed:
+        text.append(f"\n{reason}", "red")
+    return text
 
 
 def layer_table(manifest: BundleManifest) -> Table:
@@ -70,6 +92,10 @@ def _bytes(manifest: BundleManifest) -> str:
     if manifest.budget_bytes is None:
         return size
     return f"{size} of {manifest.budget_bytes:,} ({manifest.model_bytes / manifest.budget_bytes:.1%})"
+
+
+def _spent(manifest: BundleManifest) -> str:
+    return ", ".join(f"{name} {size / manifest.model_bytes:.1%}" for name, size in manifest.categories.items())
 
 
 def _widths(manifest: BundleManifest) -> str:

@@ -57,20 +57,35 @@ class BuiltinModel:
 
     Args:
         hub_id: The same model on the hub.
+        parameters: Numbers in the network, shared ones once.
+        smallest_bytes: Budget from which on it can be met with the default options, rounded up to whole megabytes.
         weights: ``model.bin`` or its consecutive parts.
         tokenizer: ``tokenizer.json``.
         config: CTranslate2's ``config.json``.
     """
 
     hub_id: str
+    parameters: int
+    smallest_bytes: int
     weights: tuple[PackagedFile, ...]
     tokenizer: PackagedFile
     config: PackagedFile
 
     @property
+    def full_bytes(self) -> int:
+        """Bytes of the tensors at full precision, float32."""
+        return 4 * self.parameters
+
+    @property
     def distributions(self) -> tuple[str, ...]:
         """What to install."""
         return tuple(dict.fromkeys(file.distribution for file in (*self.weights, self.tokenizer, self.config)))
+
+    @property
+    def installed(self) -> bool:
+        """True when every file is there; checksums are verified when they are read."""
+        wanted = (file.locate() for file in (*self.weights, self.tokenizer, self.config))
+        return all(path is not None and path.is_file() for path in wanted)
 
     def files(self) -> Ct2Files | None:
         """Where the files are, checksums verified, or None when a package is not installed.
@@ -95,6 +110,8 @@ BUILTIN_MODELS: Mapping[str, BuiltinModel] = MappingProxyType(
     {
         "whisper-tiny.en": BuiltinModel(
             hub_id="openai/whisper-tiny.en",
+            parameters=37_760_256,
+            smallest_bytes=9_000_000,
             weights=(
                 PackagedFile(
                     _TINY,
@@ -115,6 +132,8 @@ BUILTIN_MODELS: Mapping[str, BuiltinModel] = MappingProxyType(
         ),
         "whisper-base": BuiltinModel(
             hub_id="openai/whisper-base",
+            parameters=72_593_920,
+            smallest_bytes=15_000_000,
             weights=(
                 PackagedFile(
                     _BASE_1,

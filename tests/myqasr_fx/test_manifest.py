@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx.bundle import MANIFEST, BundleManifest, QuantizedBundle
+from myqasr_fx.byte_category import Category
 from myqasr_fx.errors import BundleError
 from myqasr_fx.manifest import TOOLS
 
@@ -29,7 +30,17 @@ def test_content_and_errors(bundle: QuantizedBundle, tmp_path: Path) -> None:
     for layer in made.layers:
         assert (layer.bits is None) == (layer.op == "matmul") == (layer.blocks == ())
         assert layer.sensitivity > 0
+    _every_byte_has_a_category(bundle)
     _refusals(bundle.path)
+
+
+def _every_byte_has_a_category(bundle: QuantizedBundle) -> None:
+    made = bundle.manifest
+    for file in made.files:
+        assert sum(file.categories.values()) == file.bytes == (bundle.path / file.name).stat().st_size
+    spent = made.categories
+    assert list(spent) == [str(category) for category in Category if str(category) in spent]
+    assert spent["codes"] + spent["scales"] + spent["zero points"] == sum(layer.bytes for layer in made.layers)
 
 
 def _refusals(folder: Path) -> None:

@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from myqasr_fx import choices, resolve
+from myqasr_fx.bundle import FORMAT_VERSION, MANIFEST, BundleManifest, CalibrationRecord, VerificationRecord
 from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
-from myqasr_fx.errors import OptionError
+from myqasr_fx.errors import BundleError, OptionError
 from myqasr_fx.resolve import resolve_config
 
 
@@ -123,3 +125,29 @@ def test_missing_and_binary_rules_file(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OptionError, match="not TOML"):
         resolve_config("24MB", rules=tmp_path / "binary.toml")
+
+
+def test_rounding_of_single_layers(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text('[[layers]]\nmatch = "a*"\nrounding = "gptq"\n[[layers]]\nmatch = "b"\nbits = 3\nrounding = "rtn"')
+    config = resolve_config("24MB", rules=path)
+    assert config.roundings == {"rtn", "gptq"}
+    assert resolve_config("24MB", rules=path, rounding="rtn").rules == (LayerRule("b", bits=3),)
+    path.write_text('[[layers]]\nmatch = "a*"\nrounding = "up"')
+    with pytest.raises(OptionError, match="unknown rounding 'up'"):
+        resolve_config("24MB", rules=path)
+
+
+def test_a_bundle_serves_as_rules(rules: Path, tmp_path: Path) -> None:
+    made = resolve_config(
+        "24MB", rules=rules, order="shuffled", seed=3, min_agreement=0.5, budget_kind="paper", private=True
+    )
+    records = CalibrationRecord(1, 1.0, "", (), None), VerificationRecord(1, 1, 0.0, None, 0.0, 1.0)
+    numbers = (None, 1, 1, 8.0, (), {}, ())
+    BundleManifest(FORMAT_VERSION, "m", "", "ctc", made.as_dict(), *numbers, *records, {}).write(tmp_path)
+    for source in (tmp_path, tmp_path / MANIFEST):
+        again = resolve_config("24MB", rules=source)
+        assert again == replace(made, private=False)  # what a report shows is up to each run
+    assert resolve_config("20MB", rules=tmp_path, seed=4).seed == 4
+    with pytest.raises(BundleError, match="is no bundle"):
+        resolve_config("24MB", rules=tmp_path / "none" / MANIFEST)

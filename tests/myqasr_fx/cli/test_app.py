@@ -48,7 +48,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert "quantize" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["quantize", "transcribe", "evaluate", "inspect", "demo"])
+@pytest.mark.parametrize("name", ["quantize", "transcribe", "evaluate", "inspect", "report", "models", "demo"])
 def test_every_command_has_help_json_and_debug(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         app.main([name, "--help"])
@@ -134,3 +134,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     os.close(write)
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
+
+
+def test_bad_news_is_printed_and_has_its_exit_code(run: Callable[..., tuple[int, str, str]]) -> None:
+    assert run(lambda: Answer({}, Text("rejected"), 3)) == (3, "rejected\n", "")

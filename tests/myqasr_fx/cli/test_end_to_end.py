@@ -25,6 +25,7 @@ STAGES = (
     "observe activations",
     "allocate, round and export",
     "verify on onnxruntime",
+    "judge without labels",
 )
 CHILD = """
 import sys, time
@@ -100,7 +101,11 @@ def test_from_recordings_to_a_scored_bundle(
     out = tmp_path / "out"
     code, text, _ = run(*command, "--json")
     made = json.loads(text)
-    assert code == 0
+    assert code == 3  # a random network at 4 bits is another network
+    assert made["acceptance"]["verdict"] == "rejected"
+    assert made["acceptance"]["failed"]
+    assert "Transcripts" in (out / "report.html").read_text()
+    assert "a.wav" in (out / "report.json").read_text()
     assert made["calibration"]["clips"] == 4  # --audio takes what follows it, and the broken file is passed over
     assert "broken.wav" in made["calibration"]["rejected"][0]
     assert sum(p.stat().st_size for p in out.glob("*.onnx*")) == made["model_bytes"]
@@ -112,6 +117,10 @@ def test_from_recordings_to_a_scored_bundle(
 
     said = [json.loads(run("transcribe", str(out), str(audio / "a.wav"), "--json")[1])["transcripts"][0]]
     assert said[0]["seconds"] == pytest.approx(1.5)
+
+    code, text, _ = run("report", str(out), "--private")
+    assert (code, text) == (0, f"{out / 'report.html'}\n")
+    assert "a.wav" not in (out / "report.html").read_text()
 
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text(json.dumps({"audio": str(audio / "a.wav"), "text": "anything"}))

@@ -1,9 +1,35 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from myqasr_fx import plan
+from myqasr_fx.acceptance import ACCEPTED, REJECTED, AcceptanceRecord
 from myqasr_fx.cli.app import main
+from myqasr_fx.cli.quantize import exit_code
+from myqasr_fx.plan import Plan, PlannedLayer
 
+RECORD = AcceptanceRecord(
+    verdict=ACCEPTED,
+    failed=(),
+    held_out=True,
+    note=None,
+    clips=2,
+    seconds=20.0,
+    sha256="00",
+    positions=100,
+    agreement=0.98,
+    agreement_ci95=(0.97, 0.99),
+    kl=0.01,
+    words=80,
+    substitutions=0.01,
+    deletions=0.0,
+    insertions=0.0,
+    changes_ci95=(0.0, 0.02),
+    loops=0,
+    blanks=0,
+)
 BASE = ["quantize", "no-such-model", "--audio", "/nowhere"]
 
 
@@ -40,3 +66,51 @@ def test_bad_options_are_one_line_and_leave_nothing(
     assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--min-agreement", "1.5"], "min agreement 1.5: expected 0 to 1"),
+        (["--max-kl", "-1"], "max kl -1.0: expected a number of at least 0"),
+        (["--holdout", "1"], "holdout 1.0: expected a share"),
+    ],
+)
+def test_bad_bounds_are_one_line(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*BASE, "--out", "/nowhere", "--budget", "24MB", *options])
+    _, err = capsys.readouterr()
+    assert (stop.value.code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
+def test_only_a_rejected_bundle_changes_the_exit_code() -> None:
+    assert exit_code(None) == 0
+    assert exit_code(RECORD) == 0
+    assert exit_code(replace(RECORD, verdict=REJECTED)) == 3
+
+
+def test_a_dry_run_shows_the_plan_and_needs_no_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = (
+        PlannedLayer("model.fc1", "linear", (64, 32), 4.5, ((5, 32), (4, 32)), 0.25),
+        PlannedLayer("model.qk", "matmul", (), None, (), 1.5),
+    )
+    monkeypatch.setattr(plan, "plan", lambda *_, **__: Plan("tiny", 2_000, 1_900, 2_048, 3, layers))
+    options = ["--budget", "2000", "--dry-run"]
+    for extra in ([], ["--json"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*BASE, *options, *extra])
+        assert not stop.value.code
+    text, _, data = capsys.readouterr().out.partition("{")
+    assert "1,900 of 2,000 bytes predicted" in text
+    assert "32 at 5, 32 at 4" in text
+    assert json.loads("{" + data)["layers"][0]["rows"] == [[5, 32], [4, 32]]
+
+
+def test_without_a_dry_run_a_folder_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*BASE, "--budget", "24MB"])
+    assert stop.value.code == 2
+    assert "give --out DIR, or --dry-run" in capsys.readouterr().err

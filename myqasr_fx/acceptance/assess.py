@@ -1,0 +1,87 @@
+"""Runs both models on the clips to judge on: the last stage of ``quantize``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from myqasr_fx.acceptance.compare import ClipComparison, compare
+from myqasr_fx.acceptance.hear import hear
+from myqasr_fx.acceptance.holdout import Split
+from myqasr_fx.acceptance.judge import judge
+from myqasr_fx.acceptance.record import AcceptanceRecord
+from myqasr_fx.calibration import Calibration
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.evaluate.wer import normalize, normalize_plain
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.progress import Progress
+from myqasr_fx.runtime import OrtSettings, Runtime
+from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
+from myqasr_fx.statistics_cache import transcripts_file
+from passes.base import Program
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contenders:
+    """The two models to compare.
+
+    Args:
+        speech: Features, tokenizer and prompt of both.
+        full: Full-precision graphs.
+        models: Graph name to its file.
+        session_options: Entries of the bundle's sessions.
+    """
+
+    speech: SpeechModel
+    full: Program
+    models: Mapping[str, Path]
+    session_options: Mapping[str, str]
+
+    def reference(self) -> Runtime:
+        """The full-precision model in torch."""
+        return torch_runtime(self.speech, self.full)
+
+    def candidate(self) -> Runtime:
+        """The quantized model on onnxruntime, as the bundle's users run it."""
+        settings = OrtSettings(entries=self.session_options)
+        runners = {name: OrtRunner(path, settings) for name, path in self.models.items()}
+        return runtime_of(self.speech, runners, model_bytes=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """The verdict and what it rests on.
+
+    Args:
+        record: The verdict.
+        comparisons: One a clip, with the texts of both models.
+    """
+
+    record: AcceptanceRecord
+    comparisons: tuple[ClipComparison, ...]
+
+
+def assess(
+    contenders: Contenders, split: Split, calibration: Calibration, config: QuantizeConfig, progress: Progress
+) -> Assessed:
+    """Compares both models on the clips of ``split.judged`` and judges.
+
+    Args:
+        contenders: The two models.
+        split: Which clips were held out.
+        calibration: Holds transcripts that need no second decoding.
+        config: For the bounds, the language and the cache.
+        progress: Told about every clip.
+    """
+    cached = config.cache and transcripts_file(config.cache, contenders.speech, split.judged, config.language)
+    reference = contenders.reference()
+    normalizer = normalize if contenders.speech.generation is not None else normalize_plain
+    comparisons = []
+    with progress.stage("judge without labels", len(split.judged)) as advance:
+        heard = hear(reference, split, calibration, cached, config.language)
+        for comparison in compare(reference, contenders.candidate(), heard, normalizer):
+            comparisons.append(comparison)
+            advance(1)
+    return Assessed(judge(comparisons, split, config.acceptance), tuple(comparisons))

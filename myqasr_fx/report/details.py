@@ -1,0 +1,73 @@
+"""Histograms and errors of the rounded weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from myqasr_fx.report.record import Histogram, LayerDetail
+from passes import meta
+from passes.affine import dequantize
+from passes.base import Program
+from passes.layers import Layer, nodes_of, weight_of
+from passes.quantized_weight import QuantizedBlock, QuantizedWeight
+
+SCALE_BINS = 24
+CODE_BINS = 32
+
+
+def layer_details(program: Program, layers: Sequence[Layer]) -> dict[str, LayerDetail]:
+    """Layer name to what rounding did to its weights; layers in float are left out.
+
+    Args:
+        program: With quantized weights in its metadata and the original weights in its modules.
+        layers: Of the program.
+    """
+    details = {}
+    for layer in layers:
+        module, node = next(nodes_of(program, layer))
+        weight: QuantizedWeight | None = meta.get(node, meta.QUANTIZED_WEIGHT)
+        blocks = [block for block in weight.blocks if isinstance(block, QuantizedBlock)] if weight else []
+        if blocks:
+            details[layer.name] = _detail(weight_of(module, layer).detach().reshape(layer.rows, -1), blocks)
+    return details
+
+
+def _detail(original: torch.Tensor, blocks: Sequence[QuantizedBlock]) -> LayerDetail:
+    outside = 0
+    signal = noise = 0.0
+    bins = min(CODE_BINS, *(1 << block.qparams.bits for block in blocks))
+    codes = torch.zeros(bins, dtype=torch.int64)
+    for block in blocks:
+        highest = (1 << block.qparams.bits) - 1
+        counts = torch.bincount(block.codes.reshape(-1).int(), minlength=highest + 1)
+        codes += counts.reshape(bins, -1).sum(1)
+        rows = original[block.rows.start : block.rows.stop]
+        error = rows - block.dequantize()
+        signal += float(rows.double().square().sum())
+        noise += float(error.double().square().sum())
+        outside += _outside(rows, block, highest)
+    total = int(codes.sum())
+    return LayerDetail(
+        scales=_scales(torch.cat([block.qparams.scale.reshape(-1) for block in blocks])),
+        codes=Histogram(0.0, 1.0, tuple(codes.tolist())),
+        clipped=float(f"{outside / total:.3g}"),
+        sqnr_db=round(10 * math.log10(signal / noise), 2) if signal and noise else None,
+    )
+
+
+def _outside(rows: torch.Tensor, block: QuantizedBlock, highest: int) -> int:
+    """Weights that lie more than half a scale below the lowest or above the highest level."""
+    lowest = dequantize(torch.zeros_like(block.codes), block.qparams)
+    top = dequantize(torch.full_like(block.codes, highest), block.qparams)
+    margin = (top - lowest) / (2 * highest)
+    return int(((rows < lowest - margin) | (rows > top + margin)).sum())
+
+
+def _scales(scale: torch.Tensor) -> Histogram:
+    logs = scale.double().log10()
+    low, high = round(float(logs.min()), 3), round(float(logs.max()), 3)
+    counts = torch.histc(logs.float(), SCALE_BINS, min=low, max=high) if low < high else torch.tensor([scale.numel()])
+    return Histogram(low, high, tuple(int(count) for count in counts))

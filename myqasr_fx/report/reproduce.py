@@ -1,0 +1,46 @@
+"""The commands that make a bundle again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.config import QuantizeConfig
+
+_NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
+_NO_OPTION = {"activation_bits"}
+_OFF = {"symmetric": "--asymmetric", "fill": "--no-fill"}
+
+
+def command(manifest: BundleManifest) -> str:
+    """``myqasr quantize`` with every option that is not the default; recordings and folder are the user's own."""
+    config = manifest.config
+    words = ["myqasr", "quantize", manifest.model, "--audio", "RECORDINGS", *_size(config["budget"])]
+    words += _changed(config, QuantizeConfig) + _changed(config.get("acceptance", {}), Thresholds)
+    if config.get("rules"):
+        words += ["--rules", "BUNDLE"]
+    return shlex.join([*words, "--out", "BUNDLE"])
+
+
+def _size(budget: Mapping[str, Any]) -> list[str]:
+    options = {"bytes": "--budget", "avg_bits": "--avg-bits", "uniform_bits": "--uniform-bits"}
+    words = [text for key, name in options.items() if budget[key] is not None for text in (name, str(budget[key]))]
+    return words if budget["kind"] == "file" else [*words, "--budget-kind", str(budget["kind"])]
+
+
+def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thresholds]) -> list[str]:
+    words: list[str] = []
+    for field in fields(owner):
+        name, value = field.name, values.get(field.name)
+        if value is None or value == field.default or name in _NAMED_ELSEWHERE | _NO_OPTION:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else _OFF[name])
+        else:
+            words += [option, str(value)]
+    return words

@@ -1,0 +1,175 @@
+"""What the pages show, as values ready to print: shares, heights, marked words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from myqasr_fx.acceptance.compare import ClipComparison
+from myqasr_fx.bundle import BundleManifest, LayerRecord
+from myqasr_fx.byte_category import Category
+from myqasr_fx.report.record import LayerDetail
+from myqasr_fx.report.words import Piece, mark
+from passes.scheme import MAX_PACKED_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the byte bar: a category, or what is left of the budget.
+
+    Args:
+        name: Category.
+        bytes: Its bytes.
+        percent: Of the whole bar.
+        color: Number of its colour; 0 for unused bytes.
+    """
+
+    name: str
+    bytes: int
+    percent: float
+    color: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """A layer as the page's script reads it.
+
+    Args:
+        name: Of the layer.
+        group: First parts of the name, which layers of one part of the network share.
+        op: linear, conv1d, embedding or matmul.
+        shape: As text.
+        bits: Mean width; None for a product of activations.
+        widths: Rows at each width, as text.
+        height: Of its bar, percent.
+        bytes: In the files.
+        sensitivity: Of its outputs.
+        rank: 1 for the most sensitive.
+        share: Its sensitivity as percent of the largest.
+        executes: How onnxruntime computes it.
+        rounding: Method, or None for floats.
+        detail: Histograms; None where nothing was rounded.
+    """
+
+    name: str
+    group: str
+    op: str
+    shape: str
+    bits: float | None
+    widths: str
+    height: float
+    bytes: int
+    sensitivity: float
+    rank: int
+    share: float
+    executes: str
+    rounding: str | None
+    detail: LayerDetail | None
+
+    @property
+    def color(self) -> str:
+        """Suffix of the colour of its width."""
+        return "f" if self.bits is None or self.bits > MAX_PACKED_BITS else str(max(1, round(self.bits)))
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One line of the verdict: what was measured, and what had to hold."""
+
+    name: str
+    value: str
+    bound: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A clip heard by both models.
+
+    Args:
+        name: Of the clip.
+        seconds: Its length.
+        expected: Pieces of the full-precision text.
+        got: Pieces of the quantized text.
+        changes: Words that differ.
+        audio: ``data:`` address of the recording; None when it is left out.
+    """
+
+    name: str
+    seconds: float
+    expected: tuple[Piece, ...]
+    got: tuple[Piece, ...]
+    changes: int
+    audio: str | None
+
+
+def segments(manifest: BundleManifest) -> tuple[Segment, ...]:
+    """The byte bar, as wide as the budget or as the files where there is none."""
+    whole = max(manifest.budget_bytes or 0, manifest.model_bytes)
+    colors = {str(category): number for number, category in enumerate(Category, 1)}
+    parts = [(name, size, colors[name]) for name, size in manifest.categories.items()]
+    if unused := whole - manifest.model_bytes:
+        parts.append(("unused", unused, 0))
+    return tuple(Segment(name, size, round(100 * size / whole, 3), color) for name, size, color in parts)
+
+
+def layer_views(manifest: BundleManifest, details: Mapping[str, LayerDetail]) -> tuple[LayerView, ...]:
+    """Every layer, in network order."""
+    largest = max((layer.sensitivity for layer in manifest.layers), default=1.0) or 1.0
+    ranked = sorted(manifest.layers, key=lambda layer: -layer.sensitivity)
+    ranks = {layer.name: rank for rank, layer in enumerate(ranked, 1)}
+    return tuple(
+        LayerView(
+            name=layer.name,
+            group=".".join(layer.name.split(".")[:2]),
+            op=layer.op,
+            shape=" x ".join(map(str, layer.shape)) or "activations",
+            bits=layer.bits,
+            widths=_widths(layer),
+            height=round(100 * min(layer.bits or 0, MAX_PACKED_BITS) / MAX_PACKED_BITS, 2),
+            bytes=layer.bytes,
+            sensitivity=layer.sensitivity,
+            rank=ranks[layer.name],
+            share=round(100 * layer.sensitivity / largest, 2),
+            executes=layer.executes,
+            rounding=layer.rounding,
+            detail=details.get(layer.name),
+        )
+        for layer in manifest.layers
+    )
+
+
+def bounds(manifest: BundleManifest) -> tuple[Bound, ...]:
+    """What the verdict rests on, or nothing where nothing was judged."""
+    record, limits = manifest.acceptance, manifest.config.get("acceptance")
+    if record is None or limits is None:
+        return ()
+    least, kl = limits["min_agreement"], limits["max_kl"]
+    rows = [
+        Bound("token agreement", f"{record.agreement:.2%}", f"≥ {least:.2%}", record.agreement >= least),
+        Bound("divergence, nats", f"{record.kl:.4f}", f"≤ {kl:g}", record.kl <= kl),
+    ]
+    for name, value, key in (
+        ("words left out", record.deletions, "max_deletions"),
+        ("words added", record.insertions, "max_insertions"),
+        ("clips in a loop", record.loops / record.clips, "max_loops"),
+        ("blank clips", record.blanks / record.clips, "max_blanks"),
+    ):
+        rows.append(Bound(name, f"{value:.2%}", f"≤ {limits[key]:.2%}", value <= limits[key]))
+    return tuple(rows)
+
+
+def spoken(comparison: ClipComparison, audio: str | None) -> Spoken:
+    """One clip with the differing words marked."""
+    expected, got = mark(comparison.expected, comparison.got)
+    return Spoken(comparison.name, comparison.seconds, expected, got, comparison.edits.changes, audio)
+
+
+def _widths(layer: LayerRecord) -> str:
+    """``1024 rows at 5 bits, 512 at 4``; the width alone where all rows share it."""
+    runs = groupby(sorted(layer.blocks, key=lambda block: -block.bits), key=lambda block: block.bits)
+    rows = {bits: sum(block.stop - block.start for block in blocks) for bits, blocks in runs}
+    if len(rows) < 2:
+        return "".join(f"{bits} bits" for bits in rows) or "-"
+    return ", ".join(f"{count:,} rows at {bits} bits" for bits, count in rows.items())
