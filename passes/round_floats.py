@@ -2,7 +2,8 @@
 
 Before: graphs with float32 biases, norms and position tables.
 After: the same graphs; those tensors hold float16 values, still as float32. Weights of layers are left to
-``RoundWeights``, scalars are not worth it, and a tensor with a value beyond float16 stays whole and is logged.
+``RoundWeights``, scalars are not worth it, and a tensor with a value beyond float16 stays whole and is logged. A table
+of sinusoids takes the exact values of its formula, which a file can store in its place.
 
 The tensors are replaced, not written into: the model that a graph was captured from keeps its own.
 """
@@ -19,6 +20,7 @@ import torch
 from passes.base import Fact, Program, ProgramPass
 from passes.graph_edit import get_tensor, put_buffer
 from passes.layers import find_layers
+from passes.sinusoids import is_sinusoids, sinusoids
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class RoundFloats(ProgramPass):
         modified = False
         for graph, target, tensor in list(leftovers(program)):
             if id(tensor) not in rounded:
-                half = tensor.detach().half().to(tensor.dtype)
+                half = _rounded(tensor)
                 if bool((half.isfinite() != tensor.isfinite()).any()):
                     _LOG.warning("%s: %s stays float32: a value lies beyond float16", graph, target)
                     half = tensor
@@ -46,6 +48,12 @@ class RoundFloats(ProgramPass):
                 put_buffer(program.graphs[graph], target, replacement)
                 modified = True
         return modified
+
+
+def _rounded(tensor: torch.Tensor) -> torch.Tensor:
+    if is_sinusoids(tensor):
+        return sinusoids(*tensor.shape).to(tensor.dtype)
+    return tensor.detach().half().to(tensor.dtype)
 
 
 def leftovers(program: Program) -> Iterator[tuple[str, str, torch.Tensor]]:

@@ -24,6 +24,7 @@ from passes.packing import packed_bytes
 from passes.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
 from passes.round_floats import leftovers
 from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
+from passes.sinusoids import is_sinusoids
 from passes.size_rule import FileSize, Item
 
 _CALL_BYTES = 100  # ONNX text of one call of a captured graph, more than Whisper and Wav2Vec2 take
@@ -33,6 +34,7 @@ _NODE_TAG_BYTES = 3  # tag and length of a node in the list of nodes
 _JOIN_BYTES = 700  # joining the products and the looked-up rows of two blocks
 _FLOAT_BYTES = 100  # header of a float weight, its cast and its transposition
 _ROUNDING_BYTES = 150  # QuantizeLinear, DequantizeLinear, scale and zero point of one input
+_SINUSOID_BYTES = 300  # the operators that compute a table of positions
 _STAND_IN_ROWS = 8
 _PACKED = range(1, MAX_PACKED_BITS + 1)
 _VALUE = "v1234"  # value names are about that long
@@ -96,6 +98,9 @@ def fixed_bytes(program: Program, storage: Storage) -> int:
     """Estimate of everything in the files that no width changes, when ``RoundFloats`` has run or will."""
     floats = 0
     for tensor in {id(tensor): tensor for _, _, tensor in leftovers(program)}.values():
+        if is_sinusoids(tensor):
+            floats += 4 * tensor.shape[1] // 2 + _SINUSOID_BYTES
+            continue
         half = tensor.numel() >= HALF_MINIMUM and bool(tensor.detach().half().isfinite().all())
         floats += (2 if half else 4) * tensor.numel()
     calls = sum(node.op == "call_function" for _, _, node in program.nodes())

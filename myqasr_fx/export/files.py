@@ -14,6 +14,7 @@ from myqasr_fx.errors import ExportError
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import declare, store_half, tidy
 from myqasr_fx.export.quiet import quiet
+from myqasr_fx.export.sinusoids import compute_sinusoids
 from myqasr_fx.export.to_onnx import to_onnx
 from passes.base import Program
 
@@ -54,6 +55,7 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
         model = to_onnx(module, signature, opset)
         model.ir_version = find_min_ir_version_for([make_opsetid("", opset)])
         expand_placeholders(model)
+        compute_sinusoids(model)
         store_half(model, keep)
         declare(model, signature)
         tidy(model)

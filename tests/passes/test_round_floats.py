@@ -13,6 +13,7 @@ from passes.canonicalize import Canonicalize
 from passes.graph_edit import get_tensor
 from passes.quantized_weight import fits_float16
 from passes.round_floats import RoundFloats, leftovers
+from passes.sinusoids import sinusoids
 
 
 def test_leftovers_are_what_no_layer_owns(tiny_program: Program) -> None:
@@ -65,3 +66,18 @@ def test_graphs_share_the_rounded_tensor() -> None:
     first, second = (get_tensor(module, "bias") for module in program.graphs.values())
     assert first is second
     assert fits_float16(first)
+
+
+def test_a_table_of_sinusoids_takes_the_values_of_its_formula() -> None:
+    class Place(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(sinusoids(20, 8).half().float(), requires_grad=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.table
+
+    program = Canonicalize()(torch.export.export(Place(), (torch.zeros(20, 8),)).module(check_guards=False)).program
+    assert RoundFloats()(program).modified
+    assert torch.equal(get_tensor(program.graphs["model"], "table"), sinusoids(20, 8))
+    assert not RoundFloats()(program).modified
