@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -106,15 +109,20 @@ def test_saved_programs_are_the_same_bit_for_bit(rounded: Rounded, bits: int, ac
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")),
+    reason="torch.compile's own backend needs a C++ compiler",
+)
 def test_compiles_whole(rounded: Rounded) -> None:
     module = lowered(rounded(WeightSpec(3), WeightSpec(12), activation_bits=8))
     compiled = torch.compile(module, fullgraph=True)
     torch.testing.assert_close(compiled(TOKENS), module(TOKENS), rtol=1e-4, atol=1e-4)
 
 
-def test_traces_without_a_graph_break(rounded: Rounded) -> None:
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_traces_without_a_graph_break(rounded: Rounded, backend: str) -> None:
     module = lowered(rounded(WeightSpec(3), WeightSpec(12), activation_bits=8))
-    compiled = torch.compile(module, fullgraph=True, backend="eager")
+    compiled = torch.compile(module, fullgraph=True, backend=backend)
     assert torch.equal(compiled(TOKENS), module(TOKENS))
 
 
