@@ -5,10 +5,11 @@ Whisper's decoder sees the tokens that the full-precision model itself writes, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.damage_table import Damages
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import Progress
 from myqasr_fx.runtime import Transcript
@@ -34,12 +35,14 @@ class Calibration:
         transcripts: What the full-precision model writes, one a clip.
         statistics: Of every layer's inputs and output.
         grams: Layer name to the Gram matrix of its inputs; empty when the rounding needs none.
+        damages: Expected cost of every way to store every item; empty when the allocation weighs none.
     """
 
     clips: ClipSet
     transcripts: tuple[Transcript, ...]
     statistics: Statistics
     grams: Grams
+    damages: Damages = field(default_factory=dict, repr=False)
 
 
 def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:
@@ -52,7 +55,7 @@ def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
         progress: Told about every clip.
     """
     cached = config.cache and cache_file(config.cache, prepared.speech, clips, config.language)
-    needs_grams = bool(config.roundings & USES_GRAMS)
+    needs_grams = bool(config.roundings & USES_GRAMS) and config.allocation != "optimal"  # curvature brings its own
     if cached and (found := read_cache(cached, needs_grams)):
         return Calibration(clips, found.transcripts, found.statistics, found.grams)
     observed = prepared.program.clone()

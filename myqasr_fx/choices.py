@@ -10,19 +10,24 @@ from types import MappingProxyType
 from myqasr_fx.errors import OptionError
 from myqasr_fx.layout import LAYOUTS
 
-RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType({"default": MappingProxyType({})})
+RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {
+        "default": MappingProxyType({}),
+        "best": MappingProxyType({"allocation": "optimal", "rounding": "gptq", "min_bits": 2}),
+    }
+)
 """Recipe name to the options it sets; an option it leaves out keeps the default of ``QuantizeConfig``."""
 
 PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "recipe": ("paper", "paper-cosine", "paper-hessian", "best"),
+        "recipe": ("paper", "paper-cosine", "paper-hessian"),
         "sensitivity": (),
-        "allocation": ("optimal",),
+        "allocation": (),
         "calibration": (
             *("cosine", "hessian", "mse", "percentile"),
             *("l1_norm", "l2_norm", "linear_weighted_l2_norm"),
         ),
-        "rounding": ("gptq", "hqq", "learned"),
+        "rounding": ("hqq", "learned"),
     }
 )
 """Option to values that are refused by name; a value that a registry holds is available, whatever this says."""

@@ -99,6 +99,7 @@ class QuantizeConfig:
         min_bits: Narrowest width that the allocation may take.
         max_bits: Widest width that the allocation may take.
         fill: Give left-over bytes back to lowered layers.
+        max_spread: Most rungs between the widest and the narrowest width, for the ``optimal`` allocation.
         max_clips: Most windows of 30 s to use.
         holdout: Share of them that is kept out of the calibration, to judge the result on.
         acceptance: What the result must hold to be accepted.
@@ -131,6 +132,7 @@ class QuantizeConfig:
     min_bits: int = 1
     max_bits: int = FLOAT_BITS
     fill: bool = True
+    max_spread: int | None = None
     max_clips: int = 32
     holdout: float = 0.25
     acceptance: Thresholds = field(default_factory=Thresholds)
@@ -154,6 +156,8 @@ class QuantizeConfig:
         _expect(_is_width(self.min_bits, kind), "min bits", self.min_bits, _widths(kind))
         _expect(_is_width(self.max_bits, kind), "max bits", self.max_bits, _widths(kind))
         _expect(self.min_bits <= self.max_bits, "min bits", self.min_bits, f"at most max bits ({self.max_bits})")
+        if self.max_spread is not None:
+            _expect(_is_int(self.max_spread, 0), "max spread", self.max_spread, "whole rungs, at least 0")
         _expect(_is_int(self.max_clips, 1), "max clips", self.max_clips, "at least 1")
         _expect(_is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
         _expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
@@ -163,6 +167,8 @@ class QuantizeConfig:
         _expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
         if self.budget.uniform_bits is not None and self.allocation != "uniform":
             raise OptionError(f"uniform bits with allocation {self.allocation!r}", hint="take --allocation uniform")
+        if self.allocation == "optimal" and kind == "paper":
+            raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
         if self.private and self.embed_audio:
             raise OptionError("private and embed audio exclude each other")
         self._check_groups()

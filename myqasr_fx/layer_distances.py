@@ -6,8 +6,8 @@ computed once for all layers of the cut, and an encoder once for all layers of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -19,13 +19,36 @@ from passes.calibrate import weight_qparams
 from passes.calibration import REGISTRY
 from passes.layers import Layer
 from passes.observer import Observer, pool
+from passes.registry import lookup
 from passes.round_weights import round_weight
-from passes.rounding.rtn import rtn
+from passes.rounding import REGISTRY as ROUNDINGS
 from passes.scheme import LayerScheme, RowBlock, WeightSpec
 from passes.sensitivity import DISTANCES, distance_role
 
 Save = Callable[[Statistics], None]
 """Called with what was measured of a layer as soon as it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alone:
+    """How the one layer is quantized.
+
+    Args:
+        spec: Its scales start from the whole range.
+        rounding: Name in the rounding registry.
+        grams: Layer name to the Gram matrix of its inputs, for a rounding that uses it.
+    """
+
+    spec: WeightSpec
+    rounding: str = "rtn"
+    grams: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def quantized(self, weight: Tensor, layer: Layer) -> Tensor:
+        """``weight`` rounded, in its own shape."""
+        scheme = LayerScheme(layer.name, (RowBlock(0, layer.rows, self.spec),))
+        qparams = weight_qparams(weight, scheme, REGISTRY["min_max"])
+        rounding = lookup(ROUNDINGS, self.rounding, "rounding")
+        return round_weight(weight, scheme, qparams, rounding, self.grams.get(layer.name)).dequantize()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,19 +58,23 @@ class DistanceJob:
     Args:
         run: The full-precision model.
         clips: At least one.
-        spec: How the one layer is quantized; its scales are those of the whole range.
+        alone: How the one layer is quantized.
         known: What an earlier run measured; those layers are passed over.
+        distances: Names in ``passes.sensitivity.DISTANCES``.
+        names: Layers to measure; None measures all.
     """
 
     run: ForcedRun
     clips: Sequence[ForcedClip]
-    spec: WeightSpec
+    alone: Alone
     known: Statistics
+    distances: tuple[str, ...] = tuple(DISTANCES)
+    names: frozenset[str] | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Roles of the distances, all of which cost one run."""
-        return tuple(distance_role(name, self.spec.bits) for name in DISTANCES)
+        return tuple(distance_role(name, self.alone.spec.bits) for name in self.distances)
 
 
 def measure_distances(job: DistanceJob, progress: Progress, save: Save | None = None) -> Statistics:
@@ -82,7 +109,7 @@ def _layers_by_cut(job: DistanceJob) -> list[tuple[Cut, list[Layer]]]:
     steps = job.run.first_steps()
     groups: dict[Cut, list[Layer]] = {}
     for layer in job.run.prepared.layers:
-        if layer.weight is None or layer.name not in steps:
+        if layer.weight is None or layer.name not in steps or (job.names is not None and layer.name not in job.names):
             continue
         if all((layer.name, role) in job.known for role in job.roles):
             continue
@@ -93,20 +120,13 @@ def _layers_by_cut(job: DistanceJob) -> list[tuple[Cut, list[Layer]]]:
 
 def _measure(job: DistanceJob, layer: Layer, states: Sequence[ForcedState], expected: Sequence[Tensor]) -> Statistics:
     """Distances with ``layer`` alone quantized."""
-    weights = {str(layer.weight): quantized_alone(job.run.prepared.weight(layer), layer, job.spec)}
-    observers = {name: Observer(()) for name in DISTANCES}
+    weights = {str(layer.weight): job.alone.quantized(job.run.prepared.weight(layer), layer)}
+    observers = {name: Observer(()) for name in job.distances}
     for clip, state, wanted in zip(job.clips, states, expected, strict=True):
         pair = [log_probabilities(logits) for logits in (wanted, job.run.logits(clip, state, weights))]
-        for name, distance in DISTANCES.items():
-            observers[name](torch.tensor([distance(*pair)]))
-    return {(layer.name, distance_role(name, job.spec.bits)): pool([seen]) for name, seen in observers.items()}
-
-
-def quantized_alone(weight: Tensor, layer: Layer, spec: WeightSpec) -> Tensor:
-    """``weight`` rounded to nearest over its whole range, in its own shape."""
-    scheme = LayerScheme(layer.name, (RowBlock(0, layer.rows, spec),))
-    qparams = weight_qparams(weight, scheme, REGISTRY["min_max"])
-    return round_weight(weight, scheme, qparams, rtn).dequantize()
+        for name in job.distances:
+            observers[name](torch.tensor([DISTANCES[name](*pair)]))
+    return {(layer.name, distance_role(name, job.alone.spec.bits)): pool([seen]) for name, seen in observers.items()}
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

@@ -16,13 +16,15 @@ from pathlib import Path
 
 from myqasr_fx.acceptance.assess import Assessed, Contenders, assess
 from myqasr_fx.acceptance.holdout import Split, hold_out
+from myqasr_fx.allocation import check_feasible
 from myqasr_fx.audio import AudioInput, select_clips
 from myqasr_fx.bundle import BundleManifest, QuantizedBundle
-from myqasr_fx.calibration import Calibration, observe
+from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
-from myqasr_fx.fit import Fitted, check_feasible, fit
+from myqasr_fx.fit import Fitted, fit
 from myqasr_fx.layout import LAYOUTS, Layout
 from myqasr_fx.manifest import build_manifest, low_bit_products
+from myqasr_fx.measure import measure
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.output import output_folder
@@ -32,7 +34,6 @@ from myqasr_fx.reference import make_reference
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
-from myqasr_fx.sensitivity import measure_sensitivity
 from myqasr_fx.sherpa import write_tokens
 from myqasr_fx.verify import Sample, Verified, verify
 from passes.layers import find_layers
@@ -74,8 +75,7 @@ def quantize(
             config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
             check_feasible(prepared, config)
         split = hold_out(clips, config.holdout, config.seed)
-        calibration = observe(prepared, split.calibration, config, clock)
-        calibration = measure_sensitivity(prepared, calibration, config, clock)
+        calibration = measure(prepared, split.calibration, config, clock)
         full = prepared.program.clone()  # the next stage rounds what stays in float
         with clock.stage("allocate, round and export"):
             fitted = fit(prepared, calibration, config, folder)

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from myqasr_fx.acceptance.holdout import hold_out
+from myqasr_fx.allocation import budget_bytes, check_feasible
 from myqasr_fx.audio import AudioInput, select_clips
-from myqasr_fx.calibration import observe
 from myqasr_fx.config import QuantizeConfig
-from myqasr_fx.fit import allocate, budget_bytes, check_feasible
+from myqasr_fx.fit import allocate
+from myqasr_fx.measure import measure
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import prepare
@@ -90,7 +91,7 @@ def plan(
         config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
         check_feasible(prepared, config)
     split = hold_out(clips, config.holdout, config.seed)
-    calibration = observe(prepared, split.calibration, config, clock)
+    calibration = measure(prepared, split.calibration, config, clock)
     with clock.stage("allocate"):
         program, predicted = allocate(prepared, calibration, config)
     return Plan(

@@ -8,7 +8,7 @@ from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.forced_run import ForcedClip, ForcedRun, forced_clip
 from myqasr_fx.gradients import gradient_statistics
-from myqasr_fx.layer_distances import DistanceJob, measure_distances
+from myqasr_fx.layer_distances import Alone, DistanceJob, measure_distances
 from myqasr_fx.measured_cache import MeasuredCache
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import Prepared
@@ -39,15 +39,15 @@ def measure_sensitivity(
     bits = width_of(config.sensitivity)
     found: Statistics
     if bits is None:
-        cache = _cache(prepared, calibration, config, "gradient")
+        cache = measured_cache(prepared, calibration, config, "gradient")
         found = cache.read()
         if not all((layer.name, GRADIENT) in found for layer in prepared.layers if layer.weight is not None):
             found = gradient_statistics(run, clips, progress)
             cache.append(found)
     else:
         spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
-        cache = _cache(prepared, calibration, config, str(spec))
-        job = DistanceJob(run, clips, spec, cache.read())
+        cache = measured_cache(prepared, calibration, config, str(spec))
+        job = DistanceJob(run, clips, Alone(spec), cache.read())
         found = measure_distances(job, progress, cache.append)
     return replace(calibration, statistics={**calibration.statistics, **found})
 
@@ -60,6 +60,7 @@ def forced_clips(speech: SpeechModel, calibration: Calibration) -> tuple[ForcedC
     )
 
 
-def _cache(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, what: str) -> MeasuredCache:
+def measured_cache(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, what: str) -> MeasuredCache:
+    """Where ``what`` was measured of single layers, for this model and user, is kept."""
     key = (prepared.speech.fingerprint, calibration.clips.sha256, config.language or "", what)
     return MeasuredCache.of(config.cache, key)

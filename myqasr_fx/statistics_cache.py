@@ -18,12 +18,15 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.errors import OutputError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Transcript
 from passes.activation_stats import ActivationStats, Statistics
+from passes.curvature import Curvature, Curvatures
+from passes.errors import QuantizationError
 from passes.insert_gram_observers import Grams
 
 _VERSION = 3
@@ -54,6 +57,44 @@ def transcripts_file(folder: Path, speech: SpeechModel, clips: Sequence[Clip], l
         OutputError: There can be no such folder.
     """
     return _file(folder, "transcripts", (speech.fingerprint, *(clip.sha256 for clip in clips), language or ""))
+
+
+def curvature_file(folder: Path, speech: SpeechModel, clips: ClipSet, told: tuple[str | None, int]) -> Path:
+    """Where the curvatures of this model on these samples belong, told a language and the seed of the probes.
+
+    Raises:
+        OutputError: There can be no such folder.
+    """
+    key = (speech.fingerprint, clips.sha256, told[0] or "", str(told[1]))
+    return _file(folder, "curvature", key).with_suffix(".safetensors")
+
+
+def read_curvatures(path: Path) -> Curvatures | None:
+    """What the file at ``path`` holds; None when there is none or it is damaged."""
+    fields: dict[str, dict[str, Tensor]] = {}
+    try:
+        for key, tensor in load_file(path).items():
+            name, _, field = key.rpartition("|")
+            fields.setdefault(name, {})[field] = tensor
+        return {name: Curvature(**found) for name, found in fields.items()}
+    except (OSError, TypeError, QuantizationError, SafetensorError):
+        return None
+
+
+def write_curvatures(path: Path, curvatures: Curvatures) -> None:
+    """Writes a file that appears whole or not at all.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    tensors = {
+        f"{name}|{field}": tensor.contiguous()
+        for name, curvature in curvatures.items()
+        for field in ("gram", "rows", "lookups")
+        if (tensor := getattr(curvature, field)) is not None
+    }
+    with _refused(path.parent):
+        _write_whole(path, save(tensors))
 
 
 def _file(folder: Path, kind: str, key: Sequence[str]) -> Path:

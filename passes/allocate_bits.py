@@ -10,13 +10,14 @@ The methods live in ``passes/allocation`` and know no graphs; this pass turns la
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from passes import meta
 from passes.allocation import allocate
+from passes.allocation.choice import Choices
 from passes.allocation.items import make_items
-from passes.allocation.problem import Problem, Request
+from passes.allocation.problem import Allocation, Problem, Request
 from passes.base import Fact, Program, ProgramPass
 from passes.errors import AllocationError
 from passes.layers import Layer, find_layers, nodes_of
@@ -52,6 +53,7 @@ class AllocateBits(ProgramPass):
         symmetric: No zero points.
         overrides: Layer name to what differs for it.
         rounding: Name in the rounding registry.
+        choices: Item name to the ways to store it; only the ``optimal`` method looks at them.
     """
 
     rule: SizeRule
@@ -60,6 +62,7 @@ class AllocateBits(ProgramPass):
     symmetric: bool = False
     overrides: Mapping[str, Override] = field(default_factory=dict)
     rounding: str = "rtn"
+    choices: Choices = field(default_factory=dict, repr=False)
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SENSITIVITY})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.SCHEME})
@@ -71,22 +74,22 @@ class AllocateBits(ProgramPass):
             AllocationError: The request cannot be met, or an override names no layer.
         """
         problem = allocation_problem(program, self.rule, self.request, self.overrides)
-        widths = allocate(problem).widths
+        allocation = allocate(replace(problem, choices=self.choices))
         modified = False
         for layer in find_layers(program):
             if layer.weight is None:
                 continue
-            scheme = self._scheme(layer, [item for item in problem.items if item.layer == layer.name], widths)
+            scheme = self._scheme(layer, [item for item in problem.items if item.layer == layer.name], allocation)
             for _, node in nodes_of(program, layer):
                 modified |= meta.put(node, meta.SCHEME, scheme)
         return modified
 
-    def _scheme(self, layer: Layer, items: Sequence[Item], widths: Mapping[str, int]) -> LayerScheme:
+    def _scheme(self, layer: Layer, items: Sequence[Item], allocation: Allocation) -> LayerScheme:
         override = self.overrides.get(layer.name, Override())
-        granularity = override.granularity or self.granularity
+        common = override.granularity or self.granularity
         blocks: list[RowBlock] = []
         for item in items:
-            bits = widths[item.name]
+            bits, granularity = allocation.widths[item.name], allocation.granularity.get(item.name, common)
             half = bits == HALF_BITS
             is_float = half or bits == FLOAT_BITS
             # Floats have neither scales nor zero points: one spelling, so that neighbours merge.

@@ -18,8 +18,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
+
+from passes import ops
+from passes.fake_values import tensor_of
 
 STEADY_WEIGHT = 0.2
 """Weight of a frame that does not change at all, relative to the mean frame."""
@@ -36,6 +39,17 @@ class Patches:
     stride: int
     padding: int
     dilation: int
+
+    @classmethod
+    def of(cls, node: fx.Node) -> Patches | None:
+        """Geometry of a canonical conv1d node; None when its padding is no number or its channels are grouped."""
+        arguments = ops.arguments(node)
+        weight = tensor_of(arguments["weight"])
+        sizes = [arguments[name] for name in ("stride", "padding", "dilation")]
+        numbers = [size[0] if isinstance(size, (list, tuple)) else size for size in sizes]
+        if weight is None or arguments["groups"] != 1 or not all(isinstance(number, int) for number in numbers):
+            return None
+        return cls(int(weight.shape[-1]), *numbers)
 
     def rows(self, values: Tensor) -> Tensor:
         """(B, frames, C * kernel) of (B, C, T)."""

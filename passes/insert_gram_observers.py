@@ -54,8 +54,8 @@ class InsertGramObservers(ProgramPass):
                 role = ops.role_of(node)
                 if role is None or role.kind not in (LayerKind.LINEAR, LayerKind.CONV1D):
                     continue
-                patches = _patches(node, layer.shape[-1]) if role.kind is LayerKind.CONV1D else None
-                if role.kind is LayerKind.CONV1D and (patches is None or ops.arguments(node)["groups"] != 1):
+                patches = Patches.of(node) if role.kind is LayerKind.CONV1D else None
+                if role.kind is LayerKind.CONV1D and patches is None:
                     continue
                 (source,) = ops.activation_nodes(node)
                 readers.setdefault((module, source, patches), []).append(layer.name)
@@ -79,13 +79,3 @@ def read_grams(program: Program) -> Grams:
         share = LOOKUP_WEIGHT * found[name].diagonal().mean()
         found[name] = found[name] + share * torch.eye(len(found[name]))
     return found
-
-
-def _patches(node: fx.Node, kernel: int) -> Patches | None:
-    """Geometry of a conv1d with numeric padding."""
-    arguments = ops.arguments(node)
-    sizes = [arguments[name] for name in ("stride", "padding", "dilation")]
-    numbers = [size[0] if isinstance(size, (list, tuple)) else size for size in sizes]
-    if not all(isinstance(number, int) for number in numbers):
-        return None
-    return Patches(kernel, *numbers)

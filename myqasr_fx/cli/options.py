@@ -47,6 +47,7 @@ BudgetKind = Annotated[
 ]
 MinBits = Annotated[int | None, _option(_SIZE, "--min-bits", "Narrowest width.")]
 MaxBits = Annotated[int | None, _option(_SIZE, "--max-bits", "Widest width.")]
+MaxSpread = Annotated[int | None, _option(_SIZE, "--max-spread", "Most rungs between widths, for optimal allocation.")]
 Fill = Annotated[bool | None, _option(_SIZE, "--fill/--no-fill", "Give left-over bytes back to layers.")]
 
 Sensitivity = Annotated[str | None, _option(_METHOD, "--sensitivity", "How layers are ranked.")]

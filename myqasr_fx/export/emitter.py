@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from passes.naming import free_name
+
 Array = npt.NDArray[Any]
 
 
@@ -54,7 +56,7 @@ class Emitter:
         """A small constant, shared with every equal one."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            name = f"const_{len(self._constants)}"
+            name = free_name(f"const_{len(self._constants)}", self.graph.initializers)
             self._constants[key] = self.initializer(name, ir.Tensor(array, name=name))
         return self._constants[key]
 

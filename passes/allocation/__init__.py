@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from passes.allocation.linear import linear
+from passes.allocation.optimal import optimal
 from passes.allocation.problem import Allocation, Problem
 from passes.allocation.uniform import uniform
 from passes.allocation.uniformity import uniformity
@@ -13,7 +14,9 @@ from passes.registry import lookup
 
 Method = Callable[[Problem], Allocation]
 
-REGISTRY: Mapping[str, Method] = MappingProxyType({"uniformity": uniformity, "uniform": uniform, "linear": linear})
+REGISTRY: Mapping[str, Method] = MappingProxyType(
+    {"uniformity": uniformity, "uniform": uniform, "linear": linear, "optimal": optimal}
+)
 """Method name to method."""
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from passes.allocation.choice import Choices
 from passes.errors import AllocationError, BudgetError
-from passes.scheme import FLOAT_BITS
+from passes.scheme import FLOAT_BITS, Granularity
 from passes.size_rule import Item, SizeRule
 
 Order = Literal["ascending", "descending", "shuffled"]
@@ -28,6 +29,7 @@ class Request:
         min_bits: Narrowest width.
         max_bits: Widest width.
         fill: Give the bytes that Algorithm 1 leaves back to lowered layers; None does so when files are counted.
+        spread: Most rungs between the widest and the narrowest item, for ``optimal``; None does not bound it.
     """
 
     method: str = "uniformity"
@@ -38,8 +40,11 @@ class Request:
     min_bits: int = 1
     max_bits: int = FLOAT_BITS
     fill: bool | None = None
+    spread: int | None = None
 
     def __post_init__(self) -> None:
+        if self.spread is not None and self.spread < 0:
+            raise AllocationError(f"a spread of {self.spread} rungs", hint="0 or more")
         if self.order not in ("ascending", "descending", "shuffled"):
             raise AllocationError(f"order {self.order!r}", hint="known: ascending, descending, shuffled")
         if not 1 <= self.min_bits <= self.max_bits <= FLOAT_BITS:
@@ -59,12 +64,14 @@ class Problem:
         rule: Price of each width.
         request: What the user asks for.
         fixed: Item name to a width that no method changes.
+        choices: Item name to the ways to store it; ``optimal`` alone needs them.
     """
 
     items: tuple[Item, ...]
     rule: SizeRule
     request: Request
     fixed: Mapping[str, int] = field(default_factory=dict)
+    choices: Choices = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         names = {item.name for item in self.items}
@@ -138,10 +145,17 @@ class Allocation:
     Args:
         widths: Item name to bits.
         size: Bytes, as the size rule counts them.
+        granularity: Item name to the weights that share a scale, where the method chose it.
+        damage: Nats a position that the method expects; None when it expects nothing.
+        bound: Nats that no allocation within the budget can be expected to stay below.
     """
 
     widths: Mapping[str, int]
     size: float
+    granularity: Mapping[str, Granularity] = field(default_factory=dict)
+    damage: float | None = None
+    bound: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", MappingProxyType(dict(self.widths)))
+        object.__setattr__(self, "granularity", MappingProxyType(dict(self.granularity)))

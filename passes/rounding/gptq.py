@@ -64,7 +64,7 @@ def _solve(weight: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> torch.
     """Codes (n, K) of the column-by-column rounding."""
     rows, cols = weight.shape
     order = torch.argsort(gram.diagonal(), descending=True)
-    factor = _inverse_factor(gram[order][:, order])
+    factor = inverse_factor(gram[order][:, order])
     left = weight.t()[order].contiguous()  # (K, n): a column of W is contiguous
     groups = order // qparams.group_size if qparams.scale.shape[1] > 1 else torch.zeros_like(order)
     scale = qparams.scale.t().contiguous()  # (G, n or 1)
@@ -84,7 +84,7 @@ def _solve(weight: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> torch.
     return codes.t().contiguous()
 
 
-def _inverse_factor(gram: torch.Tensor) -> torch.Tensor:
+def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
     """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix."""
     damped = gram.double()
     mean = damped.diagonal().mean().clamp(min=1e-12)

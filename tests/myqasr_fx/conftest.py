@@ -29,6 +29,7 @@ from transformers import (
 
 from myqasr_fx import fit, pipeline
 from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.resolve import resolve_config
@@ -65,9 +66,9 @@ def captured_once() -> Callable[..., Prepared]:
     """``prepare`` that captures each model once and gives every caller graphs of its own."""
     captured = cache(prepare)
 
-    def make(speech: SpeechModel, dump_ir: Path | None = None) -> Prepared:
-        if dump_ir is not None:
-            return prepare(speech, dump_ir)
+    def make(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:
+        if dump_ir is not None or layout.fixed_cache:
+            return prepare(speech, dump_ir, layout)
         kept = captured(speech)
         return replace(kept, program=kept.program.clone())
 

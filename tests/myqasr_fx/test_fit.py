@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from myqasr_fx import fit as module
+from myqasr_fx.allocation import budget_bytes, check_feasible, overrides
 from myqasr_fx.config import Budget, LayerRule
 from myqasr_fx.errors import BudgetError
-from myqasr_fx.fit import budget_bytes, check_feasible, fit, overrides
+from myqasr_fx.fit import fit
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.resolve import resolve_config

@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from myqasr_fx.forced_run import ForcedRun, forced_clip
-from myqasr_fx.layer_distances import DistanceJob, log_probabilities, measure_distances, quantized_alone
+from myqasr_fx.layer_distances import Alone, DistanceJob, log_probabilities, measure_distances
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import prepare
 from myqasr_fx.progress import Silent
@@ -44,7 +44,7 @@ def job_of(make_speech_model: Callable[[str], SpeechModel], noise: list[np.ndarr
         clips = [samples[:8000] for samples in noise[:2]]
         transcripts = torch_runtime(prepared.speech, prepared.program).transcribe_batch(clips)
         forced = tuple(forced_clip(prepared.speech, *pair) for pair in zip(clips, transcripts, strict=True))
-        return DistanceJob(ForcedRun(prepared), forced, SPEC, {})
+        return DistanceJob(ForcedRun(prepared), forced, Alone(SPEC), {})
 
     return make
 
@@ -74,7 +74,7 @@ def test_distances_are_those_of_whole_models(
         weight = prepared.weight(layer)
         kept = weight.clone()
         with torch.no_grad():
-            weight.copy_(quantized_alone(weight, layer, SPEC))
+            weight.copy_(Alone(SPEC).quantized(weight, layer))
         got = logits()
         with torch.no_grad():
             weight.copy_(kept)
@@ -100,8 +100,8 @@ def test_an_interrupted_measurement_goes_on(job_of: Callable[[str], DistanceJob]
     with pytest.raises(Stop):
         measure_distances(job, Silent(), save)
     seen: list[str] = []
-    again = DistanceJob(job.run, job.clips, job.spec, kept)
+    again = DistanceJob(job.run, job.clips, job.alone, kept)
     resumed = measure_distances(again, Silent(), lambda measured: seen.extend(layer for layer, _ in measured))
     assert not {layer for layer, _ in kept} & set(seen)
     assert resumed == measure_distances(job, Silent())
-    assert measure_distances(DistanceJob(job.run, job.clips, job.spec, resumed), Silent(), save) == resumed
+    assert measure_distances(DistanceJob(job.run, job.clips, job.alone, resumed), Silent(), save) == resumed

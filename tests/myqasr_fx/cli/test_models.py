@@ -3,9 +3,9 @@ from importlib.util import find_spec
 
 import pytest
 
+from myqasr_fx.allocation import check_feasible
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import BudgetError
-from myqasr_fx.fit import check_feasible
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.load import load_model
 from myqasr_fx.prepare import prepare

@@ -1,0 +1,106 @@
+"""Expected nats of every way to store every item of the allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.prepare import Prepared
+from passes.activation_stats import Statistics
+from passes.allocate_bits import allocation_items
+from passes.curvature import Curvature, Curvatures
+from passes.damage import correction_factors, expected_damage, input_weights
+from passes.layers import Layer
+from passes.rounding import USES_GRAMS
+from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity, WeightSpec
+from passes.sensitivity import distance_role
+from passes.size_rule import Item
+
+Damages = Mapping[tuple[str, int, Granularity], float]
+"""Item, width and granularity to nats a position."""
+
+GROUP_SIZES = (32, 64, 128)
+"""Groups that the ``optimal`` allocation chooses from."""
+
+
+def group_choices(config: QuantizeConfig, layer: str) -> tuple[Granularity, ...]:
+    """Granularities that the ``optimal`` allocation chooses from for ``layer``."""
+    rule = config.rule_for(layer)
+    if rule is not None and rule.granularity:
+        return (Granularity.parse(rule.granularity),)
+    common = Granularity.parse(config.granularity)
+    return (common,) if common.kind != "group" else tuple(Granularity("group", size) for size in GROUP_SIZES)
+
+
+def damage_table(prepared: Prepared, config: QuantizeConfig, curvatures: Curvatures, measured: Statistics) -> Damages:
+    """The table.
+
+    Args:
+        prepared: Canonical graphs.
+        config: For granularities, symmetry and the rounding method.
+        curvatures: Of every layer that the logits need; the others cost nothing.
+        measured: Divergences of single rounded layers, in roles such as ``kl@3``.
+    """
+    found: dict[tuple[str, int, Granularity], float] = {}
+    items: dict[str, list[Item]] = {}
+    for item in allocation_items(prepared.program, split=True):
+        items.setdefault(item.layer, []).append(item)
+    for layer in prepared.layers:
+        if layer.weight is None:
+            continue
+        expected = _Expected(prepared, layer, curvatures.get(layer.name), config)
+        for granularity in group_choices(config, layer.name):
+            for bits in (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1)):
+                rows = expected.corrected(bits, granularity, measured)
+                for item in items[layer.name]:
+                    nats = float(rows[item.start : item.start + item.rows].sum())
+                    found[item.name, bits, granularity] = nats
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Expected:
+    """Expected damage of the rows of one layer.
+
+    Args:
+        prepared: Holds the weight.
+        layer: The layer.
+        curvature: None when the logits do not need the layer.
+        config: As in :func:`damage_table`.
+    """
+
+    prepared: Prepared
+    layer: Layer
+    curvature: Curvature | None
+    config: QuantizeConfig
+    _inputs: Tensor | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        compensated, found = self.config.rounding in USES_GRAMS, None
+        if self.curvature is not None:
+            found = input_weights(self.curvature, self.layer.cols, compensated=compensated)
+        object.__setattr__(self, "_inputs", found)
+
+    def rows(self, bits: int, granularity: Granularity) -> Tensor:
+        """Nats (N,) as ``passes.damage`` expects them."""
+        if bits > MAX_PACKED_BITS or self.curvature is None or self._inputs is None:
+            return torch.zeros(self.layer.rows)
+        weight = self.prepared.weight(self.layer).detach().reshape(self.layer.rows, self.layer.cols)
+        return expected_damage(
+            weight, self.curvature, self._inputs, WeightSpec(bits, granularity, self.config.symmetric)
+        )
+
+    def corrected(self, bits: int, granularity: Granularity, measured: Statistics) -> Tensor:
+        """The same, in line with what was measured."""
+        if bits > MAX_PACKED_BITS:
+            return torch.zeros(self.layer.rows)
+        common, ratios = Granularity.parse(self.config.granularity), {}
+        for width in range(1, MAX_PACKED_BITS + 1):
+            seen = measured.get((self.layer.name, distance_role("kl", width)))
+            if seen is not None and (nats := float(self.rows(width, common).sum())) > 0:
+                ratios[width] = seen.mean / nats
+        return correction_factors(ratios)[bits] * self.rows(bits, granularity)

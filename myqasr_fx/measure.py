@@ -1,0 +1,25 @@
+"""Everything that a run learns from the clips, in the order in which one measurement needs another."""
+
+from __future__ import annotations
+
+from myqasr_fx.audio import ClipSet
+from myqasr_fx.calibration import Calibration, observe
+from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.damage import measure_damage
+from myqasr_fx.prepare import Prepared
+from myqasr_fx.progress import Progress
+from myqasr_fx.sensitivity import measure_sensitivity
+
+
+def measure(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:
+    """Observes the clips, then measures what sensitivity and allocation ask for beyond that.
+
+    Args:
+        prepared: Canonical graphs.
+        clips: At least one.
+        config: Resolved options.
+        progress: Told about every stage.
+    """
+    calibration = observe(prepared, clips, config, progress)
+    calibration = measure_sensitivity(prepared, calibration, config, progress)
+    return measure_damage(prepared, calibration, config, progress)
