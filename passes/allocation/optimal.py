@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from passes.allocation.choice import Choice
 from passes.allocation.problem import Allocation, Problem
@@ -76,6 +75,8 @@ def lagrangian(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list
 
 def _solve(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list[Choice], float]:
     """The better of the exact and the Lagrangian solution, and the bound."""
+    from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import, and the command line lists all methods
+
     first, bound = lagrangian(options, budget)
     counts = [len(row) for row in options]
     item = np.repeat(np.arange(len(options)), counts)

@@ -94,7 +94,7 @@ def test_an_infeasible_budget_fails_before_the_clips_are_run(
     def unreachable(*_: object) -> None:
         raise AssertionError("observed a model that cannot fit")
 
-    monkeypatch.setattr(pipeline, "observe", unreachable)
+    monkeypatch.setattr(pipeline, "measure", unreachable)
 
     def run(config: QuantizeConfig) -> None:
         pipeline.quantize(make_speech_model("smallest"), noise, out=tmp_path / "out", config=config)

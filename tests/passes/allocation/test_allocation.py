@@ -188,8 +188,8 @@ def test_linear_spreads_widths_by_rank() -> None:
 
 def test_unknown_method_and_missing_budget() -> None:
     items = items_of([(8, 0.3)])
-    with pytest.raises(MyqasrError, match="unknown allocation 'optimal'"):
-        allocate(Problem(items, PaperSize(), Request("optimal")))
+    with pytest.raises(MyqasrError, match="unknown allocation 'hopeful'"):
+        allocate(Problem(items, PaperSize(), Request("hopeful")))
     with pytest.raises(AllocationError, match="without a budget"):
         allocate(Problem(items, PaperSize(), Request()))
     with pytest.raises(AllocationError, match="one name"):
