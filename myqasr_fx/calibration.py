@@ -5,7 +5,7 @@ Whisper's decoder sees the tokens that the full-precision model itself writes, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.config import QuantizeConfig
@@ -16,6 +16,7 @@ from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.statistics_cache import Cached, cache_file, read_cache, write_cache
 from passes.activation_stats import Statistics
 from passes.base import Fact
+from passes.calibration.samples import CalibrationSamples
 from passes.insert_gram_observers import Grams, InsertGramObservers, read_grams
 from passes.insert_observers import InsertObservers, read_statistics
 from passes.manager import PassManager
@@ -34,12 +35,14 @@ class Calibration:
         transcripts: What the full-precision model writes, one a clip.
         statistics: Of every layer's inputs and output.
         grams: Layer name to the Gram matrix of its inputs; empty when the rounding needs none.
+        samples: Some of what every layer reads; empty when the calibration method needs none.
     """
 
     clips: ClipSet
     transcripts: tuple[Transcript, ...]
     statistics: Statistics
     grams: Grams
+    samples: CalibrationSamples = field(default_factory=CalibrationSamples)
 
 
 def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:

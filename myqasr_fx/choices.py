@@ -18,10 +18,7 @@ PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "recipe": ("paper", "paper-cosine", "paper-hessian", "best"),
         "sensitivity": (),
         "allocation": ("optimal",),
-        "calibration": (
-            *("cosine", "hessian", "mse", "percentile"),
-            *("l1_norm", "l2_norm", "linear_weighted_l2_norm"),
-        ),
+        "calibration": (),
         "rounding": ("gptq", "hqq", "learned"),
     }
 )

@@ -32,6 +32,7 @@ from myqasr_fx.reference import make_reference
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
+from myqasr_fx.samples import collect_samples
 from myqasr_fx.sensitivity import measure_sensitivity
 from myqasr_fx.sherpa import write_tokens
 from myqasr_fx.verify import Sample, Verified, verify
@@ -76,6 +77,7 @@ def quantize(
         split = hold_out(clips, config.holdout, config.seed)
         calibration = observe(prepared, split.calibration, config, clock)
         calibration = measure_sensitivity(prepared, calibration, config, clock)
+        calibration = collect_samples(prepared, calibration, config, clock)
         full = prepared.program.clone()  # the next stage rounds what stays in float
         with clock.stage("allocate, round and export"):
             fitted = fit(prepared, calibration, config, folder)
