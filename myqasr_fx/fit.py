@@ -173,12 +173,7 @@ def _quantize(
     """Annotates the program with quantized weights; the bytes that ``rule`` predicts."""
     passes = (
         _allocation(prepared, config, rule),
-        Calibrate(
-            config.calibration,
-            _activation_bits(config),
-            statistics=calibration.statistics,
-            samples=calibration.samples,
-        ),
+        Calibrate(config.calibration, _activation_bits(config), False, calibration.statistics, calibration.samples),
         RoundWeights(grams=calibration.grams),
     )
     dump = config.dump_ir
