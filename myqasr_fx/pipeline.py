@@ -16,7 +16,7 @@ from pathlib import Path
 
 from myqasr_fx.acceptance.assess import Assessed, Contenders, assess
 from myqasr_fx.acceptance.holdout import Split, hold_out
-from myqasr_fx.audio import AudioInput, select_clips
+from myqasr_fx.audio import AudioInput, ClipSet, select_clips
 from myqasr_fx.bundle import BundleManifest, QuantizedBundle
 from myqasr_fx.calibration import Calibration, observe
 from myqasr_fx.config import QuantizeConfig
@@ -76,9 +76,7 @@ def quantize(
             config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
             check_feasible(prepared, config)
         split = hold_out(clips, config.holdout, config.seed)
-        calibration = observe(prepared, split.calibration, config, clock)
-        calibration = measure_sensitivity(prepared, calibration, config, clock)
-        calibration = collect_samples(prepared, calibration, config, clock)
+        calibration = _calibrate(prepared, split.calibration, config, clock)
         full = prepared.program.clone()  # the next stage rounds what stays in float
         with clock.stage("allocate, round and export"):
             fitted = fit(prepared, calibration, config, folder)
@@ -93,6 +91,13 @@ def quantize(
         _write_configs(speech, manifest, LAYOUTS[config.layout], folder)
         _write_run(folder, clock)
     return QuantizedBundle(Path(out), manifest)
+
+
+def _calibrate(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, clock: Progress) -> Calibration:
+    """All that the chosen methods want to know of the clips."""
+    calibration = observe(prepared, clips, config, clock)
+    calibration = measure_sensitivity(prepared, calibration, config, clock)
+    return collect_samples(prepared, calibration, config, clock)
 
 
 def _verify(prepared: Prepared, calibration: Calibration, fitted: Fitted, config: QuantizeConfig) -> Verified:

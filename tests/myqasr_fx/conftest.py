@@ -65,10 +65,10 @@ def captured_once() -> Callable[..., Prepared]:
     """``prepare`` that captures each model once and gives every caller graphs of its own."""
     captured = cache(prepare)
 
-    def make(speech: SpeechModel, dump_ir: Path | None = None) -> Prepared:
+    def make(speech: SpeechModel, dump_ir: Path | None = None, *layout: object) -> Prepared:
         if dump_ir is not None:
-            return prepare(speech, dump_ir)
-        kept = captured(speech)
+            return prepare(speech, dump_ir, *layout)
+        kept = captured(speech, None, *layout)
         return replace(kept, program=kept.program.clone())
 
     return make

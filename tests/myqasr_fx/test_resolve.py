@@ -42,8 +42,8 @@ def test_plain_budget_gives_the_defaults() -> None:
 
 def test_explicit_overrides_rules_which_override_the_recipe(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipes = {"default": {}, "small": {"order": "shuffled", "symmetric": False, "seed": 7}}
-    for module in (choices, resolve):
-        monkeypatch.setattr(module, "RECIPES", recipes)
+    monkeypatch.setattr(resolve, "RECIPES", recipes)
+    monkeypatch.setattr(choices, "_NAMES", {**choices._NAMES, "recipe": recipes})
     config = resolve_config("24MB", recipe="small", rules=rules, symmetric=False)
     assert (config.seed, config.order, config.symmetric) == (7, "ascending", False)
     assert config.recipe == "small"
