@@ -17,6 +17,7 @@ from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.statistics_cache import Cached, cache_file, read_cache, write_cache
 from passes.activation_stats import Statistics
 from passes.base import Fact
+from passes.calibration.samples import CalibrationSamples
 from passes.insert_gram_observers import Grams, InsertGramObservers, read_grams
 from passes.insert_observers import InsertObservers, read_statistics
 from passes.manager import PassManager
@@ -36,6 +37,7 @@ class Calibration:
         statistics: Of every layer's inputs and output.
         grams: Layer name to the Gram matrix of its inputs; empty when the rounding needs none.
         damages: Expected cost of every way to store every item; empty when the allocation weighs none.
+        samples: Some of what every layer reads; empty when the calibration method needs none.
     """
 
     clips: ClipSet
@@ -43,6 +45,7 @@ class Calibration:
     statistics: Statistics
     grams: Grams
     damages: Damages = field(default_factory=dict, repr=False)
+    samples: CalibrationSamples = field(default_factory=CalibrationSamples)
 
 
 def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:

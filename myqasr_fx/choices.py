@@ -10,23 +10,41 @@ from types import MappingProxyType
 from myqasr_fx.errors import OptionError
 from myqasr_fx.layout import LAYOUTS
 
+_PAPER: Mapping[str, object] = MappingProxyType(
+    {
+        "sensitivity": "median",
+        "allocation": "uniformity",
+        "order": "ascending",  # Algorithm 1's plain argsort
+        "calibration": "min_max",
+        "rounding": "rtn",
+        "granularity": "tensor",
+        "symmetric": False,
+        "activations": "int8",
+        "activation_bits": 8,
+        "min_bits": 1,
+        "max_bits": 32,
+        "fill": False,
+        "budget_kind": "paper",
+    }
+)
+
 RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "default": MappingProxyType({}),
         "best": MappingProxyType({"allocation": "optimal", "rounding": "gptq", "min_bits": 2}),
+        "paper": _PAPER,
+        "paper-cosine": MappingProxyType({**_PAPER, "calibration": "cosine"}),
+        "paper-hessian": MappingProxyType({**_PAPER, "calibration": "hessian"}),
     }
 )
 """Recipe name to the options it sets; an option it leaves out keeps the default of ``QuantizeConfig``."""
 
 PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "recipe": ("paper", "paper-cosine", "paper-hessian"),
+        "recipe": (),
         "sensitivity": (),
         "allocation": (),
-        "calibration": (
-            *("cosine", "hessian", "mse", "percentile"),
-            *("l1_norm", "l2_norm", "linear_weighted_l2_norm"),
-        ),
+        "calibration": (),
         "rounding": ("hqq", "learned"),
     }
 )

@@ -95,7 +95,7 @@ class QuantizeConfig:
         granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
         symmetric: No zero points for weights.
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
-        activation_bits: Width of quantized activations.
+        activation_bits: Width of quantized activations, 4 to 8; files hold 8.
         min_bits: Narrowest width that the allocation may take.
         max_bits: Widest width that the allocation may take.
         fill: Give left-over bytes back to lowered layers.
@@ -152,7 +152,7 @@ class QuantizeConfig:
         kind = self.budget.kind
         _expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))
         _expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
-        _expect(self.activation_bits == 8, "activation bits", self.activation_bits, "8, the only width available yet")
+        _expect(_is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
         _expect(_is_width(self.min_bits, kind), "min bits", self.min_bits, _widths(kind))
         _expect(_is_width(self.max_bits, kind), "max bits", self.max_bits, _widths(kind))
         _expect(self.min_bits <= self.max_bits, "min bits", self.min_bits, f"at most max bits ({self.max_bits})")
@@ -171,6 +171,11 @@ class QuantizeConfig:
             raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
         if self.private and self.embed_audio:
             raise OptionError("private and embed audio exclude each other")
+        if "gptq" in self.roundings and self.calibration != "min_max" and self.granularity != "tensor":
+            raise OptionError(
+                f"calibration {self.calibration!r} with rounding 'gptq', which searches scales itself",
+                hint="take --rounding rtn, or --calibration min_max",
+            )
         self._check_groups()
 
     def _check_groups(self) -> None:
@@ -186,6 +191,16 @@ class QuantizeConfig:
     def roundings(self) -> frozenset[str]:
         """Every rounding method that some layer may take."""
         return frozenset({self.rounding, *(rule.rounding for rule in self.rules if rule.rounding)})
+
+    def check_exportable(self) -> None:
+        """Refuses what evaluates in torch alone.
+
+        Raises:
+            OptionError: The activations have a width that the integer kernels lack.
+        """
+        if self.activations == "int8" and self.activation_bits != 8:
+            problem = f"{self.activation_bits}-bit activations cannot be stored in a file"
+            raise OptionError(problem, hint="take 8; other widths can be evaluated")
 
     def rule_for(self, layer: str) -> LayerRule | None:
         """The first rule that matches the layer's name."""

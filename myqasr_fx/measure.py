@@ -8,11 +8,12 @@ from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.damage import measure_damage
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import Progress
+from myqasr_fx.samples import collect_samples
 from myqasr_fx.sensitivity import measure_sensitivity
 
 
 def measure(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:
-    """Observes the clips, then measures what sensitivity and allocation ask for beyond that.
+    """Observes the clips, then measures what sensitivity, allocation and calibration ask for beyond that.
 
     Args:
         prepared: Canonical graphs.
@@ -22,4 +23,5 @@ def measure(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
     """
     calibration = observe(prepared, clips, config, progress)
     calibration = measure_sensitivity(prepared, calibration, config, progress)
-    return measure_damage(prepared, calibration, config, progress)
+    calibration = measure_damage(prepared, calibration, config, progress)
+    return collect_samples(prepared, calibration, config, progress)

@@ -65,6 +65,7 @@ def quantize(
         MyqasrError: Any input that cannot be used, an infeasible budget, or files that do not verify.
     """
     clock = Silent() if progress is None else progress
+    config.check_exportable()
     with output_folder(Path(out), force=force) as folder:
         with clock.stage("load model"):
             speech = load_model(model) if isinstance(model, str) else model

@@ -55,8 +55,8 @@ def resolve_config(
     )
     if size.kind == "paper":  # Algorithm 1 starts from full precision and gives no bytes back
         merged = {"fill": False, **merged}
-    if size.uniform_bits is not None:
-        merged.setdefault("allocation", "uniform")
+    if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
+        merged["allocation"] = "uniform"
     layers = _without(file.layers, {"granularity", "rounding"} & set(given))
     acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
     return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)

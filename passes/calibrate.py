@@ -5,11 +5,16 @@ After: ``meta.WEIGHT_QPARAMS`` on every use of a layer that is not all float, on
 one). With ``activation_bits``, ``meta.ACTIVATION_QPARAMS`` on every linear and conv1d use of such a layer and on the
 attention products, one entry a floating-point input; an embedding reads integers and gets none.
 
+An input's codes are unsigned with a zero point, so what a softmax leaves has all of them, and what a GELU leaves all
+but the few below its small minimum.
+
 Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, section 2.3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -18,10 +23,12 @@ from torch import fx
 
 from passes import meta, ops
 from passes.activation_stats import Statistics, input_role
-from passes.affine import QParams, activation_qparams, qparams_from_range
+from passes.affine import QParams, qparams_from_range
 from passes.base import Fact, Program, ProgramPass
 from passes.calibration import REGISTRY
-from passes.calibration.method import Calibration
+from passes.calibration.alternate import InputRange, LayerSearch, search_layer, search_product
+from passes.calibration.method import ActivationRange, Calibration
+from passes.calibration.samples import CalibrationSamples, LayerSample, Searched
 from passes.errors import PassError, QuantizationError
 from passes.layers import Layer, find_layers, nodes_of, weight_of
 from passes.registry import lookup
@@ -37,12 +44,15 @@ class Calibrate(ProgramPass):
         activation_bits: Width of quantized inputs; None keeps them float.
         activation_symmetric: Zero in the middle of the codes of activations.
         statistics: Of the layers' inputs; needed with ``activation_bits``.
+        samples: Of the layers' inputs, for methods that look at values or at outputs; a search passes over a layer
+            without one.
     """
 
     method: str = "min_max"
     activation_bits: int | None = None
     activation_symmetric: bool = False
     statistics: Statistics = field(default_factory=dict, repr=False)
+    samples: CalibrationSamples = field(default_factory=CalibrationSamples, repr=False)
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SCHEME})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.QPARAMS})
@@ -54,7 +64,6 @@ class Calibrate(ProgramPass):
             QuantizationError: A weight or activation cannot be quantized as its scheme says.
             PassError: A layer has no scheme, or no statistics although its inputs are quantized.
         """
-        method = lookup(REGISTRY, self.method, "calibration")
         modified = False
         for layer in find_layers(program):
             uses = list(nodes_of(program, layer))
@@ -63,35 +72,78 @@ class Calibrate(ProgramPass):
                 raise PassError(f"{self.name}: layer {layer.name} has no scheme", hint="run AllocateBits first")
             if scheme is not None and scheme.is_float:
                 continue
-            if scheme is not None:
-                qparams = weight_qparams(weight_of(uses[0][0], layer), scheme, method)
-                for _, node in uses:
-                    modified |= meta.put(node, meta.WEIGHT_QPARAMS, qparams)
-            if self.activation_bits is not None:
-                modified |= self._calibrate_inputs(layer, [node for _, node in uses], method)
+            weight = None if scheme is None else weight_of(uses[0][0], layer)
+            weights, inputs = self._calibrate(layer, weight, scheme, self._ranges(layer, [node for _, node in uses]))
+            for _, node in uses:
+                if weights is not None:
+                    modified |= meta.put(node, meta.WEIGHT_QPARAMS, weights)
+                if inputs is not None and ops.activation_nodes(node):
+                    modified |= meta.put(node, meta.ACTIVATION_QPARAMS, inputs)
         return modified
 
-    def _calibrate_inputs(self, layer: Layer, nodes: list[fx.Node], method: Calibration) -> bool:
-        modified = False
-        for node in nodes:
-            if inputs := ops.activation_nodes(node):
-                qparams = tuple(self._input_qparams(layer.name, i, method) for i in range(len(inputs)))
-                modified |= meta.put(node, meta.ACTIVATION_QPARAMS, qparams)
-        return modified
+    @property
+    def _method(self) -> Calibration:
+        return lookup(REGISTRY, self.method, "calibration")
 
-    def _input_qparams(self, layer: str, index: int, method: Calibration) -> QParams:
+    def _calibrate(
+        self, layer: Layer, weight: torch.Tensor | None, scheme: LayerScheme | None, ranges: tuple[InputRange, ...]
+    ) -> Searched:
+        """Qparams of the layer's blocks and of its inputs; None for what it has not and for inputs that stay float."""
+        sample = self.samples.layers.get(layer.name)
+        if self._method.objective is None or sample is None or (weight is None and not ranges):
+            weights = None if weight is None or scheme is None else weight_qparams(weight, scheme, self._method)
+            with _named(f"layer {layer.name}, inputs"):
+                return weights, tuple(found.start() for found in ranges) or None
+        key = (layer.name, scheme, self.method, ranges)
+        if key not in self.samples.searched:
+            with _named(f"layer {layer.name}"):
+                self.samples.searched[key] = _search(weight, scheme, (ranges, sample), self._method)
+        return self.samples.searched[key]
+
+    def _ranges(self, layer: Layer, nodes: Sequence[fx.Node]) -> tuple[InputRange, ...]:
+        """The range of each input that is quantized."""
+        if self.activation_bits is None:
+            return ()
+        count = max(len(ops.activation_nodes(node)) for node in nodes)
+        return tuple(self._range(layer.name, index, self.activation_bits) for index in range(count))
+
+    def _range(self, layer: str, index: int, bits: int) -> InputRange:
         role = input_role(index)
-        stats = self.statistics.get((layer, role))
-        if stats is None:
+        stats, sample = self.statistics.get((layer, role)), self.samples.layers.get(layer)
+        if stats is None or (self._method.uses_values and sample is None):
             raise PassError(
-                f"{self.name}: layer {layer} has no statistics of {role}",
+                f"{self.name}: layer {layer} has no {'statistics' if stats is None else 'sample'} of {role}",
                 hint="run the observed graphs on clips that reach every layer",
             )
-        low, high = method.activation(stats)
-        try:
-            return activation_qparams(low, high, self.activation_bits or 0, self.activation_symmetric)
-        except QuantizationError as error:
-            raise QuantizationError(f"layer {layer}, {role}: {error.message}", hint=error.hint) from error
+        values = sample.values(index) if sample is not None and self._method.uses_values else torch.empty(0)
+        ends = self._method.activation(ActivationRange(stats, values, bits, self.activation_symmetric))
+        return InputRange(*ends, bits, self.activation_symmetric)
+
+
+def _search(
+    weight: torch.Tensor | None,
+    scheme: LayerScheme | None,
+    read: tuple[tuple[InputRange, ...], LayerSample],
+    method: Calibration,
+) -> Searched:
+    """Qparams by the layer's output."""
+    ranges, sample = read
+    if method.objective is None:
+        raise QuantizationError("a search without an objective")
+    if weight is None or scheme is None:
+        left, right = ranges
+        return search_product(sample, (left, right), method.objective)
+    matrix = weight.detach().reshape(len(weight), -1)
+    return search_layer(LayerSearch(matrix, scheme, sample, method, ranges[0] if ranges else None), method.objective)
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Puts ``place`` in front of what a quantization error says."""
+    try:
+        yield
+    except QuantizationError as error:
+        raise QuantizationError(f"{place}: {error.message}", hint=error.hint) from error
 
 
 def weight_qparams(weight: torch.Tensor, scheme: LayerScheme, method: Calibration) -> tuple[QParams | None, ...]:
@@ -108,10 +160,8 @@ def weight_qparams(weight: torch.Tensor, scheme: LayerScheme, method: Calibratio
     matrix = weight.detach().reshape(weight.shape[0], -1)
     if scheme.rows != matrix.shape[0]:
         raise QuantizationError(f"layer {scheme.layer}: scheme of {scheme.rows} rows, expected {matrix.shape[0]}")
-    try:
+    with _named(f"layer {scheme.layer}"):
         return tuple(_block_qparams(matrix[block.start : block.stop], block, method) for block in scheme.blocks)
-    except QuantizationError as error:
-        raise QuantizationError(f"layer {scheme.layer}: {error.message}", hint=error.hint) from error
 
 
 def _block_qparams(rows: torch.Tensor, block: RowBlock, method: Calibration) -> QParams | None:

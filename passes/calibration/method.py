@@ -8,6 +8,24 @@ from dataclasses import dataclass
 import torch
 
 from passes.activation_stats import ActivationStats
+from passes.calibration.objective import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRange:
+    """What the range of an activation is chosen from.
+
+    Args:
+        stats: Of all its values.
+        values: (M,) some of its values; empty when the method needs none.
+        bits: Width that it is quantized to.
+        symmetric: Zero in the middle of the codes.
+    """
+
+    stats: ActivationStats
+    values: torch.Tensor
+    bits: int = 8
+    symmetric: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +35,12 @@ class Calibration:
     Args:
         weight: ``(groups (N, G, g), bits, symmetric)`` to smallest and largest value of each group, (N, G) each; the
             two levels at one bit.
-        activation: Statistics of an activation to its smallest and largest value.
+        activation: What is known of an activation to its smallest and largest value.
+        objective: When given, multiples of these ranges are tried, and those that suit the layer's output best taken.
+        uses_values: True when ``activation`` looks at values.
     """
 
     weight: Callable[[torch.Tensor, int, bool], tuple[torch.Tensor, torch.Tensor]]
-    activation: Callable[[ActivationStats], tuple[float, float]]
+    activation: Callable[[ActivationRange], tuple[float, float]]
+    objective: Objective | None = None
+    uses_values: bool = False

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from passes.activation_stats import ActivationStats
-from passes.calibration.method import Calibration
+from passes.calibration.method import ActivationRange, Calibration
 from passes.calibration.one_bit import one_bit_range
 
 
@@ -29,9 +28,9 @@ def weight_range(groups: torch.Tensor, bits: int, symmetric: bool) -> tuple[torc
     return low, high
 
 
-def activation_range(stats: ActivationStats) -> tuple[float, float]:
+def activation_range(seen: ActivationRange) -> tuple[float, float]:
     """Smallest and largest activation."""
-    return stats.min, stats.max
+    return seen.stats.min, seen.stats.max
 
 
 MIN_MAX = Calibration(weight_range, activation_range)

@@ -61,7 +61,8 @@ def test_a_value_of_the_wrong_type_is_an_option_error() -> None:
     [
         {"order": "random"},
         {"activations": "int4"},
-        {"activation_bits": 4},
+        {"activation_bits": 3},
+        {"activation_bits": 9},
         {"min_bits": 0},
         {"max_bits": 9},
         {"min_bits": 5, "max_bits": 4},
@@ -74,6 +75,18 @@ def test_a_value_of_the_wrong_type_is_an_option_error() -> None:
 def test_values_out_of_range(wrong: dict[str, int]) -> None:
     with pytest.raises(OptionError, match="expected"):
         QuantizeConfig(BUDGET, **wrong)
+
+
+def test_narrow_activations_evaluate_and_are_not_exported() -> None:
+    config = QuantizeConfig(BUDGET, activations="int8", granularity="tensor", activation_bits=6)
+    with pytest.raises(OptionError, match="6-bit activations cannot be stored"):
+        config.check_exportable()
+    QuantizeConfig(BUDGET, activation_bits=6).check_exportable()
+
+
+def test_a_rounding_that_searches_scales_refuses_another_search() -> None:
+    with pytest.raises(OptionError, match="'cosine' with rounding 'gptq'"):
+        QuantizeConfig(BUDGET, rounding="gptq", calibration="cosine")
 
 
 def test_paper_budget_takes_wider_widths() -> None:

@@ -42,8 +42,8 @@ def test_plain_budget_gives_the_defaults() -> None:
 
 def test_explicit_overrides_rules_which_override_the_recipe(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipes = {"default": {}, "small": {"order": "shuffled", "symmetric": False, "seed": 7}}
-    for module in (choices, resolve):
-        monkeypatch.setattr(module, "RECIPES", recipes)
+    monkeypatch.setattr(resolve, "RECIPES", recipes)
+    monkeypatch.setattr(choices, "_NAMES", {**choices._NAMES, "recipe": recipes})
     config = resolve_config("24MB", recipe="small", rules=rules, symmetric=False)
     assert (config.seed, config.order, config.symmetric) == (7, "ascending", False)
     assert config.recipe == "small"
@@ -87,6 +87,35 @@ def test_paper_budget_brings_the_papers_rule() -> None:
     config = resolve_config("24MiB", budget_kind="paper")
     assert (config.max_bits, config.fill, config.budget.kind) == (32, False, "paper")
     assert resolve_config("24MiB", budget_kind="paper", max_bits=8).max_bits == 8
+
+
+@pytest.mark.parametrize("recipe", ["paper", "paper-cosine", "paper-hessian"])
+def test_the_paper_s_recipes_spell_everything_out(recipe: str) -> None:
+    plain = resolve_config("24MB", recipe=recipe).as_dict()
+    expected = {
+        "recipe": recipe,
+        "sensitivity": "median",
+        "allocation": "uniformity",
+        "order": "ascending",
+        "calibration": recipe.partition("-")[2] or "min_max",
+        "rounding": "rtn",
+        "granularity": "tensor",
+        "symmetric": False,
+        "activations": "int8",
+        "activation_bits": 8,
+        "min_bits": 1,
+        "max_bits": 32,
+        "fill": False,
+    }
+    assert expected.items() <= plain.items()
+    assert plain["budget"]["kind"] == "paper"
+    assert resolve_config("24MB", recipe=recipe, budget_kind="file", order="descending").order == "descending"
+
+
+def test_one_width_for_everything_overrides_a_recipe_s_allocation(tmp_path: Path) -> None:
+    assert resolve_config(uniform_bits=6, recipe="paper").allocation == "uniform"
+    with pytest.raises(OptionError, match="take --allocation uniform"):
+        resolve_config(uniform_bits=6, recipe="paper", allocation="uniformity")
 
 
 def test_unknown_option_and_recipe() -> None:

@@ -14,6 +14,7 @@ from passes.affine import activation_qparams
 from passes.base import Program
 from passes.calibrate import Calibrate, weight_qparams
 from passes.calibration import REGISTRY
+from passes.calibration.samples import CalibrationSamples, LayerSample
 from passes.errors import MyqasrError, PassError, QuantizationError
 from passes.layers import find_layers, nodes_of
 from passes.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
@@ -112,11 +113,35 @@ def test_inputs_of_products_are_calibrated_when_asked(tiny_program: Program, tin
     assert [value for _, value in of_layer(tiny_program, "conv", meta.ACTIVATION_QPARAMS)] == [None]
 
 
-def test_missing_schemes_statistics_and_methods(tiny_program: Program) -> None:
+def test_missing_schemes_statistics_and_methods(tiny_program: Program, tiny_statistics: Statistics) -> None:
     with pytest.raises(PassError, match="layer embed has no scheme"):
         Calibrate()(tiny_program)
     annotate(tiny_program, {})
     with pytest.raises(PassError, match="layer embed has no statistics of input:0"):
         Calibrate(activation_bits=8)(tiny_program)
     with pytest.raises(MyqasrError, match="unknown calibration"):
-        Calibrate("cosine")(tiny_program)
+        Calibrate("bogus")(tiny_program)
+    with pytest.raises(PassError, match="layer embed has no sample of input:0"):
+        Calibrate("mse", 8, statistics=tiny_statistics)(tiny_program)
+
+
+def test_sampled_layers_are_searched_once_and_others_take_their_range(
+    tiny_program: Program, tiny_statistics: Statistics
+) -> None:
+    statistics = tiny_statistics
+    annotate(tiny_program, {"fc": WeightSpec(3, Granularity("tensor")), "embed": WeightSpec(32)})
+    inputs = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
+    samples = CalibrationSamples({"fc": LayerSample((inputs,))})
+    step = Calibrate("l2_norm", 8, statistics=statistics, samples=samples)
+    step(tiny_program)
+    ((_, (weights,)),) = of_layer(tiny_program, "fc", meta.WEIGHT_QPARAMS)
+    ((_, (activations,)),) = of_layer(tiny_program, "fc", meta.ACTIVATION_QPARAMS)
+    plain = activation_qparams(statistics["fc", "input:0"].min, statistics["fc", "input:0"].max)
+    assert weights.scale.shape == (1, 1) and not torch.equal(activations.scale, plain.scale)
+    product = next(layer.name for layer in find_layers(tiny_program) if layer.weight is None)
+    ((_, pair),) = of_layer(tiny_program, product, meta.ACTIVATION_QPARAMS)
+    assert len(pair) == 2  # no sample: by its range
+    assert len(samples.searched) == 1
+    step(tiny_program)
+    ((_, (again,)),) = of_layer(tiny_program, "fc", meta.WEIGHT_QPARAMS)
+    assert again is weights

@@ -61,13 +61,15 @@ def algorithm_1(weights: Sequence[int], order: Sequence[int], budget_mib: float)
 
 
 @settings(deadline=None, max_examples=150)
-@given(MODELS, st.sampled_from(["ascending", "descending"]), st.integers(4, 127))
+@given(MODELS, ORDERS, st.integers(4, 127))
 def test_paper_rule_is_algorithm_1(model: list[tuple[int, float]], order: Any, share: int) -> None:
     items = items_of(model)
     # A 128th of the whole: at least one bit each, and a budget that the sums reach exactly.
     budget = max(share / 128, 1 / 32) * sum(item.num_weights for item in items) * 4
     sign = 1 if order == "ascending" else -1
     argsort = sorted(range(len(items)), key=lambda i: sign * items[i].sensitivity)
+    if order == "shuffled":
+        random.Random(0).shuffle(argsort := list(range(len(items))))
     expected = algorithm_1([item.num_weights for item in items], argsort, budget / 1024**2)
     found = allocate(Problem(items, PaperSize(), Request(budget=budget, order=order)))
     assert list(found.widths.values()) == expected
@@ -184,6 +186,18 @@ def test_linear_spreads_widths_by_rank() -> None:
     assert [widths[f"l{i}"] for i in (1, 2, 0, 4, 3)] == [4, 8, 16, 32, 32]
     with pytest.raises(BudgetError):
         allocate(Problem(items, PaperSize(), Request("linear", budget=10)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(MODELS, ORDERS, st.integers(1, 8), st.integers(0, 8))
+def test_linear_widths_follow_the_order_between_their_bounds(
+    model: list[tuple[int, float]], order: Any, low: int, more: int
+) -> None:
+    problem = Problem(items_of(model), PaperSize(), Request("linear", order=order, min_bits=low, max_bits=low + more))
+    widths = allocate(problem).widths
+    ordered = [widths[item.name] for item in problem.free]
+    assert ordered == sorted(ordered)
+    assert ordered[0] == low and (len(ordered) == 1 or ordered[-1] == low + more)
 
 
 def test_unknown_method_and_missing_budget() -> None:

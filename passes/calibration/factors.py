@@ -1,0 +1,10 @@
+"""Multiples of the whole range that searches try.
+
+Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, section 2.3: 100 candidates from
+0.01x to 1.2x.
+"""
+
+from __future__ import annotations
+
+FACTORS = tuple(0.01 + i * (1.2 - 0.01) / 99 for i in range(100))
+"""Ascending; 1 itself is not among them."""

@@ -1,0 +1,33 @@
+"""What a scale search asks of a layer's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Terms = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """How far an output is from the full-precision one; smaller is better.
+
+    Sums over outputs that are looked at one after the other add up before ``loss`` makes one number of them.
+
+    Args:
+        terms: ``(expected (…, B), got (C, …, B), gradient (…, B) or None)`` to (T, C, …): T sums over the last axis for
+            each of C candidates.
+        loss: (T, …) sums to a number each.
+        uses_gradient: True when ``gradient``, of the log-probability of the model's own tokens, must be given.
+    """
+
+    terms: Terms
+    loss: Callable[[Tensor], Tensor]
+    uses_gradient: bool = False
+
+
+def only_sum(sums: Tensor) -> Tensor:
+    """The loss of an objective of one sum: the sum itself."""
+    return sums[0]

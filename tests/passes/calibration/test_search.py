@@ -1,0 +1,102 @@
+"""Batched searches against one candidate after the other."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from passes.affine import activation_qparams, dequantize, qparams_from_range, quantize
+from passes.calibration import REGISTRY, search
+from passes.calibration.factors import FACTORS
+from passes.calibration.search import Side, multiples, search_rows, search_tensor
+
+OBJECTIVES = ["cosine", "hessian", "l1_norm", "l2_norm", "linear_weighted_l2_norm"]
+
+
+def loss(name: str, expected: torch.Tensor, got: torch.Tensor, gradient: torch.Tensor) -> float:
+    """The objectives as their docstrings write them."""
+    error = expected - got
+    values = {
+        "cosine": -(expected * got).sum() / (expected.norm() * got.norm()).clamp(min=1e-15),
+        "hessian": (gradient * error).square().sum(),
+        "l1_norm": error.abs().sum(),
+        "l2_norm": error.square().sum(),
+        "linear_weighted_l2_norm": (expected.abs() * error.square()).sum(),
+    }
+    return float(values[name])
+
+
+@pytest.fixture
+def side() -> Side:
+    random = torch.Generator().manual_seed(0)
+    weight, inputs = torch.randn(12, 32, generator=random).pow(3), torch.randn(20, 32, generator=random)
+    gradient = torch.randn(12, 20, generator=random)
+    return Side(weight, inputs + 0.05, weight @ inputs.T, gradient)
+
+
+def test_factors_are_the_paper_s() -> None:
+    assert len(FACTORS) == 100
+    assert (FACTORS[0], FACTORS[-1]) == pytest.approx((0.01, 1.2))
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("numbers", [1, 1 << 22])
+def test_one_scale(name: str, numbers: int, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_NUMBERS", numbers)
+    objective = REGISTRY[name].objective
+    assert objective is not None and side.gradient is not None
+    low, high = float(side.varied.min()), float(side.varied.max())
+    candidates = multiples(low, high, lambda *ends: activation_qparams(*ends, bits=3))
+    losses = []
+    for factor in FACTORS:
+        scale = torch.tensor((high - low) * factor, dtype=torch.float64) / 7
+        zero_point = torch.round(-low * factor / scale)
+        codes = (torch.round(side.varied.double() / scale) + zero_point).clamp(0, 7)
+        got = ((codes - zero_point) * scale) @ side.fixed.double().T
+        losses.append(loss(name, side.expected.double(), got, side.gradient.double()))
+    found = search_tensor([side], candidates, objective)
+    chosen = next(i for i, candidate in enumerate(candidates) if candidate is found)
+    assert losses[chosen] == pytest.approx(min(losses), rel=1e-4)
+    # Two sides share the scale and are judged together.
+    halves = [side.rows(slice(0, 6)), side.rows(slice(6, 12))]
+    assert search_tensor(halves, candidates, objective) is found
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_a_scale_for_each_row_and_group(
+    name: str, groups: int, symmetric: bool, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective = REGISTRY[name].objective
+    assert objective is not None and side.gradient is not None
+    side = Side(side.varied, side.fixed, side.varied @ side.fixed.T, side.gradient)
+    size = 32 // groups
+    grouped = side.varied.reshape(12, groups, size)
+    ends = grouped.amin(-1), grouped.amax(-1)
+    found = search_rows(side, ends, (3, symmetric), objective)
+    monkeypatch.setattr(search, "_NUMBERS", 900)
+    again = search_rows(side, ends, (3, symmetric), objective)
+    assert torch.equal(found.scale, again.scale) and torch.equal(found.zero_point, again.zero_point)
+    for row in range(0, 12, 5):
+        for group in range(groups):
+            inputs = side.fixed[:, group * size : (group + 1) * size].T
+            weight = grouped[row : row + 1, group]
+            losses = []
+            for factor in FACTORS:
+                low, high = (end[row : row + 1, group : group + 1] * factor for end in ends)
+                tried = qparams_from_range(low, high, 3, symmetric, size)
+                got = dequantize(quantize(weight, tried), tried) @ inputs
+                losses.append((loss(name, weight @ inputs, got, side.gradient[row]), float(tried.scale)))
+            best = min(value for value, _ in losses)
+            chosen = float(found.scale[row, group])
+            assert min(value for value, scale in losses if scale == chosen) == pytest.approx(best, rel=1e-3, abs=1e-6)
+
+
+def test_many_rows_are_judged_by_some(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "ROWS", 4)
+    objective = REGISTRY["l2_norm"].objective
+    assert objective is not None
+    candidates = multiples(-3.0, 3.0, lambda *ends: activation_qparams(*ends, bits=3))
+    every_third = Side(side.varied[::3], side.fixed, side.expected[::3])
+    assert search_tensor([side], candidates, objective) is search_tensor([every_third], candidates, objective)
