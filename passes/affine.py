@@ -14,8 +14,9 @@ Codes are unsigned, ``0 .. 2**bits - 1``; whether a file stores them signed is t
     asymmetric 128  0 .. 128     ``-zero_point * scale, (128 - zero_point) * scale``
     ========== ==== ============ ===================================================
 
-Scales of up to 8 bits are float16 values and are rounded up, so that the range stays covered and a weight inside it
-moves by at most ``scale / 2``. The product above is then exact in float32, and equals DequantizeLinear bit for bit.
+Scales of up to 8 bits are float16 values, those of groups where possible the 256 of ``passes.scale_grid``, and are
+rounded up, so that the range stays covered and a weight inside it moves by at most ``scale / 2``. The product above is
+then exact in float32, and equals DequantizeLinear bit for bit.
 
 Source: ONNX QuantizeLinear and DequantizeLinear, opset 21.
 """
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 import torch
 
 from passes.errors import QuantizationError
+from passes.scale_grid import bytes_of_scale, round_up_to_grid
 from passes.scheme import FLOAT_BITS, MAX_PACKED_BITS
 
 _CHUNK = 1 << 20  # weights converted at once, so that a large layer needs no second float copy
@@ -207,7 +209,10 @@ def _from_range(minimum: torch.Tensor, maximum: torch.Tensor, to: _QRange) -> QP
     limit = top(to.bits, to.symmetric)
     middle = 2 ** (to.bits - 1)
     scale = torch.maximum(high / (limit - middle), -low / middle) if to.symmetric else (high - low) / limit
-    scale = _round_up(scale, to.scale_dtype)
+    on_grid = None
+    if to.scale_dtype == torch.float16 and bytes_of_scale(to.bits, scale.shape[1]) == 1:
+        on_grid = round_up_to_grid(scale)
+    scale = _round_up(scale, to.scale_dtype) if on_grid is None else on_grid
     if not bool(torch.isfinite(scale).all()):
         raise QuantizationError(
             f"a range of up to {float((high - low).max()):.3g} needs a scale beyond {to.scale_dtype} at {to.bits} bits",

@@ -10,6 +10,7 @@ import torch
 from passes.affine import QParams, code_dtype, dequantize, zero_point_bits
 from passes.errors import QuantizationError
 from passes.packing import packed_bytes
+from passes.scale_grid import bytes_of_scale, grid_indices
 from passes.scheme import RowBlock
 
 
@@ -47,9 +48,12 @@ class QuantizedBlock:
 
     @property
     def file_bytes(self) -> int:
-        """Bytes of packed codes, float16 scales and packed zero points; only for widths up to 8 bits."""
+        """Bytes of packed codes, scales and packed zero points; only for widths up to 8 bits."""
         qparams = self.qparams
-        size = packed_bytes(self.codes.numel(), qparams.bits) + 2 * qparams.scale.numel()
+        each = bytes_of_scale(qparams.bits, qparams.scale.shape[1])
+        if each == 1 and grid_indices(qparams.scale) is None:
+            each = 2
+        size = packed_bytes(self.codes.numel(), qparams.bits) + each * qparams.scale.numel()
         return size if qparams.symmetric else size + packed_bytes(qparams.scale.numel(), zero_point_bits(qparams.bits))
 
     def dequantize(self) -> torch.Tensor:

@@ -96,13 +96,12 @@ def rows(reader: WeightReader, indices: ir.Value) -> ir.Value:
     flat = emitter.reshape(indices, [-1])
     per_tensor = reader.weight.scale.shape[1] == 1
     # The kernel fusion refuses a scale or zero point that something else reads too, so the lookup gathers before it
-    # casts scales, and from a float copy of the zero points.
-    scale = reader.stored_scale()
-    scale = scale if per_tensor else emitter.op("Gather", scale, flat, axis=1)
+    # converts scales, and from a float copy of the zero points.
+    scale = reader.scale() if per_tensor else reader.scale_rows(flat)
     zero_point = emitter.cast(reader.zero_point(), ir.DataType.FLOAT)
     if not per_tensor and reader.weight.zero_point is not None:
         zero_point = emitter.op("Gather", zero_point, flat, axis=1)
-    matrix = _affine(reader, reader.rows(flat), (emitter.cast(scale, ir.DataType.FLOAT), zero_point))
+    matrix = _affine(reader, reader.rows(flat), (scale, zero_point))
     found = emitter.op("Transpose", matrix, perm=[1, 0])
     shape = emitter.op("Concat", emitter.op("Shape", indices), emitter.integers(cols), axis=0)
     return emitter.op("Reshape", found, shape)

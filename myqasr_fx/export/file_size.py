@@ -23,6 +23,7 @@ from passes.layers import Layer, find_layers
 from passes.packing import packed_bytes
 from passes.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
 from passes.round_floats import leftovers
+from passes.scale_grid import bytes_of_scale
 from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
 from passes.sinusoids import is_sinusoids
 from passes.size_rule import FileSize, Item
@@ -81,13 +82,14 @@ def file_size(
 
 def item_bytes(item: Item, layer: Layer, granularity: Granularity, storage: Storage) -> dict[int, int]:
     """Width to bytes of one item of ``layer``."""
-    scales = 1 if granularity.kind == "tensor" else item.rows * (item.cols // granularity.group_of(item.cols))
+    groups = item.cols // granularity.group_of(item.cols)
+    scales = 1 if granularity.kind == "tensor" else item.rows * groups
     graphs = len({use.graph for use in layer.uses})
     # The first block of a layer pays for the operators; its neighbours join it.
     text = 0 if item.start else len(layer.name) + _FLOAT_BYTES
     prices = {bits: graphs * bits // 8 * item.num_weights + text for bits in (FLOAT_BITS, HALF_BITS)}
     for bits in _PACKED:
-        payload = packed_bytes(item.num_weights, bits) + 2 * scales
+        payload = packed_bytes(item.num_weights, bits) + bytes_of_scale(bits, groups) * scales
         if not storage.symmetric:
             payload += packed_bytes(scales, zero_point_bits(bits))
         prices[bits] = graphs * payload + (0 if item.start else _text_bytes(layer, bits, granularity, storage))
@@ -139,7 +141,7 @@ class _StandIn:
             bits=self.bits,
             shape=(_STAND_IN_ROWS, self.cols, 1)[: max(2, self.ndim)],
             packed=np.zeros(packed_bytes(_STAND_IN_ROWS * self.cols, self.bits), np.uint8),
-            scale=np.zeros(grid, np.float16),
+            scale=np.ones(grid, np.float16),
             zero_point=None if symmetric else np.zeros(zeros, np.uint8),
             plain=plain,
         )

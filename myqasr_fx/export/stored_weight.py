@@ -19,11 +19,13 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
+import torch
 
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.emitter import Emitter
 from passes.affine import step, zero_point_bits
 from passes.packing import PackedField, split, unpack
+from passes.scale_grid import bytes_of_scale, grid_indices, scale_grid
 
 KERNEL_GROUPS = (256, 128, 64, 32, 16)
 """Group sizes that MatMulNBits takes."""
@@ -117,13 +119,29 @@ class WeightReader:
         gathered = [(field, self.emitter.op("Gather", value, indices, axis=1)) for field, value in self.fields()]
         return self._spread(unpack_fields(self.emitter, gathered, (self.weight.cols, -1)))
 
-    def stored_scale(self) -> ir.Value:
-        """(G, n) float16 scales."""
-        return self._store(f"{self.weight.name}.scale", ir.Tensor(self.weight.scale))
-
     def scale(self) -> ir.Value:
         """(G, n) float32 scales."""
-        return self.emitter.cast(self.stored_scale(), ir.DataType.FLOAT)
+        stored, indexed = self._stored_scale()
+        return self._looked_up(stored) if indexed else self.emitter.cast(stored, ir.DataType.FLOAT)
+
+    def scale_rows(self, indices: ir.Value) -> ir.Value:
+        """(G, m) float32 scales of the rows at ``indices`` (m), gathered before anything else reads them."""
+        stored, indexed = self._stored_scale()
+        rows = self.emitter.op("Gather", stored, indices, axis=1)
+        return self._looked_up(rows) if indexed else self.emitter.cast(rows, ir.DataType.FLOAT)
+
+    def _stored_scale(self) -> tuple[ir.Value, bool]:
+        """(G, n) scales as they lie in the file, and whether those are indices into ``passes.scale_grid``."""
+        weight, found = self.weight, None
+        if bytes_of_scale(weight.bits, weight.groups) == 1:
+            found = grid_indices(torch.from_numpy(weight.scale.astype(np.float32)))
+        tensor = ir.Tensor(weight.scale if found is None else found.numpy())
+        return self._store(f"{weight.name}.scale", tensor), found is not None
+
+    def _looked_up(self, indices: ir.Value) -> ir.Value:
+        grid = self.emitter.constant(scale_grid().numpy().astype(np.float16))
+        index = self.emitter.cast(indices, ir.DataType.INT32)
+        return self.emitter.op("Gather", self.emitter.cast(grid, ir.DataType.FLOAT), index, axis=0)
 
     def zero_point(self) -> ir.Value:
         """(G, n) uint8 zero points; (1, 1) when symmetric."""
