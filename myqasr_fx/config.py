@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.choices import check_choice
+from myqasr_fx.conflicts import check_conflicts
 from myqasr_fx.errors import OptionError
 from myqasr_fx.layout import DEFAULT
 from passes.allocation.problem import Order
@@ -165,27 +166,7 @@ class QuantizeConfig:
         for option in ("symmetric", "fill", "private", "embed_audio"):
             _expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
         _expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
-        if self.budget.uniform_bits is not None and self.allocation != "uniform":
-            raise OptionError(f"uniform bits with allocation {self.allocation!r}", hint="take --allocation uniform")
-        if self.allocation == "optimal" and kind == "paper":
-            raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
-        if self.private and self.embed_audio:
-            raise OptionError("private and embed audio exclude each other")
-        if "gptq" in self.roundings and self.calibration != "min_max" and self.granularity != "tensor":
-            raise OptionError(
-                f"calibration {self.calibration!r} with rounding 'gptq', which searches scales itself",
-                hint="take --rounding rtn, or --calibration min_max",
-            )
-        self._check_groups()
-
-    def _check_groups(self) -> None:
-        for text in (self.granularity, *(r.granularity for r in self.rules if r.granularity)):
-            if Granularity.parse(str(text)).kind == "group" and self.activations == "int8":
-                raise OptionError(
-                    f"granularity {text} with int8 activations: an integer matrix product has one scale an output "
-                    "channel, so the scales of groups cannot be taken out of its sum",
-                    hint="take --granularity channel or tensor, or --activations float",
-                )
+        check_conflicts(self)
 
     @property
     def roundings(self) -> frozenset[str]:

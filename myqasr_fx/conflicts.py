@@ -1,0 +1,53 @@
+"""Options of ``quantize`` that exclude each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from myqasr_fx.errors import OptionError
+from myqasr_fx.layout import LAYOUTS
+from passes.scheme import Granularity
+
+if TYPE_CHECKING:
+    from myqasr_fx.config import QuantizeConfig
+
+
+def check_conflicts(config: QuantizeConfig) -> None:
+    """Refuses choices that are each valid, but not together.
+
+    Raises:
+        OptionError: Naming both, and what to take instead.
+        QuantizationError: A granularity cannot be parsed.
+    """
+    if config.budget.uniform_bits is not None and config.allocation != "uniform":
+        raise OptionError(f"uniform bits with allocation {config.allocation!r}", hint="take --allocation uniform")
+    if config.allocation == "optimal" and config.budget.kind == "paper":
+        raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
+    if config.private and config.embed_audio:
+        raise OptionError("private and embed audio exclude each other")
+    if "gptq" in config.roundings and config.calibration != "min_max" and config.granularity != "tensor":
+        raise OptionError(
+            f"calibration {config.calibration!r} with rounding 'gptq', which searches scales itself",
+            hint="take --rounding rtn, or --calibration min_max",
+        )
+    _check_layout(config)
+    _check_groups(config)
+
+
+def _check_layout(config: QuantizeConfig) -> None:
+    if LAYOUTS[config.layout].fixed_cache and (config.allocation == "optimal" or config.calibration != "min_max"):
+        raise OptionError(
+            f"layout {config.layout!r} with allocation {config.allocation!r} and calibration {config.calibration!r}: "
+            "the decoder that this client runs cannot read a whole transcript at once",
+            hint="take --recipe default with --rounding gptq",
+        )
+
+
+def _check_groups(config: QuantizeConfig) -> None:
+    for text in (config.granularity, *(r.granularity for r in config.rules if r.granularity)):
+        if Granularity.parse(str(text)).kind == "group" and config.activations == "int8":
+            raise OptionError(
+                f"granularity {text} with int8 activations: an integer matrix product has one scale an output "
+                "channel, so the scales of groups cannot be taken out of its sum",
+                hint="take --granularity channel or tensor, or --activations float",
+            )
