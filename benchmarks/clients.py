@@ -57,10 +57,9 @@ def transformers_js(work: Path) -> dict[str, str]:
 
 
 def sherpa(work: Path) -> dict[str, str]:
-    """sherpa-onnx, which brings an onnxruntime of its own."""
-    return {
-        "MYQASR_SHERPA_PYTHON": virtual_environment(work / "venv-sherpa", "sherpa-onnx==2.0.1", "numpy", "soundfile")
-    }
+    """sherpa-onnx, which brings an onnxruntime of its own, and the library that it makes features with."""
+    requirements = ("sherpa-onnx==2.0.1", "kaldi-native-fbank==1.23.0", "numpy", "soundfile")
+    return {"MYQASR_SHERPA_PYTHON": virtual_environment(work / "venv-sherpa", *requirements)}
 
 
 CLIENTS: dict[str, Callable[[Path], dict[str, str]]] = {
@@ -98,7 +97,7 @@ def write_report(lines: list[dict[str, object]]) -> None:
     head, _, rest = REPORT.read_text(encoding="utf-8").partition(START)
     old, _, tail = rest.partition(END)
     sections = dict(_sections(old))
-    sections |= {f"### {line['client']}, {line['family']}": _section(line) for line in lines}
+    sections |= {_title(line): _section(line) for line in lines}
     text = "\n".join(f"{title}\n\n{body}" for title, body in sorted(sections.items()))
     REPORT.write_text(f"{head}{START}\n{text}\n{END}{tail}", encoding="utf-8")
 
@@ -108,16 +107,25 @@ def _sections(text: str) -> list[tuple[str, str]]:
     return [(f"### {title}", body.strip() + "\n") for title, _, body in (part.partition("\n") for part in parts)]
 
 
+def _title(line: dict[str, object]) -> str:
+    return "### " + ", ".join(str(line[key]) for key in ("client", "family", "size") if line[key])
+
+
 def _section(line: dict[str, object]) -> str:
-    versions, ours, texts = line["versions"], line["ours"], line["texts"]
-    assert isinstance(versions, dict) and isinstance(ours, list) and isinstance(texts, list)
+    """Versions, and a table of what was heard: one column for each that listened."""
+    versions, ours = line["versions"], line["ours"]
+    assert isinstance(versions, dict) and isinstance(ours, list)
     said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    columns = {"our runtime": ours}
+    if line["on_its_features"]:
+        columns["our runtime on the client's features"] = line["on_its_features"]
+    columns["the client"] = line["texts"]
     rows = [
-        f"| {mine} | {'the same' if mine == theirs else theirs} |" for mine, theirs in zip(ours, texts, strict=True)
+        " | ".join("the same" if index and text == texts[0] else text for index, text in enumerate(texts))
+        for texts in zip(*columns.values(), strict=True)
     ]
-    return "\n".join(
-        (f"`--layout {line['layout']}`; {said}.\n", "| our runtime | the client |", "| --- | --- |", *rows, "")
-    )
+    table = [" | ".join(columns), " | ".join(["---"] * len(columns)), *rows]
+    return "\n".join((f"`--layout {line['layout']}`; {said}.\n", *(f"| {row} |" for row in table), ""))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Case:
 
     family: str
     layout: str
+    size: str
     bundle: Path
     recordings: tuple[Path, ...]
     texts: tuple[str, ...]
@@ -43,26 +44,29 @@ class Case:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a client printed."""
+    """What a client printed; and what our runtime hears on the client's own features, where that was tried."""
 
     versions: dict[str, str]
     texts: list[str]
+    on_its_features: tuple[str, ...] = ()
 
 
-MakeCase = Callable[[str, str], Case]
+MakeCase = Callable[..., Case]
 RunClient = Callable[..., Heard]
 
 
 @pytest.fixture(scope="session")
 def make_case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
-    """Family and layout to a bundle of a real model, made once, and recordings of at most ``SECONDS``."""
+    """Family, layout and maybe a budget to a bundle of a real model, made once, and recordings of ``SECONDS``."""
 
     @cache
-    def make(family: str, layout: str) -> Case:
+    def make(family: str, layout: str, budget: str | None = None) -> Case:
         folder = tmp_path_factory.mktemp("client")
         model, size = MODELS[family]
+        size = {"budget": budget} if budget else size
         if family == "whisper":
             calibration, unheard = (list(demo._locate(files)) for files in (demo._CALIBRATION, demo._UNHEARD))
+            unheard += _utterances()
         else:
             shared = request.getfixturevalue("shared")
             model = str(shared / "models" / model)
@@ -71,7 +75,8 @@ def make_case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         bundle = myqasr_fx.quantize(model, calibration, out=folder / "bundle", **options).path
         recordings = tuple(_cut(path, folder / f"{index}.wav") for index, path in enumerate(unheard))
         runtime = myqasr_fx.load_bundle(bundle)
-        return Case(family, layout, bundle, recordings, tuple(runtime.transcribe(path).text for path in recordings))
+        texts = tuple(runtime.transcribe(path).text for path in recordings)
+        return Case(family, layout, budget or "", bundle, recordings, texts)
 
     return make
 
@@ -83,7 +88,8 @@ def record() -> Callable[[str, Case, Heard], None]:
     def write(client: str, case: Case, heard: Heard) -> None:
         path = os.environ.get("MYQASR_CLIENTS_RECORD")
         if path:
-            line = {"client": client, "family": case.family, "layout": case.layout, "ours": case.texts, **asdict(heard)}
+            known = {"family": case.family, "layout": case.layout, "size": case.size, "ours": case.texts}
+            line = {"client": client, **known, **asdict(heard)}
             with open(path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
@@ -131,6 +137,16 @@ def _digits(folder: Path) -> tuple[list[Path], list[Path]]:
     rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     of = {split: [folder / row["audio"] for row in rows if row["split"] == split] for split in ("calib", "test")}
     return of["calib"][::8], of["test"][::30]
+
+
+def _utterances() -> list[Path]:
+    """Read speech of four people, where there is development data."""
+    if "MYQASR_SHARED" not in os.environ:
+        return []
+    folder = Path(os.environ["MYQASR_SHARED"], "data", "speech")
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    read = [folder / row["audio"] for row in rows if row["dataset"] == "librispeech_test_other"]
+    return read[1 : 4 * 15 : 15]  # 15 utterances a speaker
 
 
 def _cut(source: Path, target: Path) -> Path:

@@ -1,24 +1,43 @@
 """sherpa-onnx transcribes a bundle written for it, with the runtime that it brings.
 
-It pads features in its own way, suppresses no tokens and stops after six tokens a second, so that words may differ
-from ours.
+It makes its own log-mel features, which differ from those the model was trained and calibrated on; where it hears
+another word, our runtime hears that word too when it is given those features.
 """
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import jiwer
+import numpy as np
 import pytest
 
-CLIENT = Path(__file__).with_name("sherpa_client.py")
+from myqasr_fx.runtime import OrtSettings, load_bundle
+
+CLIENT, FEATURES = (Path(__file__).with_name(f"sherpa_{name}.py") for name in ("client", "features"))
+EXACT = OrtSettings(entries={"session.qdq_matmulnbits_accuracy_level": "1"})
+"""Releases of onnxruntime round the activations beside narrow weights each in their own way, unless told not to."""
+
 pytestmark = pytest.mark.clients
 
 
-def test_texts_are_nearly_the_same(make_case, record, needed, run_client):
+@pytest.mark.parametrize("budget", ["24MB", "80MB"])
+def test_what_differs_is_the_features(budget, make_case, record, needed, run_client):
     python = needed("MYQASR_SHERPA_PYTHON")
-    case = make_case("whisper", "sherpa-onnx")
+    case = make_case("whisper", "sherpa-onnx", budget)
     heard = run_client(python, CLIENT, case.bundle, *case.recordings)
-    record("sherpa-onnx", case, heard)
+    subprocess.run([python, FEATURES, *case.recordings], check=True)
+    ours = load_bundle(case.bundle, EXACT)
+    on_its_features = tuple(_hear(ours, path) for path in case.recordings)
+    record("sherpa-onnx", case, replace(heard, on_its_features=on_its_features))
     assert all(case.texts)
-    assert jiwer.wer([t.lower() for t in case.texts], [t.lower() for t in heard.texts]) < 0.1
+    assert jiwer.wer([t.lower() for t in case.texts], [t.lower() for t in heard.texts]) < 0.15
+    if budget == "80MB":  # no weight is narrow enough for kernels that differ between releases
+        assert tuple(heard.texts) == on_its_features
+
+
+def _hear(runtime, recording: Path) -> str:
+    features = np.load(recording.with_suffix(".npy"))[None]
+    return replace(runtime, features=lambda _: features).transcribe(recording).text

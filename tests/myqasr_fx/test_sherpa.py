@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnx
@@ -74,3 +75,21 @@ def test_both_kinds_of_graphs_write_the_same_tokens(tiny_whisper: SpeechModel, n
 def test_a_ctc_model_is_refused(tiny_wav2vec2: SpeechModel) -> None:
     with pytest.raises(ModelError, match="no decoder cache"):
         prepare(tiny_wav2vec2, layout=LAYOUTS["sherpa-onnx"])
+
+
+def test_a_vocabulary_without_tasks_is_refused(tiny_whisper: SpeechModel) -> None:
+    assert tiny_whisper.generation is not None
+    vocabulary = {token: index for token, index in tiny_whisper.tokenizer.get_vocab().items() if "trans" not in token}
+    with pytest.raises(ModelError, match=r"translate.* and no .*transcribe.*take --layout hf"):
+        sherpa_properties(tiny_whisper.config, tiny_whisper.generation, vocabulary)
+
+
+def test_tokens_that_are_no_bytes_are_refused(tmp_path: Path) -> None:
+    class Strange:
+        added_tokens_decoder: ClassVar[dict[int, object]] = {}
+
+        def get_vocab(self) -> dict[str, int]:
+            return {"a": 0, "語": 1}
+
+    with pytest.raises(ModelError, match="'語' does not stand for bytes"):
+        write_tokens(Strange(), tmp_path)  # type: ignore[arg-type]
