@@ -75,7 +75,7 @@ setup(
     python_requires=">=3.11",
     package_dir={"": "."},
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
-    package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*"]},
+    package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*", "web/assets/*"]},
     install_requires=REQUIRES,
     extras_require={"demo": DEMO, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},

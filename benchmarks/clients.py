@@ -65,6 +65,7 @@ def sherpa(work: Path) -> dict[str, str]:
 CLIENTS: dict[str, Callable[[Path], dict[str, str]]] = {
     "optimum": optimum,
     "transformers_js": transformers_js,
+    "web": transformers_js,
     "sherpa": sherpa,
 }
 
@@ -117,8 +118,8 @@ def _section(line: dict[str, object]) -> str:
     assert isinstance(versions, dict) and isinstance(ours, list)
     said = ", ".join(f"{name} {version}" for name, version in versions.items())
     columns = {"our runtime": ours}
-    if line["on_its_features"]:
-        columns["our runtime on the client's features"] = line["on_its_features"]
+    if line["as_it_does"]:
+        columns["our runtime, with the client's features and no token suppressed"] = line["as_it_does"]
     columns["the client"] = line["texts"]
     rows = [
         " | ".join("the same" if index and text == texts[0] else text for index, text in enumerate(texts))

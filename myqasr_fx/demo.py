@@ -16,6 +16,7 @@ from myqasr_fx.progress import Progress
 from myqasr_fx.resolve import resolve_config
 from myqasr_fx.runtime import Runtime, load_bundle
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.web.page import LAYOUT
 
 MODEL = "whisper-tiny.en"
 BUDGET = "24MB"
@@ -96,9 +97,8 @@ def run_demo(out: Path, progress: Progress, *, force: bool = False) -> DemoResul
     recordings = (*calibration, *unheard)
     with progress.stage("load model"):
         model = load_model(MODEL)
-    bundle = pipeline.quantize(
-        model, calibration, out=out, config=resolve_config(BUDGET), force=force, progress=progress
-    )
+    config = resolve_config(BUDGET)
+    bundle = pipeline.quantize(model, calibration, out=out, config=config, force=force, progress=progress)
     with progress.stage("capture graphs"):
         full = torch_runtime(model, model.capture())
     return DemoResult(
@@ -108,6 +108,12 @@ def run_demo(out: Path, progress: Progress, *, force: bool = False) -> DemoResul
         quantized=_read("transcribe quantized", load_bundle(out), recordings, progress),
         bundle=bundle,
     )
+
+
+def make_web_bundle(out: Path, progress: Progress, *, force: bool = False) -> QuantizedBundle:
+    """Quantizes the built-in model as :func:`run_demo` does, in the layout that a browser reads."""
+    config = resolve_config(BUDGET, layout=LAYOUT)
+    return pipeline.quantize(MODEL, _locate(_CALIBRATION), out=out, config=config, force=force, progress=progress)
 
 
 def _locate(files: tuple[PackagedFile, ...]) -> tuple[Path, ...]:

@@ -30,13 +30,14 @@ _NEW, _OLD = "new", "old"
 
 
 @contextlib.contextmanager
-def output_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
+def output_folder(target: Path, *, force: bool = False, marker: str = MANIFEST) -> Iterator[Path]:
     """Context whose value is an empty folder that becomes ``target`` when the block ends without an exception.
 
     Args:
         target: Where the folder shall appear; missing parents are made, and removed again on failure.
         force: Replace an existing bundle or empty folder; without it an existing target is refused, and a folder that
             holds other things is refused always.
+        marker: File by which a folder that may be replaced is known.
 
     Yields:
         The folder to write into, on the same file system as ``target``.
@@ -45,7 +46,7 @@ def output_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: The target exists, may not be replaced or written, or the disk is full.
     """
     target = Path(os.path.realpath(target))
-    _check_target(target, force)
+    _check_target(target, force, marker)
     with contextlib.ExitStack() as stack:
         check_signals = stack.enter_context(_signals_as_exceptions())
         with _clear_errors(target):
@@ -57,7 +58,7 @@ def output_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
         check_signals()
         with _clear_errors(target):
             _flush(root / _NEW)
-            _check_target(target, force)  # somebody else may have written it meanwhile
+            _check_target(target, force, marker)  # somebody else may have written it meanwhile
             _swap(root, target)
 
 
@@ -80,16 +81,16 @@ def remove_leftovers(target: Path) -> tuple[Path, ...]:
     return tuple(removed)
 
 
-def _check_target(target: Path, force: bool) -> None:
+def _check_target(target: Path, force: bool, marker: str) -> None:
     if not os.path.lexists(target):
         return
     if not force:
         raise OutputError(f"output {target} exists", hint="choose another --out, or replace it with --force")
     if not target.is_dir():
         raise OutputError(f"output {target} is not a folder", hint="choose another --out")
-    if any(target.iterdir()) and not (target / MANIFEST).is_file():
+    if any(target.iterdir()) and not (target / marker).is_file():
         raise OutputError(
-            f"output {target} holds no {MANIFEST}, so it is not a bundle and is not replaced",
+            f"output {target} holds no {marker}, so it is not ours and is not replaced",
             hint="choose another --out, or empty the folder yourself",
         )
 

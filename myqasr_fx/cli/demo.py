@@ -15,17 +15,49 @@ from typer import Option
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.options import Force
 from myqasr_fx.cli.views import bundle_data, summary
+from myqasr_fx.errors import OptionError
 from myqasr_fx.progress import RichProgress
 from myqasr_fx.units import format_size
 
 if TYPE_CHECKING:
     from myqasr_fx.demo import DemoResult, Reading
 
+_PANEL = "In the browser"
+
 Keep = Annotated[Path | None, Option("--out", help="Folder to keep the bundle in; without it nothing stays.")]
+Web = Annotated[
+    Path | None,
+    Option("--web", help="Write a page that runs the model in a browser into this folder.", rich_help_panel=_PANEL),
+]
+NodeModules = Annotated[
+    Path | None,
+    Option("--js", help="Where `npm install @huggingface/transformers` was run.", rich_help_panel=_PANEL),
+]
+Given = Annotated[
+    Path | None,
+    Option(
+        "--bundle",
+        help="Show this bundle, of --layout transformers.js, instead of the built-in model.",
+        rich_help_panel=_PANEL,
+    ),
+]
 
 
-def demo(*, out: Keep = None, force: Force = False, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:
+def demo(
+    *,
+    out: Keep = None,
+    force: Force = False,
+    web: Web = None,
+    js: NodeModules = None,
+    bundle: Given = None,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> Answer:
     """Quantize a built-in model to 24 MB and compare what it hears with full precision."""
+    if web is not None:
+        return _write_page(web, js, bundle, out, force)
+    if js is not None or bundle is not None:
+        raise OptionError("--js and --bundle belong to --web", hint="add --web DIR")
     from myqasr_fx.demo import run_demo
 
     with tempfile.TemporaryDirectory(prefix="myqasr-demo-") as folder:
@@ -39,6 +71,36 @@ def demo(*, out: Keep = None, force: Force = False, as_json: JsonFlag = False, d
     }
     place = None if out else "not kept; `myqasr demo --out DIR` keeps it"
     return Answer(data, Group(_side_by_side(result), summary(result.bundle, place)))
+
+
+def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None, force: bool) -> Answer:
+    from myqasr_fx.bundle import QuantizedBundle
+    from myqasr_fx.web import page
+
+    if js is None:
+        hint = f"run `npm install --ignore-scripts {page.TRANSFORMERS}` and add --js node_modules"
+        raise OptionError("the page needs transformers.js, which this package does not bring", hint=hint)
+    if given is not None and out is not None:
+        raise OptionError("--bundle and --out exclude each other: nothing is quantized")
+    page.find_packages(js)
+    with tempfile.TemporaryDirectory(prefix="myqasr-demo-") as folder:
+        if given is None:
+            from myqasr_fx.demo import make_web_bundle
+
+            bundle = make_web_bundle(out or Path(folder, "bundle"), RichProgress(), force=force)
+        else:
+            bundle = QuantizedBundle.open(given)
+        written = page.write_page(bundle, js, web, force=force)
+    serve = f"python -m http.server --bind 127.0.0.1 --directory {web}"
+    data = {
+        "page": str(web),
+        "bytes": written.bytes,
+        "model_bytes": bundle.manifest.model_bytes,
+        "versions": written.versions,
+        "serve": serve,
+    }
+    sizes = f"{format_size(written.bytes)}, {format_size(bundle.manifest.model_bytes)} of them the model"
+    return Answer(data, Text(f"{web}: {sizes}\nshow it with: {serve}\nand open http://127.0.0.1:8000"))
 
 
 def _side_by_side(result: DemoResult) -> Table:

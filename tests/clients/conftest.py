@@ -44,11 +44,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a client printed; and what our runtime hears on the client's own features, where that was tried."""
+    """What a client printed; and what our runtime hears in the client's way, where that was tried."""
 
     versions: dict[str, str]
     texts: list[str]
-    on_its_features: tuple[str, ...] = ()
+    as_it_does: tuple[str, ...] = ()
 
 
 MakeCase = Callable[..., Case]
@@ -94,6 +94,12 @@ def record() -> Callable[[str, Case, Heard], None]:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     return write
+
+
+@pytest.fixture
+def heard_type() -> type[Heard]:
+    """For clients that are no command."""
+    return Heard
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_force_replaces_a_bundle_and_an_empty_folder(target: Path) -> None:
 def test_force_spares_what_is_no_bundle(target: Path) -> None:
     target.mkdir()
     (target / "thesis.txt").write_text("precious")
-    with pytest.raises(OutputError, match="not a bundle"), output_folder(target, force=True):
+    with pytest.raises(OutputError, match="not ours"), output_folder(target, force=True):
         pytest.fail("the block must not run")
     target.with_name("file").write_text("precious")
     with pytest.raises(OutputError, match="not a folder"), output_folder(target.with_name("file"), force=True):
