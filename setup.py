@@ -49,7 +49,13 @@ DEMO = [
     "moonshine-voice==0.1.5",
 ]
 
+TORCHAO = [
+    # Its PT2E flow makes a torch model of our schemes; only who deploys through it needs it.
+    "torchao>=0.18,<0.19",
+]
+
 TEST = [
+    *TORCHAO,
     "pytest>=8,<10",
     # The models of the tests are too small for more than one core: two workers halve the time.
     "pytest-xdist>=3.6,<4",
@@ -77,6 +83,6 @@ setup(
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
     package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*", "web/assets/*"]},
     install_requires=REQUIRES,
-    extras_require={"demo": DEMO, "test": TEST, "dev": DEV},
+    extras_require={"demo": DEMO, "torchao": TORCHAO, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},
 )
