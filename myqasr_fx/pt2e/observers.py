@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import fx
 from torchao.quantization import PerTensor
 from torchao.quantization.pt2e import ObserverBase
 from torchao.quantization.pt2e.observer import AffineQuantizedObserverBase, MappingType
@@ -81,6 +82,11 @@ class GroupsObserver(AffineQuantizedObserverBase):
     def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Scales, float32, and signed zero points, (N, groups) each."""
         return _signed(self.qparams, self.scheme)
+
+    def convert(self, model: fx.GraphModule, observer_node: fx.Node) -> None:
+        """Puts the operators in place of the observer, which must have seen the weight."""
+        self.calculate_qparams()
+        super().convert(model, observer_node)
 
 
 def _qparams(weight: torch.Tensor, scheme: LayerScheme, calibration: str) -> QParams:
