@@ -17,6 +17,7 @@ import typer
 
 from myqasr_fx.cli.answer import answering
 from myqasr_fx.cli.demo import demo
+from myqasr_fx.cli.diagnose import diagnose
 from myqasr_fx.cli.evaluate import evaluate
 from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
@@ -26,7 +27,7 @@ from myqasr_fx.cli.report import report
 from myqasr_fx.cli.transcribe import transcribe
 from myqasr_fx.errors import MyqasrError
 
-COMMANDS = (quantize, transcribe, evaluate, inspect, report, lint, models, demo)
+COMMANDS = (quantize, transcribe, evaluate, inspect, report, diagnose, lint, models, demo)
 
 
 def build() -> typer.Typer:
