@@ -23,8 +23,8 @@ REQUIRES = [
     "onnx-ir>=0.1.12,<2",
     # torch.onnx.export(dynamo=True) is built on it.
     "onnxscript>=0.5,<1",
-    # Verifies every exported file and runs the bundles; older releases do not fuse the unpacking of narrow weights.
-    "onnxruntime>=1.23,<2",
+    # Verifies every exported file and runs the bundles; older releases do not fuse groups of 2 and 8 bits.
+    "onnxruntime>=1.25,<2",
     # Reads WAV, FLAC, OGG and MP3 without a system library.
     "soundfile>=0.12,<1",
     # Resamples recordings of any rate, also as a stream.

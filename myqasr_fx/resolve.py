@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
 from myqasr_fx.errors import OptionError
 from myqasr_fx.rules import RuleFile, read_rules
 from myqasr_fx.units import parse_size
+from passes.scheme import MAX_PACKED_BITS
 
 _OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe", "acceptance"}
 _THRESHOLDS = {f.name for f in fields(Thresholds)}
@@ -23,6 +25,7 @@ def resolve_config(
     *,
     recipe: str | None = None,
     rules: Path | None = None,
+    keep: Sequence[str] = (),
     **explicit: object,
 ) -> QuantizeConfig:
     """Makes the configuration: explicit options override the rules file, which overrides the recipe.
@@ -33,6 +36,7 @@ def resolve_config(
         budget: Size such as ``24MB``; or give ``avg_bits`` or ``uniform_bits`` among the explicit options.
         recipe: Name of a recipe; the default one when None.
         rules: TOML file, or a bundle whose options to take again, see :mod:`myqasr_fx.rules`.
+        keep: ``NAME-GLOB=BITS`` each: rules that go before those of the file; 16 and 32 bits are floats.
         explicit: Fields of :class:`~myqasr_fx.config.QuantizeConfig`, of :class:`~myqasr_fx.acceptance.Thresholds`
             and of :class:`~myqasr_fx.config.Budget` (``budget_kind`` for its kind); None means not given.
 
@@ -57,9 +61,17 @@ def resolve_config(
         merged = {"fill": False, **merged}
     if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
         merged["allocation"] = "uniform"
-    layers = _without(file.layers, {"granularity", "rounding"} & set(given))
+    layers = tuple(map(_kept, keep)) + _without(file.layers, {"granularity", "rounding"} & set(given))
     acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
     return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
+
+
+def _kept(text: str) -> LayerRule:
+    match, found, bits = text.rpartition("=")
+    if not found or not match or not bits.isdecimal():
+        raise OptionError(f"keep {text!r}: expected NAME=BITS", hint="for example *.embed_tokens=8")
+    width = int(bits)
+    return LayerRule(match, keep=width) if width > MAX_PACKED_BITS else LayerRule(match, bits=width)
 
 
 def _without(rules: tuple[LayerRule, ...], names: set[str]) -> tuple[LayerRule, ...]:

@@ -1,6 +1,6 @@
 """The commands together, and how their failures end: one line on standard error and an exit code.
 
-0: done; 1: an error that nobody foresaw; 2: bad input; 3: done, and the verdict is rejected; 130: interrupted.
+0: done; 1: an error that nobody foresaw; 2: bad input; 3: done, and what was found is bad news; 130: interrupted.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import typer
 
 from myqasr_fx.cli.answer import answering
 from myqasr_fx.cli.demo import demo
+from myqasr_fx.cli.diagnose import diagnose
 from myqasr_fx.cli.evaluate import evaluate
 from myqasr_fx.cli.inspect import inspect
+from myqasr_fx.cli.lint import lint
 from myqasr_fx.cli.models import models
 from myqasr_fx.cli.quantize import quantize
 from myqasr_fx.cli.report import report
 from myqasr_fx.cli.transcribe import transcribe
 from myqasr_fx.errors import MyqasrError
 
-COMMANDS = (quantize, transcribe, evaluate, inspect, report, models, demo)
+COMMANDS = (quantize, transcribe, evaluate, inspect, report, diagnose, lint, models, demo)
 
 
 def build() -> typer.Typer:

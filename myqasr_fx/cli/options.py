@@ -65,6 +65,10 @@ Rules = Annotated[
     Path | None,
     _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions, or a bundle to take them from."),
 ]
+Keep = Annotated[
+    list[str] | None,
+    _option(_METHOD, "--keep", "Width of the layers that a glob matches: NAME=BITS, 1 to 8, 16 or 32; may repeat."),
+]
 
 Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
 Layout = Annotated[str | None, _option(_FILE, "--layout", f"Client to arrange the folder for: {', '.join(LAYOUTS)}.")]

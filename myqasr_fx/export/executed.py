@@ -49,7 +49,15 @@ class ExecutedGraph:
 
 
 def executed_graph(path: Path, options: Mapping[str, str]) -> ExecutedGraph:
-    """Loads a file as a client does and reads back what onnxruntime made of it.
+    """Operators that onnxruntime executes for a file; arguments and errors as of :func:`optimized_graph`."""
+    graph = optimized_graph(path, options)
+    stored = {tensor.name for tensor in graph.initializer}
+    unfused = tuple(n.name for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored)
+    return ExecutedGraph(Counter(node.op_type for node in graph.node), unfused)
+
+
+def optimized_graph(path: Path, options: Mapping[str, str]) -> onnx.GraphProto:
+    """Loads a file as a client does and reads back the graph that onnxruntime made of it.
 
     Args:
         path: An ONNX file.
@@ -69,10 +77,7 @@ def executed_graph(path: Path, options: Mapping[str, str]) -> ExecutedGraph:
             onnxruntime.InferenceSession(path, session_options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise VerificationError(f"onnxruntime {onnxruntime.__version__} refuses {path.name}: {error}") from error
-        graph = onnx.load(optimized, load_external_data=False).graph
-    stored = {tensor.name for tensor in graph.initializer}
-    unfused = tuple(n.name for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored)
-    return ExecutedGraph(Counter(node.op_type for node in graph.node), unfused)
+        return onnx.load(optimized, load_external_data=False).graph
 
 
 def check_executed(path: Path, options: Mapping[str, str], expected: int) -> ExecutedGraph:

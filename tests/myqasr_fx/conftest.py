@@ -28,7 +28,17 @@ from transformers import (
 )
 
 from myqasr_fx import fit, pipeline
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.bundle import (
+    FORMAT_VERSION,
+    BlockRecord,
+    BundleManifest,
+    CalibrationRecord,
+    FileRecord,
+    LayerRecord,
+    QuantizedBundle,
+    VerificationRecord,
+)
 from myqasr_fx.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import Prepared, prepare
@@ -157,3 +167,62 @@ def corrupt() -> Callable[[Path, Path, str, str], None]:
         assert found == 1, f"no {part} of {layer}"
 
     return copy
+
+
+_BLOCKS = (BlockRecord(0, 64, 5, "group:64", False), BlockRecord(64, 128, 4, "group:64", False))
+
+
+def _layer(index: int) -> LayerRecord:
+    part = "encoder" if index < 12 else "decoder"
+    name = f"model.{part}.layers.{index}.fc1"
+    return LayerRecord(name, "linear", (128, 64), 4.5, _BLOCKS, "rtn", 0.1 * (index + 1), 4_700, "low-bit kernel")
+
+
+@pytest.fixture
+def manifest() -> BundleManifest:
+    """Of a small made-up bundle, so that pages need no compilation."""
+    config = resolve_config("100KB", order="ascending", rounding="gptq")
+    product = LayerRecord("model.encoder.layers.0.qk", "matmul", (), None, (), None, 2.5, 0, "kept in float")
+    kept = LayerRecord(
+        "model.head", "linear", (10, 64), 16.0, (BlockRecord(0, 10, 16, None, False),), None, 0.5, 1280, "kept in float"
+    )
+    return BundleManifest(
+        format_version=FORMAT_VERSION,
+        model="tiny <model> & co",
+        fingerprint="ab" * 32,
+        family="whisper",
+        config=config.as_dict(),
+        budget_bytes=100_000,
+        model_bytes=90_000,
+        num_weights=150_000,
+        file_bits_per_weight=4.8,
+        files=(
+            FileRecord("encoder_model.onnx", 60_000, {"MatMulNBits": 3}, {"codes": 50_000, "graph": 10_000}),
+            FileRecord("decoder_model_merged.onnx", 30_000, {}, {"codes": 25_000, "scales": 5_000}),
+        ),
+        session_options={},
+        layers=(*(_layer(index) for index in range(16)), product, kept),
+        calibration=CalibrationRecord(24, 61.0, "00" * 32, (), None),
+        verification=VerificationRecord(4, 80, 1e-5, None, 2e-3, 0.9975),
+        versions={"python": "3.11", "onnxruntime": "1.32"},
+        acceptance=AcceptanceRecord(
+            verdict="rejected",
+            failed=("token agreement 95.00%, expected at least 96.00%",),
+            held_out=True,
+            note="only 80 words were heard: the rates are rough",
+            clips=2,
+            seconds=20.0,
+            sha256="00" * 32,
+            positions=100,
+            agreement=0.95,
+            agreement_ci95=(0.93, 0.97),
+            kl=0.03,
+            words=80,
+            substitutions=0.01,
+            deletions=0.0,
+            insertions=0.0125,
+            changes_ci95=(0.0, 0.04),
+            loops=0,
+            blanks=0,
+        ),
+    )

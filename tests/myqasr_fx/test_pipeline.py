@@ -15,6 +15,9 @@ from myqasr_fx import load_bundle, pipeline
 from myqasr_fx.bundle import MANIFEST, QuantizedBundle
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import BudgetError
+from myqasr_fx.export.executed import FUSED
+from myqasr_fx.lint.lint import lint
+from myqasr_fx.lint.record import Runs
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.resolve import resolve_config
 
@@ -49,6 +52,10 @@ def test_every_family_from_weights_to_text(
     assert made.verification.clips == 4
     assert made.verification.exact_error < 1e-5
     assert QuantizedBundle.open(bundle.path) == bundle
+    for file in made.files:
+        linted = lint(bundle.path / file.name)
+        assert (linted.bytes, linted.run_bytes) == (file.bytes, 0)
+        assert linted.count(Runs.KERNEL) == sum(file.executed.get(kind, 0) for kind in FUSED)
     heard = load_bundle(bundle.path).transcribe(noise[0])
     assert heard.tokens
     assert heard.seconds == 1.0

@@ -121,8 +121,8 @@ def test_one_width_for_everything_overrides_a_recipe_s_allocation(tmp_path: Path
 def test_unknown_option_and_recipe() -> None:
     with pytest.raises(OptionError, match="unknown option 'granulartiy'"):
         resolve_config("24MB", granulartiy="channel")
-    with pytest.raises(OptionError, match="recipe 'best' is not available yet"):
-        resolve_config("24MB", recipe="best")
+    with pytest.raises(OptionError, match="recipe"):
+        resolve_config("24MB", recipe="nonsense")
 
 
 @pytest.mark.parametrize(
@@ -180,3 +180,16 @@ def test_a_bundle_serves_as_rules(rules: Path, tmp_path: Path) -> None:
     assert resolve_config("20MB", rules=tmp_path, seed=4).seed == 4
     with pytest.raises(BundleError, match="is no bundle"):
         resolve_config("24MB", rules=tmp_path / "none" / MANIFEST)
+
+
+def test_keep_goes_before_the_rules_of_a_file(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[layers]]\nmatch = "*"\nbits = 4\n')
+    config = resolve_config("24MB", rules=rules, keep=("*.fc1=8", "a=b=16"))
+    assert config.rules == (LayerRule("*.fc1", bits=8), LayerRule("a=b", keep=16), LayerRule("*", bits=4))
+
+
+@pytest.mark.parametrize("text", ["fc1", "fc1=", "=8", "fc1=eight", "fc1=9", "fc1=0"])
+def test_a_keep_that_says_no_width_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"fc1|keep"):
+        resolve_config("24MB", keep=(text,))

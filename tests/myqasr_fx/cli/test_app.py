@@ -48,7 +48,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert "quantize" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["quantize", "transcribe", "evaluate", "inspect", "report", "models", "demo"])
+@pytest.mark.parametrize(
+    "name", ["quantize", "transcribe", "evaluate", "inspect", "report", "diagnose", "lint", "models", "demo"]
+)
 def test_every_command_has_help_json_and_debug(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         app.main([name, "--help"])

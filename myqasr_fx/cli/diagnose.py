@@ -1,0 +1,74 @@
+"""``myqasr diagnose``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from typer import Option
+
+from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.transcribe import Bundle, Language
+from myqasr_fx.progress import RichProgress
+
+if TYPE_CHECKING:
+    from myqasr_fx.diagnose.record import Diagnosis
+
+Audio = Annotated[list[Path], Option("--audio", help="Recordings to compare on, files or folders; no texts needed.")]
+Model = Annotated[str | None, Option("--model", help="The bundle's model. [default: the name in myqasr.json]")]
+MaxClips = Annotated[int, Option("--max-clips", help="Most windows of 30 s to use.", min=1)]
+
+
+def diagnose(
+    bundle: Bundle,
+    *,
+    audio: Audio,
+    model: Model = None,
+    max_clips: MaxClips = 3,
+    language: Language = None,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> Answer:
+    """Find out where a bundle differs from its full-precision model, and what to change."""
+    opened = QuantizedBundle.open(bundle)
+    from myqasr_fx.audio import select_clips
+    from myqasr_fx.diagnose.diagnose import diagnose as compare
+    from myqasr_fx.models.load import load_model
+
+    speech = load_model(model or opened.manifest.model)
+    clips = select_clips(audio, max_clips)
+    found = compare(opened, speech, clips, language, RichProgress())
+    return Answer({"bundle": str(bundle), **asdict(found)}, _view(found))
+
+
+def _view(found: Diagnosis) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    for name in ("bits", "bytes", "rounding dB", "runtime dB", "alone, nats", "share"):
+        table.add_column(name, justify="right", no_wrap=True)
+    total = sum(layer.kl or 0 for layer in found.layers) or 1.0
+    for layer in found.layers:
+        numbers = (layer.rounding_db, layer.runtime_db)
+        cells = [layer.name, "-" if layer.bits is None else f"{layer.bits:.3g}", f"{layer.bytes:,}"]
+        cells += ["-" if number is None else f"{number:.1f}" for number in numbers]
+        cells += ["-", "-"] if layer.kl is None else [f"{layer.kl:.5f}", f"{layer.kl / total:.1%}"]
+        table.add_row(*map(Text, cells))
+    lines = [
+        f"{found.model}: on {found.clips} clips, {found.positions} positions, {found.agreement:.2%} of the best tokens "
+        f"are the same; divergence {found.bundle_kl:.4f} nats, {found.rounding_kl:.4f} of it by the rounded weights"
+    ]
+    if (token := found.token) is not None:
+        lines.append(
+            f"first difference: {token.clip}, position {token.position}, after {token.before[-60:]!r}: "
+            f"{token.expected!r} became {token.got!r}; margin {token.margin:.2f} (usual {token.usual_margin:.2f}) at "
+            f"full precision, {token.rounding_margin:.2f} with rounded weights, {token.bundle_margin:.2f} in the "
+            f"bundle: {token.why}" + (f"; most of it by {token.layer}" if token.layer else "")
+        )
+    advice = [f"try {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice] or ["nothing needs a change"]
+    return Group(table, *map(Text, lines), *(Text(line, "yellow") for line in (*advice, *found.notes)))

@@ -1,0 +1,56 @@
+"""What to change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.diagnose.record import Advice, LayerDiagnosis
+from passes.scheme import MAX_PACKED_BITS
+
+LAYERS = 3
+"""Layers to widen at most."""
+
+SMALL = 0.002
+"""Nats a position below which nothing is worth a change."""
+
+
+def advise(
+    manifest: BundleManifest, layers: Sequence[LayerDiagnosis], rounding_kl: float, bundle_kl: float
+) -> tuple[Advice, ...]:
+    """Layers to keep wide, a larger budget, or nothing.
+
+    Args:
+        manifest: Of the bundle.
+        layers: Diagnosed.
+        rounding_kl: Nats a position of the rounded weights alone.
+        bundle_kl: Of the bundle.
+    """
+    if bundle_kl < SMALL:
+        return ()
+    sizes = {layer.name: layer.shape for layer in manifest.layers}
+    wide = []
+    for layer in layers:
+        if layer.kl and layer.bits is not None and layer.bits < MAX_PACKED_BITS:
+            weights = math.prod(sizes[layer.name])
+            wide.append((layer, max(1, int(weights * (MAX_PACKED_BITS - layer.bits) / 8))))
+    wide.sort(key=lambda pair: -(pair[0].kl or 0) / pair[1])
+    found = [
+        Advice(
+            f"--keep {layer.name}={MAX_PACKED_BITS}",
+            cost,
+            f"alone it costs {layer.kl:.4f} nats at {layer.bits:g} bits; with the same budget, others get narrower",
+        )
+        for layer, cost in wide[:LAYERS]
+    ]
+    if manifest.budget_bytes is not None and bundle_kl <= 2 * rounding_kl:
+        more = manifest.num_weights // 8
+        megabytes = math.ceil((manifest.budget_bytes + more) / 100_000) / 10
+        found.append(
+            Advice(f"--budget {megabytes:g}MB", more, "one bit more a weight divides the divergence by about four")
+        )
+    if bundle_kl > 2 * rounding_kl:
+        why = "most of the divergence is not the weights': it comes from rounded activations or the kernels"
+        found.append(Advice("--activations float", 0, why))
+    return tuple(found)

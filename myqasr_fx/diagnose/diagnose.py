@@ -1,0 +1,193 @@
+"""Runs the full-precision model, its fake-quantized weights and the bundle on the same clips, side by side.
+
+All three are teacher-forced with what the full-precision model writes. The bundle holds no full-precision weights, so
+the model is loaded again; the quantized weights are read from the files.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from myqasr_fx.acceptance.compare import clip_name
+from myqasr_fx.audio import Clip, ClipSet
+from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.diagnose.advice import advise
+from myqasr_fx.diagnose.drift import Drift
+from myqasr_fx.diagnose.onnx_side import ShowingRunner, show_products
+from myqasr_fx.diagnose.record import Diagnosis, LayerDiagnosis
+from myqasr_fx.diagnose.token import Position, explain, first_difference
+from myqasr_fx.diagnose.torch_side import TorchSide, quantized_weights
+from myqasr_fx.errors import ModelError, OptionError
+from myqasr_fx.evaluate.divergence import divergence_of
+from myqasr_fx.export.read_weights import read_weights
+from myqasr_fx.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.prepare import Prepared, prepare
+from myqasr_fx.progress import Progress
+from myqasr_fx.runtime import OrtSettings, Transcript
+from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
+from passes.base import Fact
+from passes.manager import PassManager
+from passes.round_floats import RoundFloats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Clips:
+    """What is compared on: clips, what the full-precision model writes for them, and its logits."""
+
+    clips: tuple[Clip, ...]
+    said: tuple[Transcript, ...]
+    forced: tuple[ForcedClip, ...]
+
+
+def diagnose(
+    bundle: QuantizedBundle, speech: SpeechModel, clips: ClipSet, language: str | None, progress: Progress
+) -> Diagnosis:
+    """Compares a bundle with its model, layer by layer and token by token.
+
+    Args:
+        bundle: The bundle.
+        speech: The model that it was made from.
+        clips: At least one; two to four tell enough.
+        language: Code for a multilingual model; None detects it.
+        progress: Told about every clip and layer.
+
+    Raises:
+        ModelError: The model is not the bundle's.
+        OptionError: The bundle's layout cannot be diagnosed.
+    """
+    manifest = bundle.manifest
+    if speech.fingerprint != manifest.fingerprint:
+        raise ModelError(f"{speech.name} is not the model of {bundle.path}", hint=f"give --model {manifest.model}")
+    if bundle.layout.fixed_cache:
+        raise OptionError(f"layout {manifest.config['layout']} has no diagnosis", hint="quantize with --layout hf")
+    with progress.stage("capture graphs"):
+        prepared = prepare(speech)
+    paths = bundle.layout.paths(bundle.path, prepared.program.graphs)
+    weights = quantized_weights(prepared, manifest.layers, read_weights(paths.values(), manifest.layers))
+    with progress.stage("transcribe", 1):
+        said = torch_runtime(speech, prepared.program).transcribe_batch([c.samples for c in clips.clips], language)
+    forced = tuple(forced_clip(speech, c.samples, t) for c, t in zip(clips.clips, said, strict=True))
+    heard = _Clips(clips.clips, tuple(said), forced)
+    return _Comparison(bundle, prepared, weights).run(heard, progress)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Comparison:
+    bundle: QuantizedBundle
+    prepared: Prepared
+    weights: Mapping[str, Tensor]
+
+    def run(self, heard: _Clips, progress: Progress) -> Diagnosis:
+        full, fake = TorchSide(ForcedRun(self.prepared), {}), TorchSide(ForcedRun(self._rounded()), self.weights)
+        rounding, runtime = Drift(), Drift()
+        logits: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        with tempfile.TemporaryDirectory() as folder, progress.stage("compare layers", len(heard.clips)) as advance:
+            bundle = _OnnxSide(self, Path(folder))
+            for clip, said, forced in zip(heard.clips, heard.said, heard.forced, strict=True):
+                expected, outputs = full.outputs(forced)
+                faked, fake_outputs = fake.outputs(forced)
+                got, onnx_outputs = bundle.outputs(clip, said)
+                rounding.add(outputs, fake_outputs)
+                runtime.add(fake_outputs, onnx_outputs)
+                logits.append((expected.numpy(), faked.numpy(), got))
+                advance(1)
+        position = first_difference(logits)
+        kl, shifts = self._alone(full, heard.forced, [expected for expected, _, _ in logits], position, progress)
+        layers = tuple(
+            LayerDiagnosis(
+                name=layer.name,
+                op=layer.op,
+                bits=layer.bits,
+                bytes=layer.bytes,
+                rounding_db=rounding.db(layer.name),
+                runtime_db=runtime.db(layer.name),
+                kl=kl.get(layer.name),
+                margin_shift=shifts.get(layer.name),
+            )
+            for layer in self.bundle.manifest.layers
+        )
+        return self._diagnosis(heard, logits, layers, position)
+
+    def _diagnosis(
+        self,
+        heard: _Clips,
+        logits: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+        layers: tuple[LayerDiagnosis, ...],
+        position: Position | None,
+    ) -> Diagnosis:
+        count = sum(len(expected) for expected, _, _ in logits)
+        rounding_kl = sum(float(divergence_of(full, fake).sum()) for full, fake, _ in logits) / count
+        bundle_kl = sum(float(divergence_of(full, got).sum()) for full, _, got in logits) / count
+        same = sum(int((full.argmax(-1) == got.argmax(-1)).sum()) for full, _, got in logits)
+        token = None
+        if position is not None:
+            clip, said = heard.clips[position.clip], heard.said[position.clip]
+            token = explain(position, self.prepared.speech, (clip_name(clip), said), layers)
+        rounds = self.bundle.manifest.config["activations"] != "float"
+        return Diagnosis(
+            model=self.prepared.speech.name,
+            clips=len(heard.clips),
+            positions=count,
+            rounding_kl=round(rounding_kl, 6),
+            bundle_kl=round(bundle_kl, 6),
+            agreement=round(same / count, 6),
+            layers=layers,
+            token=token,
+            advice=advise(self.bundle.manifest, layers, rounding_kl, bundle_kl),
+            notes=("rounded activations count as the runtime's error here",) if rounds else (),
+        )
+
+    def _rounded(self) -> Prepared:
+        """The graphs with biases, norms and tables as the files store them."""
+        program = self.prepared.program.clone()
+        PassManager((RoundFloats(),), frozenset({Fact.CANONICAL}))(program)
+        return replace(self.prepared, program=program)
+
+    def _alone(
+        self,
+        full: TorchSide,
+        clips: Sequence[ForcedClip],
+        expected: Sequence[np.ndarray],
+        position: Position | None,
+        progress: Progress,
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Nats a position of every layer alone, and how far it moves the margin of the differing token."""
+        kl: dict[str, float] = {}
+        shifts: dict[str, float] = {}
+        count = sum(map(len, expected))
+        with progress.stage("quantize single layers", len(self.weights)) as advance:
+            for layer, logits in full.alone(clips, self.weights, advance):
+                pairs = zip(expected, logits, strict=True)
+                kl[layer.name] = round(sum(float(divergence_of(a, b.numpy()).sum()) for a, b in pairs) / count, 8)
+                if position is not None:
+                    shifts[layer.name] = round(position.margin_of(logits[position.clip].numpy()) - position.margin, 4)
+        return kl, shifts
+
+
+class _OnnxSide:
+    """The bundle, as its users run it, with visible products."""
+
+    def __init__(self, comparison: _Comparison, folder: Path) -> None:
+        bundle, speech = comparison.bundle, comparison.prepared.speech
+        blocks = {layer.name: len(layer.blocks) for layer in bundle.manifest.layers}
+        settings = OrtSettings(entries=bundle.manifest.session_options)
+        paths = bundle.layout.paths(bundle.path, comparison.prepared.program.graphs)
+        self._runners = {}
+        for graph, path in paths.items():
+            products = show_products(path, folder / f"{graph}.onnx", blocks)
+            self._runners[graph] = ShowingRunner(folder / f"{graph}.onnx", settings, products)
+        self._runtime = runtime_of(speech, self._runners, model_bytes=0)
+
+    def outputs(self, clip: Clip, said: Transcript) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Logits and what the layers compute."""
+        with torch.no_grad():
+            logits = self._runtime.logits(clip.samples, said.tokens, said.language)
+        return logits, {name: value for runner in self._runners.values() for name, value in runner.seen.items()}

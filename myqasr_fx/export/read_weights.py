@@ -1,0 +1,77 @@
+"""The quantized weights of a bundle's files, as the floats that they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+from myqasr_fx.bundle import BlockRecord, LayerRecord
+from myqasr_fx.errors import BundleError
+from passes.affine import step, zero_point_bits
+from passes.packing import PackedField, fields, unpack
+from passes.scheme import MAX_PACKED_BITS
+
+Array = npt.NDArray[np.float32]
+
+_PART = re.compile(r"(.+\.\d+)\.((?:codes|zero_point)[1248]?|scale)")
+
+_Parts = Mapping[str, npt.NDArray[np.generic]]
+
+
+def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[str, dict[int, Array]]:
+    """Layer name to its quantized blocks, each by its index as (n, K) float32.
+
+    Args:
+        files: ONNX files of a bundle.
+        layers: Its layers; blocks kept in float are left out.
+
+    Raises:
+        BundleError: A file lacks a block.
+    """
+    parts: dict[str, dict[str, npt.NDArray[np.generic]]] = {}
+    for path in files:
+        for tensor in onnx.load(path).graph.initializer:
+            if match := _PART.fullmatch(tensor.name):
+                parts.setdefault(match[1], {})[match[2]] = numpy_helper.to_array(tensor)
+    found: dict[str, dict[int, Array]] = {}
+    for layer in layers:
+        cols = int(np.prod(layer.shape[1:])) if layer.shape else 0
+        for index, block in enumerate(layer.blocks):
+            if block.bits <= MAX_PACKED_BITS:
+                try:
+                    found.setdefault(layer.name, {})[index] = _values(parts[f"{layer.name}.{index}"], block, cols)
+                except (KeyError, ValueError) as error:
+                    problem = f"the files lack block {index} of {layer.name}: {error}"
+                    raise BundleError(problem, hint="quantize again") from error
+    return found
+
+
+def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
+    """``(codes * step - zero point) * scale`` over groups along K."""
+    bits, rows = block.bits, block.stop - block.start
+    scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
+    if "codes" in parts:
+        codes = parts["codes"].astype(np.float32).reshape(cols, rows)
+        zero = parts.get("zero_point", np.zeros(scale.shape))  # signed codes count from the middle
+    else:
+        codes = _unpacked(parts, "codes", bits, (cols, rows)).astype(np.float32) * step(bits, block.symmetric)
+        zero = np.full(scale.shape, 1 << (bits - 1))
+        if not block.symmetric:
+            zero = _unpacked(parts, "zero_point", zero_point_bits(bits), scale.shape)
+    zero = zero.astype(np.float32).reshape(scale.shape)
+    groups = (codes.reshape(len(scale), -1, rows) - zero[:, None, :]) * scale[:, None, :]
+    return np.ascontiguousarray(groups.reshape(cols, rows).T, dtype=np.float32)
+
+
+def _unpacked(parts: _Parts, name: str, bits: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    packed, offset = [], 0
+    for width in fields(bits):
+        packed.append(PackedField(width, offset, parts[f"{name}{width}"].astype(np.uint8).reshape(-1)))
+        offset += width
+    return unpack(packed, bits, shape)

@@ -1,0 +1,1 @@
+"""What onnxruntime makes of any quantized ONNX file, ours or not."""

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from myqasr_fx.cli.app import main
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["lint", *arguments])
+    return (int(stop.value.code or 0), *capsys.readouterr())
+
+
+def save(path: Path, transposed: int) -> None:
+    codes = numpy_helper.from_array(np.ones((32, 32), np.uint8), "w")
+    scale = numpy_helper.from_array(np.ones((2, 32), np.float32), "s")
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["f"], name="dq", axis=0, block_size=16),
+        helper.make_node("Gemm", ["x", "f"], ["y"], transB=transposed),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 32]) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], [codes, scale])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+
+
+def test_a_file_that_runs_slowly_ends_with_three_and_advice(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    save(tmp_path / "slow.onnx", 1)
+    code, out, _ = run(capsys, str(tmp_path / "slow.onnx"))
+    assert code == 3
+    for words in ("1 dequantized on every run", "4,096 bytes dequantized", "onnxruntime 1.25 or newer", "set transB=0"):
+        assert words in out
+
+
+def test_a_folder_is_searched_and_json_holds_every_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    save(tmp_path / "fast.onnx", 0)
+    code, out, _ = run(capsys, str(tmp_path), "--json")
+    (file,) = json.loads(out)["files"]
+    assert code == 0
+    assert (file["file"], file["run_bytes"]) == (str(tmp_path / "fast.onnx"), 0)
+    assert [(node["op"], node["bits"], node["runs"]) for node in file["nodes"]] == [
+        ("MatMulNBits", 8, "low-bit kernel")
+    ]
+
+
+@pytest.mark.parametrize(("name", "words"), [("missing.onnx", "no such file"), (".", "no ONNX file in this folder")])
+def test_nothing_to_look_at_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, words: str
+) -> None:
+    code, out, err = run(capsys, str(tmp_path / name))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert words in err

@@ -1,0 +1,24 @@
+from dataclasses import replace
+
+from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.diagnose.advice import advise
+from myqasr_fx.diagnose.record import LayerDiagnosis
+
+
+def layer(name: str, kl: float, bits: float = 4.0) -> LayerDiagnosis:
+    return LayerDiagnosis(name, "linear", bits, 100, 20.0, 40.0, kl, None)
+
+
+def test_most_nats_a_byte_come_first_and_wide_layers_never(manifest: BundleManifest) -> None:
+    names = [record.name for record in manifest.layers[:5]]
+    kls = (0.001, 0.03, 0.002, 0.02, 0.5)
+    layers = [layer(name, kl) for name, kl in zip(names, kls, strict=True)]
+    layers[4] = replace(layers[4], bits=8.0)
+    options = [advice.option for advice in advise(manifest, layers, 0.05, 0.06)]
+    assert options == [f"--keep {names[1]}=8", f"--keep {names[3]}=8", f"--keep {names[2]}=8", "--budget 0.2MB"]
+    assert advise(manifest, layers, 0.05, 0.06)[0].bytes == 128 * 64 * 4 // 8
+
+
+def test_small_divergence_needs_nothing_and_kernels_are_named(manifest: BundleManifest) -> None:
+    assert advise(manifest, [], 0.0005, 0.0006) == ()
+    assert [advice.option for advice in advise(manifest, [], 0.01, 0.05)] == ["--activations float"]

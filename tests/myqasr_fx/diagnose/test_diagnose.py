@@ -1,0 +1,48 @@
+"""diagnose: a bundle that lost one layer on purpose, and one that computes as its weights say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from myqasr_fx.audio import select_clips
+from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.diagnose.diagnose import diagnose
+from myqasr_fx.errors import ModelError
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.progress import Silent
+
+LOST = "wav2vec2.encoder.layers.0.feed_forward.output_dense"
+
+
+@pytest.mark.parametrize("name", ["smallest", "whisper"])
+def test_the_layer_that_lost_its_bits_is_found(
+    name: str,
+    compile_model: Callable[..., QuantizedBundle],
+    make_speech_model: Callable[[str], SpeechModel],
+    noise: list[np.ndarray],
+) -> None:
+    lost = LOST if name == "smallest" else "model.decoder.layers.1.fc2"
+    keep = (f"{lost}=1", "*q_proj=5", "*k_proj=4", "*v_proj=16", "*=8")
+    bundle = compile_model(name, uniform_bits=8, keep=keep)
+    speech, clips = make_speech_model(name), select_clips([samples[:8000] for samples in noise[:2]], 2)
+    found = diagnose(bundle, speech, clips, None, Silent())
+    layers = {layer.name: layer for layer in found.layers}
+    assert set(layers) == {layer.name for layer in bundle.manifest.layers}
+    assert max(layers.values(), key=lambda layer: layer.kl or 0).name == lost
+    assert found.clips == 2
+    assert found.bundle_kl == pytest.approx(found.rounding_kl, rel=0.5)
+    reached = [layer for layer in found.layers if layer.runtime_db is not None]
+    assert len(reached) > 4
+    # The files compute what their weights, read back, compute in torch: kernels round activations to 8 bits inside.
+    assert min(layer.runtime_db or 0 for layer in reached) > 20
+    assert layers[lost].rounding_db is not None
+    assert layers[lost].rounding_db < 12
+    if found.token is not None:
+        assert found.token.margin >= 0 >= found.token.bundle_margin
+        assert found.token.layer in layers
+    if name == "smallest":
+        with pytest.raises(ModelError, match="wav2vec2 is not the model of"):
+            diagnose(bundle, make_speech_model("wav2vec2"), clips, None, Silent())
