@@ -54,8 +54,14 @@ TORCHAO = [
     "torchao>=0.18,<0.19",
 ]
 
+PLOT = [
+    # Heat maps of `myqasr personalize` and plots of the benchmarks.
+    "matplotlib>=3.9,<4",
+]
+
 TEST = [
     *TORCHAO,
+    *PLOT,
     "pytest>=8,<10",
     # The models of the tests are too small for more than one core: two workers halve the time.
     "pytest-xdist>=3.6,<4",
@@ -67,8 +73,6 @@ DEV = [
     *TEST,
     "ruff>=0.12,<1",
     "mypy>=1.15,<3",
-    # Plots of the benchmarks.
-    "matplotlib>=3.9,<4",
 ]
 
 setup(
@@ -83,6 +87,6 @@ setup(
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
     package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*", "web/assets/*"]},
     install_requires=REQUIRES,
-    extras_require={"demo": DEMO, "torchao": TORCHAO, "test": TEST, "dev": DEV},
+    extras_require={"demo": DEMO, "plot": PLOT, "torchao": TORCHAO, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},
 )

@@ -116,6 +116,26 @@ def allocate(prepared: Prepared, calibration: Calibration, config: QuantizeConfi
     return program, predicted_bytes(prepared, program, step)
 
 
+def fit_in_torch(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> Program:
+    """Ranks, allocates by predicted bytes, calibrates and rounds; writes nothing, so that every width of 32 is there.
+
+    Args:
+        prepared: The canonical program, which is ranked.
+        calibration: What the clips told.
+        config: Resolved options.
+
+    Returns:
+        Graphs with schemes, quantized weights and activation qparams in their metadata.
+
+    Raises:
+        BudgetError: The budget is infeasible.
+    """
+    _rank(prepared, calibration, config)
+    program = prepared.program.clone()
+    _quantize(allocation_pass(prepared, calibration, config, 0), program, calibration, config)
+    return program
+
+
 def _rank(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> None:
     passes = (RankSensitivity(calibration.statistics, config.sensitivity), RoundFloats())
     dump = config.dump_ir

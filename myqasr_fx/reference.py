@@ -10,6 +10,7 @@ from torch import fx
 
 from passes import meta
 from passes.base import Fact, Program
+from passes.fold_constants import FoldConstants
 from passes.lower_fake_quant import LowerToFakeQuant
 from passes.manager import PassManager
 
@@ -41,6 +42,14 @@ def make_reference(rounded: Program, dump_ir: Path | None = None) -> Reference:
     if not any(roundings.values()):
         return Reference(lowered, None, roundings)
     return Reference(lowered, _lower(_with_float_activations(rounded)), roundings)
+
+
+def runnable_in_torch(rounded: Program) -> Program:
+    """A lowered copy of a program whose nodes carry quantized weights and activation qparams, dequantized once."""
+    program = rounded.clone()
+    passes = (LowerToFakeQuant(), FoldConstants())
+    PassManager(passes, frozenset({Fact.CANONICAL, Fact.ROUNDED}))(program)
+    return program
 
 
 def _roundings(module: fx.GraphModule) -> frozenset[tuple[float, int]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from passes.calibrate import Calibrate
     from passes.canonicalize import Canonicalize
     from passes.decompose_attention import DecomposeAttention
+    from passes.fold_constants import FoldConstants
     from passes.insert_gram_observers import InsertGramObservers, read_grams
     from passes.insert_observers import InsertObservers, read_statistics
     from passes.layers import Layer, Use, find_layers
@@ -37,6 +38,7 @@ _HOME = {
     "Canonicalize": "canonicalize",
     "DecomposeAttention": "decompose_attention",
     "Fact": "base",
+    "FoldConstants": "fold_constants",
     "Granularity": "scheme",
     "GraphPass": "base",
     "InsertGramObservers": "insert_gram_observers",
@@ -76,6 +78,7 @@ __all__ = [
     "Canonicalize",
     "DecomposeAttention",
     "Fact",
+    "FoldConstants",
     "Granularity",
     "GraphPass",
     "InsertGramObservers",

@@ -22,12 +22,13 @@ from myqasr_fx.cli.evaluate import evaluate
 from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
 from myqasr_fx.cli.models import models
+from myqasr_fx.cli.personalize import personalize
 from myqasr_fx.cli.quantize import quantize
 from myqasr_fx.cli.report import report
 from myqasr_fx.cli.transcribe import transcribe
 from myqasr_fx.errors import MyqasrError
 
-COMMANDS = (quantize, transcribe, evaluate, inspect, report, diagnose, lint, models, demo)
+COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagnose, lint, models, demo)
 
 
 def build() -> typer.Typer:

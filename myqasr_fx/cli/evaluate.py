@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Target = Annotated[
     str, Argument(metavar="BUNDLE_OR_MODEL", help="A bundle, or a model at full precision.", show_default=False)
 ]
-ManifestFile = Annotated[Path, Option("--manifest", help="JSONL with audio and text a line.", show_default=False)]
+ManifestFile = Annotated[
+    Path, Option("--manifest", help="JSONL with audio and text a line, or a corpus folder.", show_default=False)
+]
 Filters = Annotated[list[str] | None, Option("--filter", help="Lines to score, such as lang=en; may repeat.")]
 Limit = Annotated[int | None, Option("--limit", help="Score the first N lines only.")]
 Language = Annotated[str | None, Option("--language", help="Language of all recordings, instead of the lines' own.")]
@@ -38,10 +40,11 @@ def evaluate(
     debug: DebugFlag = False,
 ) -> Answer:
     """Measure word and character error rates, with intervals."""
+    from myqasr_fx.corpora import read_corpus
     from myqasr_fx.evaluate import evaluate as score
-    from myqasr_fx.evaluate import parse_filters, read_manifest
+    from myqasr_fx.evaluate import parse_filters
 
-    utterances = read_manifest(manifest, parse_filters(filters or ()), limit)
+    utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
     result = score(_open(target), utterances, language=language, progress=RichProgress())
     return Answer({"model": target, "manifest": str(manifest), **result.as_dict()}, _table(result))
 

@@ -24,7 +24,7 @@ class Interval:
     high: float
 
 
-def rate_interval(errors: Sequence[int], totals: Sequence[int], seed: int = 0) -> Interval:
+def rate_interval(errors: Sequence[float], totals: Sequence[float], seed: int = 0) -> Interval:
     """Interval of sum(errors) / sum(totals).
 
     Args:
@@ -37,7 +37,7 @@ def rate_interval(errors: Sequence[int], totals: Sequence[int], seed: int = 0) -
 
 
 def difference_interval(
-    errors: Sequence[int], other_errors: Sequence[int], totals: Sequence[int], seed: int = 0
+    errors: Sequence[int], other_errors: Sequence[float], totals: Sequence[float], seed: int = 0
 ) -> Interval:
     """Interval of the rate of ``errors`` minus that of ``other_errors`` on the same utterances.
 

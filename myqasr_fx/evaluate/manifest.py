@@ -64,19 +64,33 @@ def read_manifest(
     """
     path = Path(path).expanduser()
     lines = _read_lines(path)
-    filters = filters or {}
-    known = sorted({key for line in lines for key in line})
+    found = [Utterance(path.parent / line["audio"], line["text"], line.get("lang"), line) for line in lines]
+    return choose_utterances(path, found, filters or {}, limit)
+
+
+def choose_utterances(
+    source: Path, utterances: Sequence[Utterance], filters: Mapping[str, str], limit: int | None = None
+) -> tuple[Utterance, ...]:
+    """Those of ``utterances`` that match, in their order.
+
+    Args:
+        source: Where they come from, for messages.
+        utterances: At least one.
+        filters: Keys and the values, as text, that an utterance's fields must have.
+        limit: Most utterances, the first ones.
+
+    Raises:
+        EvaluationError: None matches, or a recording is missing.
+    """
+    known = sorted({key for utterance in utterances for key in utterance.fields})
     for key in filters:
         if key not in known:
-            raise EvaluationError(f"{path}: no line has {key!r}", hint=f"the keys are {', '.join(known)}")
-    chosen = [line for line in lines if all(_text(line.get(key)) == value for key, value in filters.items())]
+            raise EvaluationError(f"{source}: no line has {key!r}", hint=f"the keys are {', '.join(known)}")
+    chosen = [u for u in utterances if all(_text(u.fields.get(key)) == value for key, value in filters.items())]
     if limit is not None and limit < 1:
         raise EvaluationError(f"limit {limit}: expected at least 1")
-    utterances = tuple(
-        Utterance(path.parent / line["audio"], line["text"], line.get("lang"), line) for line in chosen[:limit]
-    )
-    _check(path, utterances, filters)
-    return utterances
+    _check(source, chosen[:limit], filters)
+    return tuple(chosen[:limit])
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:

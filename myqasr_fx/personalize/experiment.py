@@ -1,0 +1,162 @@
+"""Runs every cell: calibrates, quantizes in torch, transcribes the test recordings and writes down the errors.
+
+Nothing is exported, so that the paper's widths of 9 to 31 bits and activations below 8 bits can be tried too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from myqasr_fx.errors import EvaluationError
+from myqasr_fx.evaluate import evaluate
+from myqasr_fx.fit import fit_in_torch
+from myqasr_fx.measure import measure
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.personalize.condition import Condition
+from myqasr_fx.personalize.draw import NOISE, OTHERS, draw
+from myqasr_fx.personalize.features import FeatureCache
+from myqasr_fx.personalize.groups import Group, check_apart
+from myqasr_fx.personalize.ledger import Cell, Ledger, Row, full_cell, read_rows
+from myqasr_fx.personalize.schemes import append_scheme
+from myqasr_fx.prepare import Prepared, prepare
+from myqasr_fx.progress import Progress, Silent
+from myqasr_fx.reference import runnable_in_torch
+from myqasr_fx.runtime import Runtime
+from myqasr_fx.runtime.torch_runner import torch_runtime
+from passes.allocate_bits import read_scheme
+from passes.base import Program
+
+RAW = "utterances.csv"
+SCHEMES = "schemes.csv"
+IDENTITY = "experiment.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What to run.
+
+    Args:
+        groups: Targets.
+        conditions: Ways to quantize.
+        clips: Numbers of calibration clips to try; each is the same in every cell.
+        seeds: Number of draws of calibration clips.
+        control: Also calibrate on everybody else, for each target, and on noise.
+        cross: Test what is calibrated on one group on all others too.
+    """
+
+    groups: tuple[Group, ...]
+    conditions: tuple[Condition, ...]
+    clips: tuple[int, ...]
+    seeds: int = 1
+    control: bool = True
+    cross: bool = True
+
+    def runs(self) -> Iterator[tuple[Cell, ...]]:
+        """The cells that one quantized model fills, model by model."""
+        names = [group.name for group in self.groups]
+        for seed in range(self.seeds):
+            for clips in self.clips:
+                for condition in self.conditions:
+                    key = (condition.recipe, condition.budget, clips, seed)
+                    for name in names:
+                        yield tuple(Cell(*key, name, test) for test in (names if self.cross else [name]))
+                    if self.control:
+                        yield from ((Cell(*key, OTHERS, name),) for name in names)
+                        yield tuple(Cell(*key, NOISE, name) for name in names)
+
+    def identity(self, speech: SpeechModel) -> dict[str, object]:
+        """What may not change between two sittings."""
+        sides = [(g.name, [str(u.audio) for u in g.pool], [str(u.audio) for u in g.test]) for g in self.groups]
+        digest = hashlib.sha256(json.dumps(sides).encode()).hexdigest()
+        return {"model": speech.name, "fingerprint": speech.fingerprint, "recordings": digest}
+
+
+def run(experiment: Experiment, speech: SpeechModel, out: Path, progress: Progress | None = None) -> tuple[Row, ...]:
+    """Runs the cells that ``out`` does not hold yet.
+
+    Args:
+        experiment: What to run.
+        speech: The model.
+        out: Folder of the raw result, of the widths chosen and of cached statistics.
+        progress: Told about every quantized model.
+
+    Returns:
+        All rows, those of earlier sittings included.
+
+    Raises:
+        EvaluationError: Calibration and test overlap, or ``out`` belongs to another experiment.
+        MyqasrError: A model cannot be quantized so.
+    """
+    clock = progress or Silent()
+    check_apart(experiment.groups, clock)
+    _claim(out, experiment.identity(speech))
+    ledger = Ledger(out / RAW)
+    done = ledger.resume({group.name: len(group.test) for group in experiment.groups})
+    with clock.stage("capture graphs"):
+        prepared = prepare(speech)
+    bench = _Bench(experiment, prepared, out, ledger)
+    full = [cell for cell in (full_cell(group.name) for group in experiment.groups) if cell not in done]
+    if full:
+        bench.score(prepared.program, full, "full precision", clock)
+    for cells in experiment.runs():
+        if missing := [cell for cell in cells if cell not in done]:
+            bench.fill(missing, clock)
+    return read_rows(out / RAW)
+
+
+class _Bench:
+    """Quantizes and scores."""
+
+    def __init__(self, experiment: Experiment, prepared: Prepared, out: Path, ledger: Ledger) -> None:
+        self._experiment = experiment
+        self._prepared = prepared
+        self._out = out
+        self._ledger = ledger
+        self._features = FeatureCache(prepared.speech.features)
+
+    def fill(self, cells: list[Cell], clock: Progress) -> None:
+        """Quantizes once and scores every cell."""
+        cell, own = cells[0], replace(self._prepared, program=self._prepared.program.clone())
+        config = Condition(cell.recipe, cell.budget).config(cell.seed, self._out / "cache")
+        clips = draw(self._experiment.groups, cell.calibration, cell.test, cell.clips, cell.seed)
+        rounded = fit_in_torch(own, measure(own, clips, config, Silent()), config)
+        if cell.calibration != OTHERS:  # a model for each target under one name
+            append_scheme(self._out / SCHEMES, cell, read_scheme(rounded))
+        name = f"{cell.recipe} at {cell.budget}, seed {cell.seed}, {cell.clips} clips of {cell.calibration}"
+        self.score(runnable_in_torch(rounded), cells, name, clock)
+
+    def score(self, program: Program, cells: list[Cell], name: str, clock: Progress) -> None:
+        """Transcribes the test recordings of every cell."""
+        runtime = self._runtime(program)
+        tests = {group.name: group.test for group in self._experiment.groups}
+        with clock.stage(name, len(cells)) as advance:
+            for cell in cells:
+                scored = evaluate(runtime, tests[cell.test]).rows
+                self._ledger.append(Row(cell, row.audio, row.words.errors, row.words.total) for row in scored)
+                advance(1)
+
+    def _runtime(self, program: Program) -> Runtime:
+        runtime = torch_runtime(self._prepared.speech, program)
+        return replace(runtime, features=self._features)  # type: ignore[type-var]  # both runtimes are dataclasses
+
+
+def _claim(out: Path, identity: dict[str, object]) -> None:
+    """Notes whose results ``out`` holds.
+
+    Raises:
+        EvaluationError: Others' than these.
+    """
+    path = out / IDENTITY
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if changed := sorted(key for key in identity if found.get(key) != identity[key]):
+            raise EvaluationError(
+                f"{out}: holds an experiment with another {' and '.join(changed)}", hint="choose another --out"
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")

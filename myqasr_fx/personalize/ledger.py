@@ -1,0 +1,131 @@
+"""The raw result: one CSV row an utterance, appended cell by cell, so that an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from myqasr_fx.errors import EvaluationError, OutputError
+
+FULL = "full precision"
+"""In the place of a recipe."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One entry of a matrix.
+
+    Args:
+        recipe: As in :class:`~myqasr_fx.personalize.condition.Condition`, or ``FULL``.
+        budget: The same.
+        clips: Number of calibration clips.
+        seed: Of the draw of calibration clips.
+        calibration: Name of a group, or of a control in :mod:`myqasr_fx.personalize.draw`.
+        test: Name of the group that is scored.
+    """
+
+    recipe: str
+    budget: str
+    clips: int
+    seed: int
+    calibration: str
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One utterance in a cell.
+
+    Args:
+        cell: Where it belongs.
+        audio: As in the manifest.
+        errors: Words substituted, left out and added.
+        words: Words of the reference.
+    """
+
+    cell: Cell
+    audio: str
+    errors: int
+    words: int
+
+
+_HEAD = (*(f.name for f in fields(Cell)), "audio", "errors", "words")
+
+
+def full_cell(test: str) -> Cell:
+    """The cell of the model that is not quantized."""
+    return Cell(FULL, "", 0, 0, "", test)
+
+
+def read_rows(path: Path) -> tuple[Row, ...]:
+    """Rows of a ledger, without a last line that was cut off; none when there is no file.
+
+    Raises:
+        EvaluationError: It is no ledger.
+    """
+    if not path.is_file():
+        return ()
+    with path.open(newline="", encoding="utf-8") as file:
+        text = file.read()
+    lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
+    if lines and tuple(lines[0]) != _HEAD:
+        raise EvaluationError(f"{path}: its columns are {', '.join(lines[0])}, expected {', '.join(_HEAD)}")
+    try:
+        return tuple(_row(line) for line in lines[1:])
+    except ValueError as error:
+        raise EvaluationError(f"{path}: a damaged line: {error}") from error
+
+
+def _row(line: Sequence[str]) -> Row:
+    recipe, budget, clips, seed, calibration, test, audio, errors, words = line
+    return Row(Cell(recipe, budget, int(clips), int(seed), calibration, test), audio, int(errors), int(words))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A file of rows.
+
+    Args:
+        path: The file.
+    """
+
+    path: Path
+
+    def resume(self, sizes: Mapping[str, int]) -> frozenset[Cell]:
+        """The cells that are complete; rows of others are dropped from the file.
+
+        Args:
+            sizes: Group to the number of its test utterances.
+
+        Raises:
+            OutputError: The file cannot be written.
+            EvaluationError: It is no ledger.
+        """
+        rows = read_rows(self.path)
+        counts = Counter(row.cell for row in rows)
+        done = frozenset(cell for cell, count in counts.items() if count == sizes.get(cell.test))
+        self._write("w", [list(_HEAD), *(_line(row) for row in rows if row.cell in done)])
+        return done
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Adds the rows of one cell.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        self._write("a", [_line(row) for row in rows])
+
+    def _write(self, mode: str, lines: Iterable[Sequence[object]]) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open(mode, newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows(lines)
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror}", hint="choose another --out") from error
+
+
+def _line(row: Row) -> list[object]:
+    return [*astuple(row.cell), row.audio, row.errors, row.words]

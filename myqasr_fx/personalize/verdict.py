@@ -1,0 +1,115 @@
+"""The question that a user has: does calibrating on me help me, by how much, with what certainty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from myqasr_fx.evaluate.bootstrap import Interval, difference_interval
+from myqasr_fx.evaluate.sign_test import sign_test
+from myqasr_fx.personalize.draw import NOISE, OTHERS
+from myqasr_fx.personalize.ledger import FULL, Row
+from myqasr_fx.personalize.matrix import Method, Metric, losses, method_of
+
+CERTAINTY = 0.05
+"""Largest probability of the sign test under which a gain counts as shown; chosen before any run."""
+
+FOREIGN = "another group"
+"""In the place of a control: the mean over what was calibrated on every other group."""
+
+Loss = dict[tuple[str, str, int], tuple[float, int]]
+"""Test group, recording and seed to errors and what they are counted against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Matched calibration against a control on the same utterances.
+
+    Args:
+        methods: Ways to quantize that were pooled.
+        control: What matched calibration is compared with.
+        matched: Rate of errors, calibrated on the group that is tested.
+        other: The same, calibrated on the control.
+        interval: 95 % interval of ``matched - other``, from a paired bootstrap over utterances; the seeds and methods
+            of an utterance are resampled together.
+        better: Cells (way to quantize x test group, seeds pooled) in which matched has fewer errors.
+        worse: Cells in which it has more.
+        ties: Cells in which it has as many.
+    """
+
+    methods: tuple[Method, ...]
+    control: str
+    matched: float
+    other: float
+    interval: Interval
+    better: int
+    worse: int
+    ties: int
+
+    @property
+    def difference(self) -> float:
+        """Negative when calibrating on the tested group helps."""
+        return self.matched - self.other
+
+    @property
+    def p_value(self) -> float:
+        """Of the one-sided sign test over cells."""
+        return sign_test(self.better, self.worse)
+
+    @property
+    def answer(self) -> str:
+        """``helps`` and ``harms`` need the interval on one side of zero; ``helps`` the sign test too."""
+        if self.interval.high < 0 and self.p_value < CERTAINTY:
+            return "helps"
+        return "harms" if self.interval.low > 0 else "not shown"
+
+
+def judge(rows: Sequence[Row], chosen: Sequence[Method], control: str, metric: Metric) -> Verdict | None:
+    """Compares over ``chosen`` ways to quantize together; None where the control was not run.
+
+    Args:
+        rows: Raw result.
+        chosen: At least one.
+        control: ``OTHERS``, ``NOISE`` or ``FOREIGN``.
+        metric: What counts as an error.
+    """
+    pooled: dict[tuple[str, str], list[float]] = {}
+    signs = [0, 0, 0]
+    for method in chosen:
+        mine, theirs = _losses(rows, method, control, metric)
+        paired = sorted(set(mine) & set(theirs))
+        for test in dict.fromkeys(key[0] for key in paired):
+            keys = [key for key in paired if key[0] == test]
+            gain = sum(theirs[key][0] - mine[key][0] for key in keys)
+            signs[0 if gain > 1e-9 else 1 if gain < -1e-9 else 2] += 1
+        for key in paired:
+            sums = pooled.setdefault(key[:2], [0.0, 0.0, 0.0])
+            for index, value in enumerate((mine[key][0], theirs[key][0], mine[key][1])):
+                sums[index] += value
+    if not pooled:
+        return None
+    matched, other, total = (list(column) for column in zip(*pooled.values(), strict=True))
+    interval = difference_interval(matched, other, total)
+    words = max(sum(total), 1)
+    return Verdict(tuple(chosen), control, sum(matched) / words, sum(other) / words, interval, *signs)
+
+
+def _losses(rows: Sequence[Row], method: Method, control: str, metric: Metric) -> tuple[Loss, Loss]:
+    """Losses of matched calibration and of the control."""
+    mine: Loss = {}
+    others: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
+    for row in rows:
+        if row.cell.recipe == FULL or method_of(row) != method:
+            continue
+        key = (row.cell.test, row.audio, row.cell.seed)
+        calibration = row.cell.calibration
+        kind = calibration if calibration in (OTHERS, NOISE) else FOREIGN
+        if calibration == row.cell.test:
+            mine[key] = losses(row, metric)
+        elif kind == control:
+            others.setdefault(key, []).append(losses(row, metric))
+    return mine, _means(others)
+
+
+def _means(found: Mapping[tuple[str, str, int], Sequence[tuple[int, int]]]) -> Loss:
+    return {key: (sum(errors for errors, _ in pairs) / len(pairs), pairs[0][1]) for key, pairs in found.items()}

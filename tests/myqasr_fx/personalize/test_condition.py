@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from myqasr_fx.errors import OptionError
+from myqasr_fx.personalize.condition import Condition, conditions
+
+
+def test_recipe_changes_and_budget() -> None:
+    config = Condition("paper-cosine:order=shuffled,symmetric=true", "avg=3").config(seed=2)
+    assert (config.recipe, config.calibration, config.order, config.symmetric) == (
+        "paper-cosine",
+        "cosine",
+        "shuffled",
+        True,
+    )
+    assert (config.budget.avg_bits, config.budget.kind, config.seed, config.holdout) == (3, "paper", 2, 0)
+    assert Condition("default", "24MB").config(0).budget.bytes == 24_000_000
+    assert Condition("paper", "bits=6").config(0).allocation == "uniform"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "budget"),
+    [("papr", "avg=3"), ("paper:order", "avg=3"), ("paper:colour=3", "avg=3"), ("paper", "mean=3"), ("paper", "3")],
+)
+def test_what_cannot_be_read_is_refused(recipe: str, budget: str) -> None:
+    if budget == "3":  # three bytes: a size, refused only by a model
+        assert Condition(recipe, budget).config(0).budget.bytes == 3
+        return
+    with pytest.raises(OptionError):
+        Condition(recipe, budget)
+
+
+def test_every_recipe_at_every_budget() -> None:
+    found = conditions(["paper", "paper:order=shuffled"], ["avg=3", "avg=4"], 6)
+    assert [c.recipe for c in found] == ["paper:activation_bits=6"] * 2 + ["paper:order=shuffled,activation_bits=6"] * 2
+    assert {c.config(0).activation_bits for c in found} == {6}
+    with pytest.raises(OptionError, match="keeps activations in float"):
+        conditions(["default"], ["avg=3"], 6)

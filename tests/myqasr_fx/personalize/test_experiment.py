@@ -1,0 +1,68 @@
+"""The whole experiment on a tiny model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx.corpora import read_corpus
+from myqasr_fx.errors import EvaluationError
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.personalize import experiment as module
+from myqasr_fx.personalize.condition import Condition
+from myqasr_fx.personalize.draw import NOISE, OTHERS
+from myqasr_fx.personalize.experiment import RAW, SCHEMES, Experiment, run
+from myqasr_fx.personalize.groups import Split, make_groups
+from myqasr_fx.personalize.ledger import FULL, read_rows
+from myqasr_fx.personalize.result import Result, write_result
+from myqasr_fx.personalize.schemes import read_schemes
+
+SPLIT = Split("speaker", 2, calibrate={"split": "calib"}, test={"split": "test"}, only=("ann", "bob"))
+
+
+@pytest.fixture
+def experiment(manifest: Path) -> Experiment:
+    groups = make_groups(manifest, read_corpus(manifest), SPLIT)
+    return Experiment(groups, (Condition("paper", "avg=12"),), (2,))
+
+
+def test_every_cell_is_filled_and_resumed(
+    experiment: Experiment, make_speech_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speech: SpeechModel = make_speech_model("smallest")
+    rows = run(experiment, speech, tmp_path)
+    cells = [(row.cell.calibration or row.cell.recipe, row.cell.test) for row in rows]
+    expected = [(c, t) for c in (FULL, "ann", "bob", NOISE) for t in ("ann", "bob")]
+    expected += [(OTHERS, "ann"), (OTHERS, "bob")]
+    assert sorted(cells) == sorted(expected * 2)
+    assert {(row.audio, row.words) for row in rows if row.cell.test == "bob"} == {("bob3.wav", 2), ("bob4.wav", 2)}
+    widths = read_schemes(tmp_path / SCHEMES)
+    assert {key[-1] for key in widths} == {"ann", "bob", NOISE}
+    assert max(widths["paper", "avg=12", 2, 0, "ann"].values()) in (12, 13)  # no file could hold them
+
+    lines = (tmp_path / RAW).read_text().splitlines(keepends=True)
+    (tmp_path / RAW).write_text("".join(lines[:-1]))  # half of the last cell
+    quantized: list[str] = []
+    fit = module.fit_in_torch
+    monkeypatch.setattr(module, "fit_in_torch", lambda *args: quantized.append("") or fit(*args))
+    assert run(experiment, speech, tmp_path) == rows
+    assert len(quantized) == 1
+
+    written = write_result(Result.of(rows, "wer"), tmp_path, plots=True)
+    assert [path.name for path in written] == ["matrices.csv", "result.json", "matrix_paper-avg-12-2-clips.png"]
+    assert written[0].read_text().count("\n") == 1 + len(expected)
+    result = json.loads(written[1].read_text())
+    assert {verdict["control"] for verdict in result["verdicts"]} == {OTHERS, NOISE, "another group"}
+    assert written[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_experiment_is_not_mixed_in(experiment: Experiment, make_speech_model, tmp_path: Path) -> None:
+    few = replace(experiment, conditions=(), control=False)
+    run(few, make_speech_model("smallest"), tmp_path)
+    assert len(read_rows(tmp_path / RAW)) == 4
+    other = replace(few, groups=(few.groups[1], few.groups[0]))
+    with pytest.raises(EvaluationError, match="holds an experiment with another recordings"):
+        run(other, make_speech_model("smallest"), tmp_path)
