@@ -41,7 +41,13 @@ class GgmlType:
 
 TYPES = {
     kind.name.lower(): kind
-    for kind in (GgmlType("F16", 1, 1), GgmlType("Q4_0", 2, 2), GgmlType("Q5_0", 6, 8), GgmlType("Q8_0", 8, 7))
+    for kind in (
+        GgmlType("F16", 1, 1),
+        GgmlType("Q4_0", 2, 2),
+        GgmlType("Q5_0", 6, 8),
+        GgmlType("Q5_1", 7, 9),
+        GgmlType("Q8_0", 8, 7),
+    )
 }
 
 _PARTS = {

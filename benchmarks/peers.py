@@ -52,6 +52,7 @@ class Peer:
 PEERS = (
     Peer("faster-whisper int8", ctranslate2_int8, "faster-whisper"),
     Peer("whisper.cpp q8_0", ggml("q8_0"), "whisper.cpp"),
+    Peer("whisper.cpp q5_1", ggml("q5_1"), "whisper.cpp"),
     Peer("whisper.cpp q5_0", ggml("q5_0"), "whisper.cpp"),
     Peer("whisper.cpp q4_0", ggml("q4_0"), "whisper.cpp"),
     Peer("onnxruntime dynamic int8", ort_dynamic),
