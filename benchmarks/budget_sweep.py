@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from splits import spread
+
 from myqasr_fx.evaluate import Evaluation, Utterance, evaluate, paired_wer_difference, parse_filters, read_manifest
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
@@ -42,7 +44,7 @@ def main() -> None:
     options = _options()
     calibration = read_manifest(options.data, parse_filters(options.calibrate), None)
     test = read_manifest(options.data, parse_filters(options.test), options.limit)
-    clips = _spread(calibration, options.clips)
+    clips = spread(calibration, options.clips)
     chosen = {clip.audio for clip in clips}
     test = [utterance for utterance in test if utterance.audio not in chosen]
     _check_disjoint(clips, test)
@@ -74,11 +76,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--name")
     return parser.parse_args()
-
-
-def _spread(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
-    """``count`` of the utterances, evenly spread, so that every speaker gives some."""
-    return [utterances[i * len(utterances) // count] for i in range(min(count, len(utterances)))]
 
 
 def _check_disjoint(clips: Sequence[Utterance], test: Sequence[Utterance]) -> None:
