@@ -15,6 +15,7 @@ from myqasr_fx.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
 from passes.affine import step, zero_point_bits
 from passes.packing import PackedField, fields, unpack
+from passes.scale_grid import scale_grid
 from passes.scheme import MAX_PACKED_BITS
 
 Array = npt.NDArray[np.float32]
@@ -55,7 +56,7 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
 def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
     """``(codes * step - zero point) * scale`` over groups along K."""
     bits, rows = block.bits, block.stop - block.start
-    scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
+    scale = _scale(parts["scale"])
     if "codes" in parts:
         codes = parts["codes"].astype(np.float32).reshape(cols, rows)
         zero = parts.get("zero_point", np.zeros(scale.shape))  # signed codes count from the middle
@@ -67,6 +68,11 @@ def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
     zero = zero.astype(np.float32).reshape(scale.shape)
     groups = (codes.reshape(len(scale), -1, rows) - zero[:, None, :]) * scale[:, None, :]
     return np.ascontiguousarray(groups.reshape(cols, rows).T, dtype=np.float32)
+
+
+def _scale(stored: npt.NDArray[np.generic]) -> Array:
+    """(G, n) scales, 1 for an axis that shares them; bytes are indices into the grid."""
+    return stored.astype(np.float32) if stored.dtype != np.uint8 else scale_grid().numpy()[stored].astype(np.float32)
 
 
 def _unpacked(parts: _Parts, name: str, bits: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -137,7 +137,6 @@ def test_unknown_option_and_recipe() -> None:
         ("[[layers]]\nbits = 4", "number 1 needs match"),
         ("[[layers]]\nmatch = '*'\nbit = 4", "unknown key 'bit'"),
         ("[[layers]]\nmatch = '*'\nbits = 12", "bits 12: expected 1 to 8"),
-        ("[options]\nrecipe = 'best'", "not available yet"),
         ("[options]\nseed = 'x'", "seed 'x'"),
     ],
 )
