@@ -70,7 +70,7 @@ class Experiment:
 
     def identity(self, speech: SpeechModel) -> dict[str, object]:
         """What may not change between two sittings."""
-        sides = [(g.name, [str(u.audio) for u in g.pool], [str(u.audio) for u in g.test]) for g in self.groups]
+        sides = [(g.name, *([str(u.fields.get("audio")) for u in s] for s in (g.pool, g.test))) for g in self.groups]
         digest = hashlib.sha256(json.dumps(sides).encode()).hexdigest()
         return {"model": speech.name, "fingerprint": speech.fingerprint, "recordings": digest}
 
