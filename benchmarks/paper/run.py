@@ -45,7 +45,8 @@ def main() -> None:
     split = Split(plan.by, max(plan.clips), plan.seeds, sides[0], sides[1], plan.test_clips, plan.groups)
     groups = make_groups(options.data, read_corpus(options.data), split)
     ways = conditions(plan.recipes, plan.budgets, None)
-    experiment = Experiment(groups, ways, plan.clips, options.seeds or plan.seeds, plan.matrix, plan.matrix)
+    seeds = options.seeds or plan.seeds
+    experiment = Experiment(groups, ways, plan.clips, seeds, plan.matrix, plan.matrix, plan.diacritics)
     out = RESULTS / (f"{options.name}-quick" if options.quick else options.name)
     rows = run(experiment, load_model(options.model or plan.model), out, RichProgress())
     result = Result.of(rows, "wer")
