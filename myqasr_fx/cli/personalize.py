@@ -40,6 +40,7 @@ ActivationBits = Annotated[
 ]
 MetricName = Annotated[str, Option("--metric", help="wer, or accuracy: utterances without an error.")]
 Cross = Annotated[bool, Option("--cross/--own-only", help="Test every calibration on every group, or on its own.")]
+Diacritics = Annotated[bool, Option("--diacritics/--no-diacritics", help="Whether accents count.")]
 Plot = Annotated[bool, Option("--plot/--no-plot", help="Draw heat maps; needs the extra `plot`.")]
 
 
@@ -61,6 +62,7 @@ def personalize(
     activation_bits: ActivationBits = None,
     metric: MetricName = "wer",
     cross: Cross = True,
+    diacritics: Diacritics = True,
     plot: Plot = True,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
@@ -82,7 +84,7 @@ def personalize(
     only = tuple(filter(None, (groups or "").split(",")))
     sides = parse_filters(calibrate or ()), parse_filters(test or ())
     split = Split(by, max(numbers), seeds, sides[0], sides[1], test_clips, only)
-    experiment = Experiment(_groups(data, split), ways, numbers, seeds, control, cross)
+    experiment = Experiment(_groups(data, split), ways, numbers, seeds, control, cross, diacritics)
     rows = run(experiment, load_model(model), out, RichProgress())
     result = Result.of(rows, score)
     written = write_result(result, out, plot)

@@ -2,9 +2,23 @@
 
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.divergence import Divergence, measure_divergence
-from myqasr_fx.evaluate.evaluator import Evaluation, ScoredUtterance, evaluate, paired_wer_difference
+from myqasr_fx.evaluate.evaluator import (
+    Evaluation,
+    ScoredUtterance,
+    default_normalizer,
+    evaluate,
+    paired_wer_difference,
+)
 from myqasr_fx.evaluate.manifest import Utterance, parse_filters, read_manifest
-from myqasr_fx.evaluate.wer import ErrorCount, Normalizer, character_errors, normalize, normalize_plain, word_errors
+from myqasr_fx.evaluate.wer import (
+    ErrorCount,
+    Normalizer,
+    character_errors,
+    normalize,
+    normalize_plain,
+    without_diacritics,
+    word_errors,
+)
 
 __all__ = [
     "Divergence",
@@ -15,6 +29,7 @@ __all__ = [
     "ScoredUtterance",
     "Utterance",
     "character_errors",
+    "default_normalizer",
     "difference_interval",
     "evaluate",
     "measure_divergence",
@@ -24,5 +39,6 @@ __all__ = [
     "parse_filters",
     "rate_interval",
     "read_manifest",
+    "without_diacritics",
     "word_errors",
 ]

@@ -113,7 +113,7 @@ def evaluate(
     """
     if not utterances:
         raise EvaluationError("no utterance to score")
-    normalizer = normalizer or (normalize if isinstance(runtime, WhisperRuntime) else normalize_plain)
+    normalizer = normalizer or default_normalizer(runtime)
     scored: dict[int, ScoredUtterance] = {}
     seconds = 0.0
     with (progress or Silent()).stage("evaluate", len(utterances)) as advance:
@@ -126,6 +126,11 @@ def evaluate(
                 scored[index] = _score(utterances[index], transcript, normalizer)
             advance(len(batch))
     return _summarize([scored[index] for index in range(len(utterances))], seconds, runtime.model_bytes)
+
+
+def default_normalizer(runtime: Runtime) -> Normalizer:
+    """Whisper's normalization for Whisper, else the plain one."""
+    return normalize if isinstance(runtime, WhisperRuntime) else normalize_plain
 
 
 def paired_wer_difference(evaluation: Evaluation, other: Evaluation) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -55,6 +56,16 @@ def normalize_plain(text: str, language: str | None = None) -> str:
     """
     normalized: str = _basic(language)(text)
     return normalized.strip()
+
+
+def without_diacritics(normalizer: Normalizer) -> Normalizer:
+    """``normalizer`` followed by the loss of all accents, for references that were written without them."""
+
+    def fold(text: str, language: str | None) -> str:
+        letters = unicodedata.normalize("NFKD", normalizer(text, language))
+        return "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
+
+    return fold
 
 
 def word_errors(reference: str, hypothesis: str) -> ErrorCount:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from myqasr_fx.errors import EvaluationError
-from myqasr_fx.evaluate import evaluate
+from myqasr_fx.evaluate import default_normalizer, evaluate, without_diacritics
 from myqasr_fx.fit import fit_in_torch
 from myqasr_fx.measure import measure
 from myqasr_fx.models.speech_model import SpeechModel
@@ -46,6 +46,7 @@ class Experiment:
         seeds: Number of draws of calibration clips.
         control: Also calibrate on everybody else, for each target, and on noise.
         cross: Test what is calibrated on one group on all others too.
+        diacritics: Let accents count; some corpora write their texts without.
     """
 
     groups: tuple[Group, ...]
@@ -54,6 +55,7 @@ class Experiment:
     seeds: int = 1
     control: bool = True
     cross: bool = True
+    diacritics: bool = True
 
     def runs(self) -> Iterator[tuple[Cell, ...]]:
         """The cells that one quantized model fills, model by model."""
@@ -70,9 +72,14 @@ class Experiment:
 
     def identity(self, speech: SpeechModel) -> dict[str, object]:
         """What may not change between two sittings."""
-        sides = [(g.name, [str(u.audio) for u in g.pool], [str(u.audio) for u in g.test]) for g in self.groups]
+        sides = [(g.name, *([str(u.fields.get("audio")) for u in s] for s in (g.pool, g.test))) for g in self.groups]
         digest = hashlib.sha256(json.dumps(sides).encode()).hexdigest()
-        return {"model": speech.name, "fingerprint": speech.fingerprint, "recordings": digest}
+        return {
+            "model": speech.name,
+            "fingerprint": speech.fingerprint,
+            "recordings": digest,
+            "diacritics": self.diacritics,
+        }
 
 
 def run(experiment: Experiment, speech: SpeechModel, out: Path, progress: Progress | None = None) -> tuple[Row, ...]:
@@ -133,9 +140,12 @@ class _Bench:
         """Transcribes the test recordings of every cell."""
         runtime = self._runtime(program)
         tests = {group.name: group.test for group in self._experiment.groups}
+        normalizer = default_normalizer(runtime)
+        if not self._experiment.diacritics:
+            normalizer = without_diacritics(normalizer)
         with clock.stage(name, len(cells)) as advance:
             for cell in cells:
-                scored = evaluate(runtime, tests[cell.test]).rows
+                scored = evaluate(runtime, tests[cell.test], normalizer=normalizer).rows
                 self._ledger.append(Row(cell, row.audio, row.words.errors, row.words.total) for row in scored)
                 advance(1)
 

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from myqasr_fx.evaluate import ErrorCount, character_errors, normalize, normalize_plain, word_errors
+from myqasr_fx.evaluate import (
+    ErrorCount,
+    character_errors,
+    normalize,
+    normalize_plain,
+    without_diacritics,
+    word_errors,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +49,7 @@ def test_counts_add_up_before_they_divide():
     assert (ErrorCount(1, 2) + ErrorCount(0, 8)).rate == 0.1
     assert ErrorCount(0, 0).rate == 0
     assert ErrorCount(1, 0).rate == float("inf")
+
+
+def test_accents_can_be_left_out():
+    assert without_diacritics(normalize)("¿Dónde está? Ça va, garçon.", "es") == "donde esta ca va garcon"

@@ -1,0 +1,101 @@
+"""The paper's experiments, each as one value: what is compared, on whom, how often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+PAPER = ("paper", "paper-cosine", "paper-hessian")
+INT8 = "default:activations=int8,granularity=channel"
+LANGUAGES = ("kerstin_de", *(f"asterisk_core_{code}" for code in ("en", "es", "fr", "it", "ru")), "nathalie_nl")
+
+
+@dataclass(frozen=True, slots=True)
+class PaperExperiment:
+    """One experiment.
+
+    Args:
+        model: Name or folder; ``--model`` overrides it.
+        by: Field whose values are the groups.
+        recipes: As ``myqasr personalize --recipe``.
+        budgets: As ``myqasr personalize --budgets``.
+        clips: Numbers of calibration clips.
+        seeds: Draws of calibration clips.
+        calibrate: Fields of the recordings that may calibrate.
+        test: Fields of the recordings that may test.
+        groups: Which groups; all when empty.
+        test_clips: Most test recordings of a group.
+        matrix: Controls and every calibration on every test; else each calibration on its own test alone.
+        diacritics: Let accents count; the Spanish and French texts lack some.
+        kind: Which tables and plot show it.
+    """
+
+    model: str
+    by: str
+    recipes: tuple[str, ...]
+    budgets: tuple[str, ...]
+    clips: tuple[int, ...]
+    seeds: int = 3
+    calibrate: Mapping[str, str] = field(default_factory=dict)
+    test: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    test_clips: int | None = None
+    matrix: bool = True
+    diacritics: bool = True
+    kind: Literal["matrix", "curve", "clips"] = "matrix"
+
+
+_GENDER = PaperExperiment(
+    "whisper-tiny.en",
+    "gender",
+    (*PAPER, "paper:allocation=uniform", "paper:order=shuffled", "paper:order=descending"),
+    ("avg=8", "avg=7", "avg=6", "avg=5.5", "avg=5", "avg=4.5"),
+    (32,),
+    calibrate={"dataset": "librispeech_train_clean_100"},
+    test={"dataset": "librispeech_test_other"},
+    kind="curve",
+)
+_DIGITS = PaperExperiment(
+    "w2v2-digits",
+    "speaker",
+    ("paper", "paper-cosine", INT8),
+    ("avg=3",),
+    (8,),
+    calibrate={"split": "calib"},
+    test={"split": "test"},
+)
+
+EXPERIMENTS: Mapping[str, PaperExperiment] = {
+    "gender": _GENDER,
+    "gender-base": replace(_GENDER, model="whisper-base", budgets=("avg=7", "avg=6", "avg=5")),
+    "language": PaperExperiment(
+        "whisper-base",
+        "dataset",
+        (INT8, "paper-cosine"),
+        ("avg=5",),
+        (24,),
+        seeds=1,
+        groups=(*LANGUAGES, "arctic_kathleen"),
+        diacritics=False,
+    ),
+    "speaker": _DIGITS,
+    "speaker-whisper": PaperExperiment("whisper-tiny.en", "speaker", (INT8, "paper-cosine"), ("avg=5",), (8,)),
+    "clips": replace(_DIGITS, recipes=("paper-cosine", INT8), clips=(1, 2, 4, 8, 16), matrix=False, kind="clips"),
+}
+
+_FEW = {"seeds": 1, "test_clips": 6}
+QUICK: Mapping[str, Mapping[str, object]] = {
+    "gender": {**_FEW, "recipes": ("paper", "paper-cosine"), "budgets": ("avg=6", "avg=5"), "clips": (4,)},
+    "gender-base": {**_FEW, "recipes": ("paper", "paper-cosine"), "budgets": ("avg=6",), "clips": (2,)},
+    "language": {**_FEW, "clips": (4,), "groups": LANGUAGES[:3], "test_clips": 4},
+    "speaker": {"seeds": 1, "test_clips": 10},
+    "speaker-whisper": {**_FEW, "recipes": (INT8,), "clips": (4,)},
+    "clips": {"test_clips": 10, "clips": (1, 4, 16)},
+}
+"""What ``--quick`` changes."""
+
+
+def chosen(name: str, quick: bool) -> PaperExperiment:
+    """The experiment, or its short form."""
+    return replace(EXPERIMENTS[name], **QUICK[name]) if quick else EXPERIMENTS[name]  # type: ignore[arg-type]

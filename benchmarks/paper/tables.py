@@ -1,0 +1,169 @@
+r"""Makes the tables of ``README.md`` and the plots beside the raw rows, without any model.
+
+    python benchmarks/paper/tables.py            # writes
+    python benchmarks/paper/tables.py --check    # exit code 1 when the README is not what the raw rows say
+
+A block of the README between ``<!-- tables NAME -->`` and ``<!-- end -->`` belongs to ``results/NAME/utterances.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import EXPERIMENTS
+
+from myqasr_fx.personalize.draw import OTHERS
+from myqasr_fx.personalize.ledger import FULL, Row, read_rows
+from myqasr_fx.personalize.matrix import Matrix, Method, method_of, methods, score
+from myqasr_fx.personalize.result import Result, method_name
+from myqasr_fx.personalize.schemes import read_schemes, spread
+from myqasr_fx.personalize.verdict import Verdict, judge
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+BLOCK = re.compile(r"(<!-- tables (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+POOLED = "pooled"
+"""Name of the block over all experiments with controls."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    old = README.read_text(encoding="utf-8")
+    new = BLOCK.sub(lambda match: f"{match[1]}{block(match[2])}{match[3]}", old)
+    if options.check:
+        sys.exit(f"{README}: not what the raw rows say; run {Path(__file__).name}" if new != old else 0)
+    README.write_text(new, encoding="utf-8")
+    for name in (found for _, found, _ in BLOCK.findall(new)):
+        if name != POOLED and kind_of(name) != "matrix":
+            plot(name, rows_of(name))
+
+
+def kind_of(name: str) -> str:
+    """Of the experiment behind a result."""
+    return EXPERIMENTS[name.removesuffix("-quick")].kind
+
+
+def rows_of(name: str) -> tuple[Row, ...]:
+    """The committed raw rows."""
+    return read_rows(HERE / "results" / name / "utterances.csv")
+
+
+def block(name: str) -> str:
+    """The tables of one result as Markdown."""
+    if name == POOLED:
+        return pooled_table(sorted(path.parent.name for path in HERE.glob("results/*/utterances.csv")))
+    rows = rows_of(name)
+    if kind_of(name) == "clips":
+        return clips_table(name, rows)
+    result = Result.of(rows, "wer")
+    matrices = "\n".join(matrix_table(matrix) for matrix in result.matrices)
+    return f"{matrices}\n{verdict_table(result.verdicts)}"
+
+
+def matrix_table(matrix: Matrix) -> str:
+    """WER in percent: rows are what was calibrated on, columns what was tested on."""
+    lines = [f"\n{method_name(matrix.method)}, WER in %:\n", markdown(["calibrated on", *matrix.tests])]
+    for row in matrix.calibrations:
+        found = [matrix.scores.get((row, column)) for column in matrix.tests]
+        lines.append(line([row, *("" if s is None else f"{100 * s.value:.1f}" for s in found)]))
+    return "\n".join(lines) + "\n"
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """What calibrating on the tested group changed."""
+    heads = ["quantized", "against", "matched, %", "control, %", "difference, points [95 %]", "cells", "p", "answer"]
+    lines = [markdown(heads), *(line(verdict_cells(verdict)) for verdict in verdicts)]
+    return "\n".join(lines) + "\n"
+
+
+def verdict_cells(verdict: Verdict) -> list[str]:
+    """One row of a table of verdicts."""
+    ways = verdict.methods
+    low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
+    return [
+        method_name(ways[0]) if len(ways) == 1 else "all of these",
+        verdict.control,
+        f"{100 * verdict.matched:.2f}",
+        f"{100 * verdict.other:.2f}",
+        f"{100 * verdict.difference:+.2f} [{low:+.2f}, {high:+.2f}]",
+        f"{verdict.better} better, {verdict.worse} worse, {verdict.ties} equal",
+        f"{verdict.p_value:.3g}",
+        verdict.answer,
+    ]
+
+
+def pooled_table(names: Sequence[str]) -> str:
+    """Matched against everybody else over every experiment that ran the control."""
+    rows: list[Row] = []
+    ways: list[Method] = []
+    for name in names:
+        for row in rows_of(name):
+            if row.cell.recipe != FULL:  # the same recipe in two experiments is two ways
+                cell = type(row.cell)(f"{name}: {row.cell.recipe}", *_rest(row))
+                rows.append(Row(cell, row.audio, row.errors, row.words))
+    ways = [way for way in methods(rows) if any(method_of(r) == way and r.cell.calibration == OTHERS for r in rows)]
+    verdict = judge(rows, ways, OTHERS, "wer") if ways else None
+    return "" if verdict is None else verdict_table([verdict])
+
+
+def _rest(row: Row) -> tuple[str, int, int, str, str]:
+    cell = row.cell
+    return cell.budget, cell.clips, cell.seed, cell.calibration, cell.test
+
+
+def clips_table(name: str, rows: Sequence[Row]) -> str:
+    """WER, and how far two draws of the same size disagree about the widths."""
+    widths = read_schemes(HERE / "results" / name / "schemes.csv")
+    lines = [markdown(["quantized", "clips", "WER, % [95 %]", "widths of two draws differ by, bits a layer"])]
+    for recipe, budget, clips in methods(rows):
+        found = score([row for row in rows if method_of(row) == (recipe, budget, clips)], "wer")
+        low, high = 100 * found.interval.low, 100 * found.interval.high
+        apart = [
+            spread([scheme for key, scheme in widths.items() if key[:3] == (recipe, budget, clips) and key[4] == who])
+            for who in sorted({key[4] for key in widths})
+        ]
+        cells = [f"{recipe}, {budget}", str(clips), f"{100 * found.value:.2f} [{low:.2f}, {high:.2f}]"]
+        lines.append(line([*cells, f"{sum(apart) / len(apart):.3f}"]))
+    return "\n".join(lines) + "\n"
+
+
+def plot(name: str, rows: Sequence[Row]) -> None:
+    """WER of matched calibration against the budget, or against the number of clips."""
+    from matplotlib.figure import Figure
+
+    by_clips = kind_of(name) == "clips"
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for recipe, budget, clips in methods(rows):
+        own = [r for r in rows if method_of(r) == (recipe, budget, clips) and r.cell.calibration == r.cell.test]
+        place = float(clips) if by_clips else float(budget.partition("=")[2])
+        curves.setdefault(recipe, []).append((place, 100 * score(own, "wer").value))
+    for recipe, points in curves.items():
+        axes.plot(*zip(*sorted(points), strict=True), marker="o", label=recipe)
+    full = 100 * score([row for row in rows if row.cell.recipe == FULL], "wer").value
+    axes.axhline(full, color="gray", linestyle="--", label=FULL)
+    axes.set(xlabel="calibration clips" if by_clips else "average bits of a weight", ylabel="word error rate, %")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(HERE / "results" / name / "curve.png", dpi=120)
+
+
+def markdown(heads: Sequence[str]) -> str:
+    """Head of a table."""
+    return f"{line(heads)}\n{line(['---'] * len(heads))}"
+
+
+def line(cells: Sequence[str]) -> str:
+    """Row of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
