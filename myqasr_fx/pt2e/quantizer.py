@@ -8,7 +8,8 @@ With ``export`` of ``torch.export``::
     prepared(*inputs)
     model = convert_pt2e(prepared)
 
-Layers that PT2E cannot express stay in float; ``myqasr_fx.pt2e.coverage`` lists them with the reason.
+Layers that PT2E cannot express stay in float; ``myqasr_fx.pt2e.coverage`` lists them with the reason. Weights are
+rounded to the nearest code, whatever rounding the scheme names.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from torchao.quantization.pt2e import MinMaxObserver
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec, Quantizer
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from myqasr_fx.errors import QuantizationError
+from myqasr_fx.errors import OptionError, QuantizationError
 from myqasr_fx.pt2e.coverage import Coverage, coverage, layer_of, weight_edges
 from myqasr_fx.pt2e.observers import GroupsObserver, RowsObserver, code_range
+from passes.calibration import REGISTRY
 from passes.ops import activation_nodes
+from passes.registry import lookup
 from passes.scheme import BitScheme, LayerScheme
 
 
@@ -33,9 +36,15 @@ class MyQASRQuantizer(Quantizer):
         scheme: Layer name, which is the weight's path without ``.weight``, to widths. With ``activation_bits``, inputs
             and results of the layers are quantized too, per tensor.
         calibration: Name in ``passes.calibration``, for weights.
+
+    Raises:
+        OptionError: The calibration looks at more than weights, which is all that an observer of a weight sees.
     """
 
     def __init__(self, scheme: BitScheme, calibration: str = "min_max") -> None:
+        if lookup(REGISTRY, calibration, "calibration").objective is not None:
+            known = ", ".join(name for name, method in REGISTRY.items() if method.objective is None)
+            raise OptionError(f"calibration {calibration!r} looks at a layer's output", hint=f"take one of {known}")
         self.scheme = scheme
         self.calibration = calibration
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from passes.activation_stats import GRADIENT, OUTPUT, ActivationStats
 from passes.errors import MyqasrError
-from passes.registry import lookup
+from passes.registry import Extensible, lookup
 from passes.scheme import MAX_PACKED_BITS
 from passes.sensitivity.fisher import fisher
 from passes.sensitivity.frobenius import frobenius
@@ -43,7 +43,10 @@ def _distance(name: str, bits: int) -> Metric:
     return Metric(distance_role(name, bits), _mean)
 
 
-REGISTRY: Mapping[str, Metric] = MappingProxyType(
+ENTRY_POINTS = "myqasr_fx.sensitivity"
+"""Group under which another distribution names metrics of its own."""
+
+REGISTRY: Mapping[str, Metric] = Extensible(
     {
         "median": Metric(OUTPUT, median),
         "mean": Metric(OUTPUT, mean),
@@ -55,7 +58,9 @@ REGISTRY: Mapping[str, Metric] = MappingProxyType(
         **{name: _distance(name, DISTANCE_BITS) for name in DISTANCES},
         "grad": Metric(GRADIENT, grad),
         "fisher": Metric(GRADIENT, fisher),
-    }
+    },
+    ENTRY_POINTS,
+    Metric,
 )
 """Metric name to metric; a distance also exists at every other width, see :func:`metric_of`."""
 

@@ -8,7 +8,7 @@ pytest.importorskip("torchao", reason="needs the torchao extra")
 
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from myqasr_fx.errors import QuantizationError
+from myqasr_fx.errors import OptionError, QuantizationError
 from myqasr_fx.pt2e.quantizer import MyQASRQuantizer
 from passes.calibrate import weight_qparams
 from passes.calibration.min_max import MIN_MAX
@@ -120,3 +120,8 @@ def test_a_scheme_of_another_model_is_refused(exported: fx.GraphModule) -> None:
     other = BitScheme({"other": of("other", 4, 4, "channel")})
     with pytest.raises(QuantizationError, match=r"no layer of the scheme.*embedding"):
         prepare_pt2e(exported, MyQASRQuantizer(other))
+
+
+def test_a_calibration_that_needs_outputs_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"'cosine' looks at a layer's output.*min_max"):
+        MyQASRQuantizer(SCHEME, "cosine")
