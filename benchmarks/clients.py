@@ -62,11 +62,18 @@ def sherpa(work: Path) -> dict[str, str]:
     return {"MYQASR_SHERPA_PYTHON": virtual_environment(work / "venv-sherpa", *requirements)}
 
 
+def executorch(work: Path) -> dict[str, str]:
+    """ExecuTorch beside this project and torchao, all of which it takes to make its program."""
+    requirements = ("torch==2.13.0", f"{ROOT}[torchao]", "executorch==1.5.1")
+    return {"MYQASR_EXECUTORCH_PYTHON": virtual_environment(work / "venv-executorch", *requirements)}
+
+
 CLIENTS: dict[str, Callable[[Path], dict[str, str]]] = {
     "optimum": optimum,
     "transformers_js": transformers_js,
     "web": transformers_js,
     "sherpa": sherpa,
+    "executorch": executorch,
 }
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -93,6 +94,8 @@ def _quiet_libraries() -> None:
     warnings.simplefilter("ignore")
     for name, value in (("TRANSFORMERS_VERBOSITY", "error"), ("HF_HUB_DISABLE_PROGRESS_BARS", "1")):
         os.environ.setdefault(name, value)
+    for name in ("torchao", "torch.utils._pytree"):  # transformers loads torchao where it is installed
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _print_version(asked: bool) -> None:

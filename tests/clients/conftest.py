@@ -1,8 +1,8 @@
 """Real clients on real bundles. Deselected by default: ``benchmarks/clients.py`` installs the clients and runs these.
 
-Environment: ``MYQASR_OPTIMUM_PYTHON`` and ``MYQASR_SHERPA_PYTHON`` (interpreters that have the client),
-``MYQASR_NODE_MODULES`` (a folder with @huggingface/transformers), ``MYQASR_CLIENTS_RECORD`` (a JSONL file to write what
-each client heard, beside ours).
+Environment: ``MYQASR_OPTIMUM_PYTHON``, ``MYQASR_SHERPA_PYTHON`` and ``MYQASR_EXECUTORCH_PYTHON`` (interpreters that
+have the client), ``MYQASR_NODE_MODULES`` (a folder with @huggingface/transformers), ``MYQASR_CLIENTS_RECORD`` (a JSONL
+file to write what each client heard, beside ours).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ class Heard:
     versions: dict[str, str]
     texts: list[str]
     as_it_does: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 MakeCase = Callable[..., Case]
