@@ -19,13 +19,14 @@ from experiments import EXPERIMENTS
 from myqasr_fx.personalize.draw import OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row, read_rows
 from myqasr_fx.personalize.matrix import Matrix, Method, method_of, methods, score
-from myqasr_fx.personalize.result import Result, method_name
+from myqasr_fx.personalize.result import Result, heat_map_file, method_name
 from myqasr_fx.personalize.schemes import read_schemes, spread
 from myqasr_fx.personalize.verdict import Verdict, judge
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 BLOCK = re.compile(r"(<!-- tables (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+MISSING = "Not run yet: there are no raw rows.\n"
 POOLED = "pooled"
 """Name of the block over all experiments with controls."""
 
@@ -40,8 +41,8 @@ def main() -> None:
         sys.exit(f"{README}: not what the raw rows say; run {Path(__file__).name}" if new != old else 0)
     README.write_text(new, encoding="utf-8")
     for name in (found for _, found, _ in BLOCK.findall(new)):
-        if name != POOLED and kind_of(name) != "matrix":
-            plot(name, rows_of(name))
+        if name != POOLED and kind_of(name) != "matrix" and (rows := rows_of(name)):
+            plot(name, rows)
 
 
 def kind_of(name: str) -> str:
@@ -59,11 +60,22 @@ def block(name: str) -> str:
     if name == POOLED:
         return pooled_table(sorted(path.parent.name for path in HERE.glob("results/*/utterances.csv")))
     rows = rows_of(name)
+    if not rows:
+        return MISSING
+    curve = f"\n![Word error rates](results/{name}/curve.png)\n"
     if kind_of(name) == "clips":
-        return clips_table(name, rows)
+        return clips_table(name, rows) + curve
     result = Result.of(rows, "wer")
     matrices = "\n".join(matrix_table(matrix) for matrix in result.matrices)
-    return f"{matrices}\n{verdict_table(result.verdicts)}"
+    pictures = (
+        curve
+        if kind_of(name) == "curve"
+        else "".join(
+            f"\n![{method_name(matrix.method)}](results/{name}/{heat_map_file(matrix.method)})\n"
+            for matrix in result.matrices
+        )
+    )
+    return f"{matrices}\n{verdict_table(result.verdicts)}{pictures}"
 
 
 def matrix_table(matrix: Matrix) -> str:
@@ -109,7 +121,7 @@ def pooled_table(names: Sequence[str]) -> str:
                 rows.append(Row(cell, row.audio, row.errors, row.words))
     ways = [way for way in methods(rows) if any(method_of(r) == way and r.cell.calibration == OTHERS for r in rows)]
     verdict = judge(rows, ways, OTHERS, "wer") if ways else None
-    return "" if verdict is None else verdict_table([verdict])
+    return MISSING if verdict is None else verdict_table([verdict])
 
 
 def _rest(row: Row) -> tuple[str, int, int, str, str]:

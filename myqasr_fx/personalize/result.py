@@ -57,6 +57,11 @@ def method_name(method: Method) -> str:
     return f"{recipe}, {budget}, {clips} clip{'s' if clips != 1 else ''}"
 
 
+def heat_map_file(method: Method) -> str:
+    """Name of the picture of a matrix."""
+    return f"matrix_{re.sub(r'[^a-zA-Z0-9_.]+', '-', method_name(method)).strip('-')}.png"
+
+
 def write_result(result: Result, out: Path, plots: bool) -> tuple[Path, ...]:
     """Writes ``matrices.csv``, ``result.json`` and, if asked for, a heat map of each matrix; gives their paths."""
     written = [out / "matrices.csv", out / "result.json"]
@@ -70,8 +75,7 @@ def write_result(result: Result, out: Path, plots: bool) -> tuple[Path, ...]:
                 writer.writerow([*matrix.method, calibration, test, *numbers, s.utterances])
     written[1].write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for matrix in result.matrices if plots else ():
-        name = re.sub(r"[^\w.]+", "-", method_name(matrix.method)).strip("-")
-        written.append(out / f"matrix_{name}.png")
+        written.append(out / heat_map_file(matrix.method))
         draw_heat_map(matrix, result.metric, method_name(matrix.method), written[-1])
     return tuple(written)
 
