@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import Budget, QuantizeConfig
 from myqasr_fx.damage_table import GROUP_SIZES, group_choices
@@ -9,10 +12,11 @@ from myqasr_fx.export.file_size import Storage, file_size
 from myqasr_fx.prepare import Prepared
 from passes.allocate_bits import AllocateBits, Override, allocation_items, allocation_problem, read_scheme
 from passes.allocation.choice import Choice, Choices
+from passes.allocation.optimal import expected_bound
 from passes.allocation.problem import Problem, Request
 from passes.base import Program
 from passes.scheme import Granularity, WeightSpec
-from passes.size_rule import PaperSize, SizeRule
+from passes.size_rule import Item, PaperSize, SizeRule
 
 
 def budget_bytes(budget: Budget, num_weights: int) -> int | None:
@@ -62,14 +66,49 @@ def allocation_pass(prepared: Prepared, calibration: Calibration, config: Quanti
 
 def predicted_bytes(prepared: Prepared, program: Program, step: AllocateBits) -> int:
     """Bytes that the rule of ``step`` predicts for what it chose for ``program``."""
-    scheme = read_scheme(program)
     total = step.rule.fixed
-    for item in allocation_items(prepared.program, split=step.rule.is_file):
-        blocks = scheme.layers[item.layer].blocks
-        spec = next(block.spec for block in blocks if block.start <= item.start < block.stop)
+    for item, spec in _specs(prepared, program, step):
         chosen = [choice for choice in step.choices.get(item.name, ()) if _is(choice, spec)]
         total += chosen[0].size if chosen else step.rule.bytes_of(item, spec.bits)
     return int(total)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What an allocation expects to lose.
+
+    Args:
+        layers: Layer name to nats a position.
+        bound: Nats that no choice within the budget can be expected to stay below.
+    """
+
+    layers: Mapping[str, float]
+    bound: float
+
+    @property
+    def total(self) -> float:
+        """Nats a position of the whole model."""
+        return sum(self.layers.values())
+
+
+def expectation(prepared: Prepared, program: Program, step: AllocateBits) -> Expectation | None:
+    """What ``step`` expects of what it chose for ``program``; None where it weighs no damage."""
+    if not step.choices:
+        return None
+    layers: dict[str, float] = {}
+    for item, spec in _specs(prepared, program, step):
+        chosen = [choice for choice in step.choices[item.name] if _is(choice, spec)]
+        layers[item.layer] = layers.get(item.layer, 0.0) + sum(choice.damage for choice in chosen[:1])
+    problem = allocation_problem(prepared.program, step.rule, step.request, step.overrides)
+    return Expectation(layers, expected_bound(replace(problem, choices=step.choices)))
+
+
+def _specs(prepared: Prepared, program: Program, step: AllocateBits) -> Iterator[tuple[Item, WeightSpec]]:
+    """Every item with what the scheme of ``program`` chose for it."""
+    scheme = read_scheme(program)
+    for item in allocation_items(prepared.program, split=step.rule.is_file):
+        blocks = scheme.layers[item.layer].blocks
+        yield item, next(block.spec for block in blocks if block.start <= item.start < block.stop)
 
 
 def _is(choice: Choice, spec: WeightSpec) -> bool:

@@ -6,120 +6,38 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.bundle_records import (
+    BlockRecord,
+    CalibrationRecord,
+    DamageRecord,
+    FileRecord,
+    LayerRecord,
+    VerificationRecord,
+)
 from myqasr_fx.byte_category import in_order
 from myqasr_fx.errors import BundleError
 from myqasr_fx.layout import DEFAULT, LAYOUTS, Layout
 
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "BlockRecord",
+    "BundleManifest",
+    "CalibrationRecord",
+    "DamageRecord",
+    "FileRecord",
+    "LayerRecord",
+    "QuantizedBundle",
+    "VerificationRecord",
+]
+
 MANIFEST = "myqasr.json"
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class BlockRecord:
-    """Rows ``start`` to ``stop`` of a layer and how they are stored.
-
-    Args:
-        start: First row.
-        stop: One past the last row.
-        bits: Width of the codes; 16 and 32 are floats.
-        granularity: Weights that share a scale; None for floats.
-        symmetric: True when there are no zero points.
-    """
-
-    start: int
-    stop: int
-    bits: int
-    granularity: str | None
-    symmetric: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRecord:
-    """One layer.
-
-    Args:
-        name: Path of its weight in the network, or of the attention product.
-        op: linear, conv1d, embedding or matmul.
-        shape: Of the weight; empty for a product of activations.
-        bits: Bits a weight, averaged over rows; None for a product.
-        blocks: Runs of rows.
-        rounding: Method that chose the codes.
-        sensitivity: Larger is more sensitive.
-        bytes: Of codes, scales and zero points.
-        executes: ``low-bit kernel``, or why not.
-    """
-
-    name: str
-    op: str
-    shape: tuple[int, ...]
-    bits: float | None
-    blocks: tuple[BlockRecord, ...]
-    rounding: str | None
-    sensitivity: float
-    bytes: int
-    executes: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """One model file.
-
-    Args:
-        name: Without its folder.
-        bytes: Of the file.
-        executed: Operator that onnxruntime executes to count.
-        categories: What the bytes are spent on, see ``myqasr_fx.byte_category``.
-    """
-
-    name: str
-    bytes: int
-    executed: Mapping[str, int]
-    categories: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationRecord:
-    """What the model was calibrated on: numbers and a fingerprint, no recording.
-
-    Args:
-        clips: Windows of audio used.
-        seconds: Their length together.
-        sha256: Of their samples.
-        rejected: Recordings that could not be used.
-        note: What was left out; None when nothing was.
-    """
-
-    clips: int
-    seconds: float
-    sha256: str
-    rejected: tuple[str, ...]
-    note: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationRecord:
-    """How the files compare with the fake-quantized graphs, teacher-forced on clips.
-
-    Args:
-        clips: Clips compared.
-        tokens: Positions compared.
-        exact_error: Relative L2 error of the logits with exact kernels; rounded activations are left in float here.
-        rounding_error: The same with rounded activations; None when activations are float.
-        shipped_error: The same with the session options of this bundle.
-        agreement: Share of positions with the same best token, with the session options of this bundle.
-    """
-
-    clips: int
-    tokens: int
-    exact_error: float
-    rounding_error: float | None
-    shipped_error: float
-    agreement: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +61,7 @@ class BundleManifest:
         verification: Against the fake-quantized graphs.
         versions: Of the tools.
         acceptance: The verdict on unlabelled speech; None when nothing was judged.
+        damage: What the allocation expected; None where it expects nothing.
     """
 
     format_version: int
@@ -161,6 +80,7 @@ class BundleManifest:
     verification: VerificationRecord
     versions: Mapping[str, str]
     acceptance: AcceptanceRecord | None = None
+    damage: DamageRecord | None = None
 
     @property
     def categories(self) -> Mapping[str, int]:
@@ -249,12 +169,13 @@ def _manifest(data: dict[str, Any]) -> BundleManifest:
         LayerRecord(**{**row, "shape": tuple(row["shape"]), "blocks": tuple(BlockRecord(**b) for b in row["blocks"])})
         for row in data.pop("layers")
     )
-    calibration = data.pop("calibration")
+    calibration, damage = data.pop("calibration"), data.pop("damage", None)
     return BundleManifest(
         layers=layers,
         files=tuple(FileRecord(**row) for row in data.pop("files")),
         calibration=CalibrationRecord(**{**calibration, "rejected": tuple(calibration["rejected"])}),
         verification=VerificationRecord(**data.pop("verification")),
         acceptance=AcceptanceRecord.of(data.pop("acceptance", None)),
+        damage=None if damage is None else DamageRecord(**damage),
         **data,
     )

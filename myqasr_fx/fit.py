@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from myqasr_fx.allocation import allocation_pass, budget_bytes, predicted_bytes
+from myqasr_fx.allocation import Expectation, allocation_pass, budget_bytes, expectation, predicted_bytes
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import BudgetError
@@ -47,6 +47,7 @@ class Fitted:
         models: Graph name to its file.
         files: All model files, those of external data included.
         budget_bytes: What was allowed; None without a budget.
+        expectation: What the allocation expects to lose; None where it weighs no damage.
     """
 
     program: Program
@@ -55,6 +56,7 @@ class Fitted:
     models: Mapping[str, Path]
     files: tuple[Path, ...]
     budget_bytes: int | None
+    expectation: Expectation | None = None
 
     @property
     def model_bytes(self) -> int:
@@ -159,9 +161,9 @@ def _write(
     models = LAYOUTS[config.layout].paths(folder, lowered.graphs)
     files = write_program(lowered, prepared.signatures, config.opset, models, _kept_floats(rounded))
     budget = budget_bytes(config.budget, prepared.num_weights)
-    return Fitted(rounded, read_scheme(rounded, _activation_bits(config)), folder, models, files, budget), (
-        predicted_bytes(prepared, rounded, step)
-    )
+    scheme, expected = read_scheme(rounded, _activation_bits(config)), expectation(prepared, rounded, step)
+    fitted = Fitted(rounded, scheme, folder, models, files, budget, expected)
+    return fitted, predicted_bytes(prepared, rounded, step)
 
 
 def _quantize(step: AllocateBits, program: Program, calibration: Calibration, config: QuantizeConfig) -> None:

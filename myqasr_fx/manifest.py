@@ -8,12 +8,14 @@ from importlib.metadata import version
 
 from torch import fx
 
+from myqasr_fx.allocation import Expectation
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.bundle import (
     FORMAT_VERSION,
     BlockRecord,
     BundleManifest,
     CalibrationRecord,
+    DamageRecord,
     FileRecord,
     LayerRecord,
 )
@@ -63,7 +65,7 @@ def build_manifest(
         file_bits_per_weight=round(8 * size / prepared.num_weights, 4),
         files=files,
         session_options=dict(verified.session_options),
-        layers=tuple(_layer(fitted.program, layer) for layer in prepared.layers),
+        layers=tuple(_layer(fitted, layer) for layer in prepared.layers),
         calibration=CalibrationRecord(
             clips=len(clips.clips),
             seconds=round(clips.seconds, 3),
@@ -73,7 +75,17 @@ def build_manifest(
         ),
         verification=verified.record,
         versions=_versions(),
+        damage=_damage(fitted.expectation),
     )
+
+
+def _damage(expected: Expectation | None) -> DamageRecord | None:
+    return None if expected is None else DamageRecord(_short(expected.total), _short(expected.bound))
+
+
+def _short(nats: float) -> float:
+    """To six digits: the last ones of a sum mean nothing."""
+    return float(f"{nats:.6g}")
 
 
 def low_bit_products(program: Program, layers: Iterable[Layer]) -> Mapping[str, int]:
@@ -101,8 +113,9 @@ def _low_bit_kernels(layer: Layer, kind: LayerKind, node: fx.Node) -> int:
     return sum(isinstance(block, QuantizedBlock) for block in weight.blocks)
 
 
-def _layer(program: Program, layer: Layer) -> LayerRecord:
-    node = next(nodes_of(program, layer))[1]
+def _layer(fitted: Fitted, layer: Layer) -> LayerRecord:
+    node = next(nodes_of(fitted.program, layer))[1]
+    expected = fitted.expectation.layers.get(layer.name) if fitted.expectation is not None else None
     scheme: LayerScheme | None = meta.get(node, meta.SCHEME)
     weight: QuantizedWeight | None = meta.get(node, meta.QUANTIZED_WEIGHT)
     return LayerRecord(
@@ -115,6 +128,7 @@ def _layer(program: Program, layer: Layer) -> LayerRecord:
         sensitivity=float(meta.get(node, meta.SENSITIVITY)),
         bytes=4 * layer.num_weights if weight is None else sum(block.file_bytes for block in weight.blocks),
         executes=_executes(layer, node, weight) + (f": {scheme.reason}" if scheme and scheme.reason else ""),
+        expected_damage=None if expected is None else _short(expected),
     )
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from myqasr_fx.bundle import BundleManifest
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.reproduce import command
-from myqasr_fx.report.view import bounds, layer_views, segments, spoken
+from myqasr_fx.report.view import bounds, costly, damages, layer_views, segments, spoken
 from myqasr_fx.units import format_seconds, format_size
 
 REPORT = "report.html"
@@ -67,6 +67,8 @@ def render_report(
             layers=layers,
             ranking=sorted(layers, key=lambda layer: layer.rank),
             bounds=bounds(manifest),
+            damages=damages(manifest),
+            costly=costly(layers),
             clips=None if heard is None else [spoken(clip, players.get(clip.name)) for clip in heard],
             command=command(manifest),
             data=_script_data([asdict(layer) for layer in layers]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,6 +12,9 @@ from myqasr_fx.byte_category import Category
 from myqasr_fx.report.record import LayerDetail
 from myqasr_fx.report.words import Piece, mark
 from passes.scheme import MAX_PACKED_BITS
+
+COSTLY = 8
+"""Layers named in the list of those expected to cost most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class LayerView:
         share: Its sensitivity as percent of the largest.
         executes: How onnxruntime computes it.
         rounding: Method, or None for floats.
+        damage: Nats a position that it is expected to cost; None where nothing is expected.
         detail: Histograms; None where nothing was rounded.
     """
 
@@ -65,12 +69,22 @@ class LayerView:
     share: float
     executes: str
     rounding: str | None
+    damage: float | None
     detail: LayerDetail | None
 
     @property
     def color(self) -> str:
         """Suffix of the colour of its width."""
         return "f" if self.bits is None or self.bits > MAX_PACKED_BITS else str(max(1, round(self.bits)))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Nats a position as a bar of some percent."""
+
+    name: str
+    nats: float
+    percent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +148,32 @@ def layer_views(manifest: BundleManifest, details: Mapping[str, LayerDetail]) ->
             share=round(100 * layer.sensitivity / largest, 2),
             executes=layer.executes,
             rounding=layer.rounding,
+            damage=layer.expected_damage,
             detail=details.get(layer.name),
         )
         for layer in manifest.layers
+    )
+
+
+def damages(manifest: BundleManifest) -> tuple[Bar, ...]:
+    """Expected against measured damage, or nothing where nothing was expected."""
+    if manifest.damage is None:
+        return ()
+    rows = [
+        ("no choice can be expected below", manifest.damage.bound),
+        ("expected of these widths", manifest.damage.expected),
+        *([("measured by the verdict", manifest.acceptance.kl)] if manifest.acceptance else []),
+    ]
+    largest = max(value for _, value in rows) or 1.0
+    return tuple(Bar(name, value, round(100 * value / largest, 2)) for name, value in rows)
+
+
+def costly(layers: Sequence[LayerView]) -> tuple[Bar, ...]:
+    """The layers that are expected to cost most, each with its share of all."""
+    known = sorted((layer for layer in layers if layer.damage), key=lambda layer: -(layer.damage or 0))
+    total = sum(layer.damage or 0 for layer in known)
+    return tuple(
+        Bar(layer.name, layer.damage or 0, round(100 * (layer.damage or 0) / total, 2)) for layer in known[:COSTLY]
     )
 
 

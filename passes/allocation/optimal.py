@@ -50,6 +50,21 @@ def optimal(problem: Problem) -> Allocation:
     return _allocation(problem, best, min(bound for _, bound in solutions))
 
 
+def expected_bound(problem: Problem) -> float:
+    """Nats that no choice within the budget can be expected to stay below, as :func:`optimal` finds it.
+
+    Raises:
+        AllocationError: An item has no choice.
+    """
+    room = (problem.request.budget or 0) - problem.rule.fixed
+    fitting = (
+        options
+        for options in _spreads(problem, _options(problem))
+        if sum(min(choice.size for choice in row) for row in options) <= room
+    )
+    return min((lagrangian(options, room)[1] for options in fitting), default=0.0)
+
+
 def lagrangian(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list[Choice], float]:
     """A solution that fits, and a bound that no solution can beat.
 

@@ -32,6 +32,12 @@ def test_best_meets_its_budget_and_uses_several_widths(compile_model: Compile) -
     specs = {(block.bits, block.granularity) for layer in made.layers for block in layer.blocks}
     assert len({bits for bits, _ in specs}) > 1
     assert min(bits for bits, _ in specs) >= 2
+    assert made.damage is not None and 0 < made.damage.bound <= made.damage.expected
+    expected = [layer.expected_damage for layer in made.layers if layer.expected_damage is not None]
+    assert sum(expected) == pytest.approx(made.damage.expected, rel=1e-4)
+    assert len(expected) == sum(layer.bits is not None for layer in made.layers)
+    assert QuantizedBundle.open(bundle.path) == bundle
+    assert "Expected and measured damage" in (bundle.path / "report.html").read_text()
 
 
 def test_what_was_measured_is_kept_for_the_next_budget(

@@ -61,6 +61,7 @@
     const facts = [
       ["Operator", layer.op], ["Shape", layer.shape], ["Width", layer.widths], ["Bytes", number(layer.bytes)],
       ["Sensitivity", `${short(layer.sensitivity)}, rank ${layer.rank} of ${layers.length}`],
+      ...(layer.damage === null ? [] : [["Expected damage", `${short(layer.damage)} nats a position`]]),
       ["Rounding", layer.rounding || "–"],
       ["Weight SQNR", detail && detail.sqnr_db !== null ? `${detail.sqnr_db} dB` : "–"],
       ["Runs as", layer.executes],

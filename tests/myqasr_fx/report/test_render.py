@@ -2,7 +2,7 @@ import json
 import re
 from dataclasses import replace
 
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle import BundleManifest, DamageRecord
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.render import Compared, render_comparison, render_report
 
@@ -60,3 +60,11 @@ def test_several_bundles_side_by_side(manifest: BundleManifest, details: ReportD
     for text in ("2 bundles", "large", "small", "45,000", "not judged", "10.00%"):
         assert text in page
     assert "All the same" not in page
+
+
+def test_expected_damage_stands_beside_the_measured_one(manifest: BundleManifest, details: ReportDetails) -> None:
+    assert "Expected and measured damage" not in render_report(manifest, details)
+    layers = tuple(replace(layer, expected_damage=0.002) for layer in manifest.layers[:16])
+    page = render_report(replace(manifest, layers=layers, damage=DamageRecord(0.0321, 0.0123)), details)
+    for text in ("Expected and measured damage", "0.0321", "0.0123", "0.0300", "0.0020", '"damage":0.002'):
+        assert text in page

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle import BundleManifest, DamageRecord
 from myqasr_fx.report.record import ReportDetails
-from myqasr_fx.report.view import bounds, layer_views, segments
+from myqasr_fx.report.view import bounds, costly, damages, layer_views, segments
 
 
 def test_the_bar_adds_up_to_the_budget(manifest: BundleManifest) -> None:
@@ -37,3 +37,18 @@ def test_bounds_repeat_the_verdict(manifest: BundleManifest) -> None:
     assert [row.holds for row in rows] == [False, True, True, True, True, True]
     assert (rows[0].name, rows[0].value, rows[0].bound) == ("token agreement", "95.00%", "≥ 96.00%")
     assert bounds(replace(manifest, acceptance=None)) == ()
+
+
+def test_damage_is_shown_beside_what_was_measured(manifest: BundleManifest) -> None:
+    assert damages(manifest) == ()
+    layers = tuple(
+        replace(layer, expected_damage=None if layer.bits is None else 0.001 * index)
+        for index, layer in enumerate(manifest.layers)
+    )
+    expecting = replace(manifest, layers=layers, damage=DamageRecord(0.015, 0.01))
+    bars = damages(expecting)
+    assert [(bar.nats, bar.percent) for bar in bars] == [(0.01, 33.33), (0.015, 50.0), (0.03, 100.0)]
+    assert len(damages(replace(expecting, acceptance=None))) == 2
+    top = costly(layer_views(expecting, {}))
+    assert (len(top), top[0].name, top[0].nats) == (8, "model.head", 0.017)
+    assert costly(layer_views(manifest, {})) == ()

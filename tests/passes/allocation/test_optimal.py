@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from passes.allocation import allocate
 from passes.allocation.choice import Choice, Choices
-from passes.allocation.optimal import lagrangian
+from passes.allocation.optimal import expected_bound, lagrangian, optimal
 from passes.allocation.problem import Allocation, Problem, Request
 from passes.errors import AllocationError, BudgetError
 from passes.scheme import Granularity
@@ -111,3 +111,11 @@ def test_what_is_missing_is_named() -> None:
         allocate(Problem(items, FileSize({}), Request("optimal")))
     with pytest.raises(AllocationError, match="nats"):
         Choice(4, GROUPS[0], 1, float("nan"))
+
+
+def test_the_bound_can_be_had_without_a_solution() -> None:
+    items = tuple(Item(f"i{n}", f"i{n}", 0, 1, 128) for n in range(3))
+    choices = {i.name: tuple(Choice(b, GROUPS[1], 16 * b, 1 / b + n) for b in WIDTHS) for n, i in enumerate(items)}
+    for request in ({}, {"spread": 1}):
+        given_problem = problem(items, choices, FIXED + 200, **request)
+        assert expected_bound(given_problem) == optimal(given_problem).bound
