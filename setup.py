@@ -11,6 +11,8 @@ REQUIRES = [
     "torch>=2.13,<2.14",
     # Model definitions, feature extractors and tokenizers; 5 is the first release with the attention interface we use.
     "transformers>=5,<6",
+    # Text of Whisper's tokens in the runtime, without transformers, which brings it anyway.
+    "tokenizers>=0.21,<1",
     # Checkpoints are read from safetensors files only.
     "safetensors>=0.5,<1",
     # Arrays of the runtime, which must work without torch.
@@ -37,6 +39,16 @@ REQUIRES = [
     "typer>=0.29,<1",
     # Tables and progress bars of the command line.
     "rich>=13,<16",
+]
+
+RUNTIME = [
+    # All that load_bundle, `myqasr transcribe` and `myqasr inspect` import. An extra cannot take requirements away:
+    # install the package itself with --no-deps beside these.
+    *(
+        r
+        for r in REQUIRES
+        if r.startswith(("numpy", "onnxruntime", "tokenizers", "soundfile", "soxr", "typer", "rich"))
+    ),
 ]
 
 DEMO = [
@@ -87,6 +99,6 @@ setup(
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
     package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*", "web/assets/*"]},
     install_requires=REQUIRES,
-    extras_require={"demo": DEMO, "plot": PLOT, "torchao": TORCHAO, "test": TEST, "dev": DEV},
+    extras_require={"runtime": RUNTIME, "demo": DEMO, "plot": PLOT, "torchao": TORCHAO, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},
 )

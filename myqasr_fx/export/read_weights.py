@@ -15,7 +15,6 @@ from myqasr_fx.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
 from passes.affine import step, zero_point_bits
 from passes.packing import PackedField, fields, unpack
-from passes.scale_grid import scale_grid
 from passes.scheme import MAX_PACKED_BITS
 
 Array = npt.NDArray[np.float32]
@@ -37,9 +36,13 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
     """
     parts: dict[str, dict[str, npt.NDArray[np.generic]]] = {}
     for path in files:
-        for tensor in onnx.load(path).graph.initializer:
-            if match := _PART.fullmatch(tensor.name):
-                parts.setdefault(match[1], {})[match[2]] = numpy_helper.to_array(tensor)
+        tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+        grid = next((values for name, values in tensors.items() if _is_grid(name, values)), None)
+        for name, values in tensors.items():
+            if match := _PART.fullmatch(name):
+                if match[2] == "scale" and values.dtype == np.uint8 and grid is not None:
+                    values = grid[values]
+                parts.setdefault(match[1], {})[match[2]] = values
     found: dict[str, dict[int, Array]] = {}
     for layer in layers:
         cols = int(np.prod(layer.shape[1:])) if layer.shape else 0
@@ -56,7 +59,7 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
 def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
     """``(codes * step - zero point) * scale`` over groups along K."""
     bits, rows = block.bits, block.stop - block.start
-    scale = _scale(parts["scale"])
+    scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
     if "codes" in parts:
         codes = parts["codes"].astype(np.float32).reshape(cols, rows)
         zero = parts.get("zero_point", np.zeros(scale.shape))  # signed codes count from the middle
@@ -70,9 +73,9 @@ def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
     return np.ascontiguousarray(groups.reshape(cols, rows).T, dtype=np.float32)
 
 
-def _scale(stored: npt.NDArray[np.generic]) -> Array:
-    """(G, n) scales, 1 for an axis that shares them; bytes are indices into the grid."""
-    return stored.astype(np.float32) if stored.dtype != np.uint8 else scale_grid().numpy()[stored].astype(np.float32)
+def _is_grid(name: str, values: npt.NDArray[np.generic]) -> bool:
+    """True for the table that scales of one byte index: the file's own, which another version may have chosen."""
+    return name.startswith("const_") and values.dtype == np.float16 and values.shape == (256,)
 
 
 def _unpacked(parts: _Parts, name: str, bits: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Runs a bundle: features, graphs, decoding, text. Needs numpy, onnxruntime and transformers, not torch.
+"""Runs a bundle: features, graphs, decoding, text. Needs numpy, onnxruntime and tokenizers, not torch.
 
 ``myqasr_fx.runtime.torch_runner``, not imported here, runs the same code on graphs in torch.
 """

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from transformers import AutoFeatureExtractor, AutoTokenizer
-
-from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.bundle import QuantizedBundle
 from myqasr_fx.errors import BundleError
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime.ctc import CtcRuntime
+from myqasr_fx.runtime.features import features_of
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
 from myqasr_fx.runtime.runtime import Runtime
+from myqasr_fx.runtime.text import CtcVocabulary, WhisperText
 from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
 
 
@@ -35,18 +32,18 @@ def load_bundle(folder: str | Path, settings: OrtSettings | None = None) -> Runt
     bundle = QuantizedBundle.open(folder)
     settings = settings or OrtSettings()
     settings = replace(settings, entries={**bundle.manifest.session_options, **settings.entries})
-    config = _read_config(bundle.path)
-    tokenizer = _load(AutoTokenizer, bundle.path)
+    config = _read_json(bundle.path / "config.json")
+    features = features_of(_read_json(bundle.path / "preprocessor_config.json"))
     size = bundle.manifest.model_bytes
     if bundle.manifest.family == "ctc":
-        features = _features(bundle.path, "input_values")
-        return CtcRuntime(_runner(bundle, "model", settings), features, tokenizer, config["pad_token_id"], size)
+        vocabulary = CtcVocabulary.read(bundle.path)
+        return CtcRuntime(_runner(bundle, "model", settings), features, vocabulary, config["pad_token_id"], size)
     fixed = bundle.layout.fixed_cache
     return WhisperRuntime(
         encoder=_runner(bundle, "encoder" if fixed else "encoder_model", settings),
         decoder=_runner(bundle, "decoder" if fixed else "decoder_model_merged", settings),
-        features=_features(bundle.path, "input_features"),
-        tokenizer=tokenizer,
+        features=features,
+        tokenizer=WhisperText(bundle.path / "tokenizer.json"),
         settings=GenerationSettings.read(bundle.path),
         cache=FixedCache.of(config) if fixed else CacheShape.of(config),
         model_bytes=size,
@@ -57,26 +54,9 @@ def _runner(bundle: QuantizedBundle, name: str, settings: OrtSettings) -> OrtRun
     return OrtRunner(bundle.path / bundle.layout.file(name), settings)
 
 
-def _features(folder: Path, key: str) -> Callable[[np.ndarray], np.ndarray]:
-    extract: Any = _load(AutoFeatureExtractor, folder)
-
-    def features(samples: np.ndarray) -> np.ndarray:
-        return np.asarray(extract(samples, sampling_rate=SAMPLING_RATE, return_tensors="np")[key], np.float32)
-
-    return features
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BundleError(f"{path}: cannot be read: {error}", hint="quantize again") from error
-    return config
-
-
-def _load(loader: Any, folder: Path) -> Any:
-    try:
-        return loader.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{folder}: {loader.__name__} fails: {error}", hint="quantize again") from error
+    return content

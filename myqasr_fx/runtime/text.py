@@ -1,0 +1,84 @@
+"""Text from tokens, from the tokenizer files of a bundle."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from myqasr_fx.errors import BundleError
+
+_TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
+_SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+
+
+class WhisperText:
+    """The byte-level tokenizer of a Whisper model.
+
+    Args:
+        path: Its ``tokenizer.json``.
+
+    Raises:
+        BundleError: It cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises bare exceptions
+            raise BundleError(f"{path}: cannot be read: {error}", hint="quantize again") from error
+
+    def decode(self, tokens: Sequence[int], skip_special_tokens: bool = False) -> str:
+        """Text of tokens; those of timestamps are left out."""
+        text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=skip_special_tokens)
+        return _TIMESTAMP.sub("", text)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CtcVocabulary:
+    """The letters of a CTC model.
+
+    Args:
+        tokens: Id to token.
+        word_delimiter_token: Stands between words.
+        all_special_tokens: Tokens that are no text.
+    """
+
+    tokens: Mapping[int, str]
+    word_delimiter_token: str
+    all_special_tokens: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> CtcVocabulary:
+        """From ``vocab.json`` and ``tokenizer_config.json``.
+
+        Raises:
+            BundleError: One of them cannot be read.
+        """
+        try:
+            vocabulary, config = (_read(folder / name) for name in ("vocab.json", "tokenizer_config.json"))
+            added = {int(index): entry["content"] for index, entry in config.get("added_tokens_decoder", {}).items()}
+            tokens = {int(index): token for token, index in vocabulary.items()} | added
+            special = [_content(config[name]) for name in _SPECIAL if config.get(name)]
+            special += [_content(token) for token in config.get("additional_special_tokens") or ()]
+            return cls(tokens, config.get("word_delimiter_token", "|"), tuple(special))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BundleError(f"{folder}: tokenizer cannot be read: {error}", hint="quantize again") from error
+
+    def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
+        """Token of each id; of one beyond the vocabulary, the unknown one's place is left empty."""
+        return [self.tokens.get(int(index), "") for index in ids]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _content(token: str | Mapping[str, Any]) -> str:
+    return token if isinstance(token, str) else str(token["content"])
