@@ -71,8 +71,7 @@ def main() -> None:
         (work / folder).mkdir(parents=True, exist_ok=True)
     shop = Workshop(options.model, work / "files", options.peers_python, options.full)
     run = Run(test, work, options.threads, shop)
-    full = run.ours("full precision, onnxruntime", options.full, "full")
-    scores = [full]
+    scores = [run.ours("full precision, onnxruntime", options.full, "full")]
     scores += [run.ours(f"ours, {path.name}", path, "ours") for path in options.bundles]
     for peer in PEERS:
         if options.peers is None or peer.name in options.peers:
@@ -80,7 +79,7 @@ def main() -> None:
                 scores.append(run.peer(peer))
             except (Exception, SystemExit) as error:  # a peer that fails is reported, not hidden
                 print(f"{peer.name}: does not run: {error}", flush=True)
-    _report(scores, options.out, Path(options.model).name)
+            _report(scores, options.out, options.model)  # after each: a run that is stopped leaves its tables
 
 
 def _options() -> argparse.Namespace:
