@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx import demo
-from myqasr_fx import fit as module
+from myqasr_fx.allocation import allocation_pass
 from myqasr_fx.audio import select_clips
 from myqasr_fx.calibration import Calibration, observe
 from myqasr_fx.errors import VerificationError
-from myqasr_fx.fit import Fitted, fit
+from myqasr_fx.fit import SPARE, Fitted, fit
 from myqasr_fx.manifest import low_bit_products
 from myqasr_fx.models.load import load_model
 from myqasr_fx.prepare import Prepared, prepare
@@ -48,14 +48,16 @@ def fitted(prepared: Prepared, calibration: Calibration, tmp_path_factory: pytes
 
 @pytest.mark.parametrize("order", ["ascending", "descending"])
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_every_whole_megabyte_is_used(prepared: Prepared, fitted: Fitted, order: str, symmetric: bool) -> None:
+def test_every_whole_megabyte_is_used(
+    prepared: Prepared, calibration: Calibration, fitted: Fitted, order: str, symmetric: bool
+) -> None:
     """The bytes that ``fit`` aims at; it writes again when files come out more than ``SPARE`` smaller."""
     assert fitted.scheme.layers  # fit has ranked the layers of ``prepared``
     for megabytes in range(16, 39):
         config = resolve_config(f"{megabytes}MB", order=order, symmetric=symmetric)
-        rule = module._rule(prepared, config, 0)
-        allocation = allocate(allocation_problem(prepared.program, rule, module.request(prepared, config), {}))
-        assert 0.99 + module.SPARE <= allocation.size / (megabytes * 1e6) <= 1
+        step = allocation_pass(prepared, calibration, config, 0)
+        allocation = allocate(allocation_problem(prepared.program, step.rule, step.request, {}))
+        assert 0.99 + SPARE <= allocation.size / (megabytes * 1e6) <= 1
         assert max(allocation.widths.values()) - min(allocation.widths.values()) <= 1
 
 
