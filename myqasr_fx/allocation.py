@@ -9,6 +9,7 @@ from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import Budget, QuantizeConfig
 from myqasr_fx.damage_table import GROUP_SIZES, group_choices
 from myqasr_fx.export.file_size import Storage, file_size
+from myqasr_fx.kernels import granularity_of, int8_layers
 from myqasr_fx.prepare import Prepared
 from passes.allocate_bits import AllocateBits, Override, allocation_items, allocation_problem, read_scheme
 from passes.allocation.choice import Choice, Choices
@@ -131,14 +132,17 @@ def request(prepared: Prepared, config: QuantizeConfig) -> Request:
 
 
 def overrides(prepared: Prepared, config: QuantizeConfig) -> dict[str, Override]:
-    """What the rules say about each layer they match."""
-    found = {}
+    """What differs for each layer that a rule matches or that integer kernels run."""
+    found, integer = {}, int8_layers(prepared, config)
     for layer in prepared.layers:
         rule = config.rule_for(layer.name)
         if rule is not None and layer.weight is not None:
-            granularity = None if rule.granularity is None else Granularity.parse(rule.granularity)
+            special = rule.granularity is not None or layer.name in integer
+            granularity = granularity_of(prepared, config, layer.name) if special else None
             reason = "kept by a rule" if rule.keep else None
             found[layer.name] = Override(rule.bits or rule.keep, granularity, reason, rule.rounding)
+        elif layer.name in integer:
+            found[layer.name] = Override(granularity=granularity_of(prepared, config, layer.name))
     return found
 
 
@@ -156,7 +160,7 @@ def _rule(prepared: Prepared, config: QuantizeConfig, surplus: int, common: Gran
     special = overrides(prepared, config)
     each = {layer.name: special.get(layer.name, Override()).granularity or common for layer in prepared.layers}
     items = allocation_items(prepared.program, split=True)
-    storage = Storage(config.symmetric, config.opset, config.activations == "int8")
+    storage = Storage(config.symmetric, config.opset, config.activations == "int8", int8_layers(prepared, config))
     return file_size(prepared.program, items, each, storage, surplus)
 
 
@@ -168,7 +172,7 @@ def _choices(prepared: Prepared, calibration: Calibration, config: QuantizeConfi
     found: dict[str, tuple[Choice, ...]] = {}
     for item in allocation_items(prepared.program, split=True):
         choices = []
-        for group in group_choices(config, item.layer):
+        for group in group_choices(prepared, config, item.layer):
             rule = rules.setdefault(group, _rule(prepared, config, surplus, group))
             for bits in rule.ladder:
                 nats = calibration.damages[item.name, bits, group]

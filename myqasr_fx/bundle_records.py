@@ -38,7 +38,7 @@ class LayerRecord:
         rounding: Method that chose the codes.
         sensitivity: Larger is more sensitive.
         bytes: Of codes, scales and zero points.
-        executes: ``low-bit kernel``, or why not.
+        executes: ``low-bit kernel``, ``int8 kernel`` (rounds its input on every call), or why not.
         expected_damage: Nats a position that the ``optimal`` allocation expects it to cost; None where nothing is
             expected.
     """

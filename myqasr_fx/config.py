@@ -18,6 +18,9 @@ from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
 OPSETS = range(21, 26)
 """From the first with 4-bit integers in DequantizeLinear to the newest, with 2-bit integers."""
 
+Optimize = Literal["size", "balanced", "speed"]
+"""Which layers get the 8-bit integer kernels, see :mod:`myqasr_fx.kernels`."""
+
 _FLOATS = (HALF_BITS, FLOAT_BITS)
 
 
@@ -97,6 +100,7 @@ class QuantizeConfig:
         symmetric: No zero points for weights.
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
         activation_bits: Width of quantized activations, 4 to 8; files hold 8.
+        optimize: ``size``; ``speed``: 8-bit integer kernels for the linear layers that read frames; or ``balanced``.
         min_bits: Narrowest width that the allocation may take.
         max_bits: Widest width that the allocation may take.
         fill: Give left-over bytes back to lowered layers.
@@ -130,6 +134,7 @@ class QuantizeConfig:
     symmetric: bool = False
     activations: str = "float"
     activation_bits: int = 8
+    optimize: str = "size"
     min_bits: int = 1
     max_bits: int = FLOAT_BITS
     fill: bool = True
@@ -153,6 +158,7 @@ class QuantizeConfig:
         kind = self.budget.kind
         _expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))
         _expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
+        _expect(self.optimize in get_args(Optimize), "optimize", self.optimize, ", ".join(get_args(Optimize)))
         _expect(_is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
         _expect(_is_width(self.min_bits, kind), "min bits", self.min_bits, _widths(kind))
         _expect(_is_width(self.max_bits, kind), "max bits", self.max_bits, _widths(kind))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.kernels import granularity_of
 from myqasr_fx.prepare import Prepared
 from passes.activation_stats import Statistics
 from passes.allocate_bits import allocation_items
@@ -27,13 +28,13 @@ GROUP_SIZES = (32, 64, 128)
 """Groups that the ``optimal`` allocation chooses from."""
 
 
-def group_choices(config: QuantizeConfig, layer: str) -> tuple[Granularity, ...]:
+def group_choices(prepared: Prepared, config: QuantizeConfig, layer: str) -> tuple[Granularity, ...]:
     """Granularities that the ``optimal`` allocation chooses from for ``layer``."""
     rule = config.rule_for(layer)
-    if rule is not None and rule.granularity:
-        return (Granularity.parse(rule.granularity),)
-    common = Granularity.parse(config.granularity)
-    return (common,) if common.kind != "group" else tuple(Granularity("group", size) for size in GROUP_SIZES)
+    asked = granularity_of(prepared, config, layer)
+    if asked.kind != "group" or (rule is not None and rule.granularity):
+        return (asked,)
+    return tuple(Granularity("group", size) for size in GROUP_SIZES)
 
 
 def damage_table(prepared: Prepared, config: QuantizeConfig, curvatures: Curvatures, measured: Statistics) -> Damages:
@@ -53,7 +54,7 @@ def damage_table(prepared: Prepared, config: QuantizeConfig, curvatures: Curvatu
         if layer.weight is None:
             continue
         expected = _Expected(prepared, layer, curvatures.get(layer.name), config)
-        for granularity in group_choices(config, layer.name):
+        for granularity in group_choices(prepared, config, layer.name):
             for bits in (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1)):
                 rows = expected.corrected(bits, granularity, measured)
                 for item in items[layer.name]:

@@ -12,6 +12,7 @@ from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
+from myqasr_fx.kernels import int8_layers
 from myqasr_fx.layout import LAYOUTS
 from myqasr_fx.prepare import Prepared
 from passes.allocate_bits import AllocateBits, read_scheme
@@ -134,7 +135,7 @@ def fit_in_torch(prepared: Prepared, calibration: Calibration, config: QuantizeC
     """
     _rank(prepared, calibration, config)
     program = prepared.program.clone()
-    _quantize(allocation_pass(prepared, calibration, config, 0), program, calibration, config)
+    _quantize(allocation_pass(prepared, calibration, config, 0), program, (prepared, calibration, config))
     return program
 
 
@@ -154,7 +155,7 @@ def _write(
     """One attempt: what was written, and the bytes that the size rule predicted for it."""
     rounded = prepared.program.clone()
     step = allocation_pass(prepared, calibration, config, surplus)
-    _quantize(step, rounded, calibration, config)
+    _quantize(step, rounded, (prepared, calibration, config))
     lowered = rounded.clone()
     dump = config.dump_ir
     PassManager((LowerToQDQ(),), _ROUNDED, dump and dump / "qdq")(lowered)
@@ -166,11 +167,19 @@ def _write(
     return fitted, predicted_bytes(prepared, rounded, step)
 
 
-def _quantize(step: AllocateBits, program: Program, calibration: Calibration, config: QuantizeConfig) -> None:
+def _quantize(step: AllocateBits, program: Program, given: tuple[Prepared, Calibration, QuantizeConfig]) -> None:
     """Annotates the program with quantized weights."""
+    prepared, calibration, config = given
+    calibrate = Calibrate(
+        config.calibration,
+        _activation_bits(config),
+        statistics=calibration.statistics,
+        samples=calibration.samples,
+        dynamic=int8_layers(prepared, config),
+    )
     passes = (
         step,
-        Calibrate(config.calibration, _activation_bits(config), False, calibration.statistics, calibration.samples),
+        calibrate,
         RoundWeights(grams=calibration.grams),
     )
     dump = config.dump_ir

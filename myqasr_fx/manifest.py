@@ -27,6 +27,7 @@ from myqasr_fx.prepare import Prepared
 from myqasr_fx.verify import Verified
 from passes import meta
 from passes.base import Program
+from passes.dynamic_range import DynamicRange
 from passes.layers import Layer, nodes_of
 from passes.ops import LayerKind
 from passes.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
@@ -35,6 +36,8 @@ from passes.scheme import LayerScheme, RowBlock
 
 TOOLS = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "numpy")
 LOW_BIT = "low-bit kernel"
+INT8 = "int8 kernel"
+"""One that rounds its input on every call."""
 
 
 def build_manifest(
@@ -140,7 +143,8 @@ def _block(block: RowBlock) -> BlockRecord:
 
 def _executes(layer: Layer, node: fx.Node, weight: QuantizedWeight | None) -> str:
     if _low_bit_kernels(layer, layer.kind, node):
-        return LOW_BIT
+        dynamic = any(isinstance(found, DynamicRange) for found in meta.get(node, meta.ACTIVATION_QPARAMS) or ())
+        return INT8 if dynamic else LOW_BIT
     if weight is None or not any(isinstance(block, QuantizedBlock) for block in weight.blocks):
         return str(Unfused.KEPT_FLOAT)
     rows = weight_form(layer.kind, layer.cols, False) == FORM_ROWS

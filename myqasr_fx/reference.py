@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import fx
 
 from passes import meta
+from passes.affine import QParams
 from passes.base import Fact, Program
 from passes.fold_constants import FoldConstants
 from passes.lower_fake_quant import LowerToFakeQuant
@@ -22,7 +23,7 @@ class Reference:
     Args:
         fake_quant: With all that is quantized.
         float_activations: The same without rounded activations; None when none is rounded.
-        roundings: Graph name to scale and zero point of every rounded activation.
+        roundings: Graph name to scale and zero point of every activation with a calibrated range.
     """
 
     fake_quant: Program
@@ -39,7 +40,7 @@ def make_reference(rounded: Program, dump_ir: Path | None = None) -> Reference:
     """
     roundings = {name: _roundings(module) for name, module in rounded.graphs.items()}
     lowered = _lower(rounded.clone(), dump_ir and dump_ir / "fake_quant")
-    if not any(roundings.values()):
+    if not any(_rounds_inputs(node) for _, _, node in rounded.nodes()):
         return Reference(lowered, None, roundings)
     return Reference(lowered, _lower(_with_float_activations(rounded)), roundings)
 
@@ -57,8 +58,12 @@ def _roundings(module: fx.GraphModule) -> frozenset[tuple[float, int]]:
         (float(qparams.scale), int(qparams.zero_point))
         for node in module.graph.nodes
         for qparams in meta.get(node, meta.ACTIVATION_QPARAMS) or ()
-        if qparams is not None
+        if isinstance(qparams, QParams)
     )
+
+
+def _rounds_inputs(node: fx.Node) -> bool:
+    return any(found is not None for found in meta.get(node, meta.ACTIVATION_QPARAMS) or ())
 
 
 def _with_float_activations(rounded: Program) -> Program:

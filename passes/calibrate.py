@@ -29,6 +29,7 @@ from passes.calibration import REGISTRY
 from passes.calibration.alternate import InputRange, LayerSearch, search_layer, search_product
 from passes.calibration.method import ActivationRange, Calibration
 from passes.calibration.samples import CalibrationSamples, LayerSample, Searched
+from passes.dynamic_range import DynamicRange
 from passes.errors import PassError, QuantizationError
 from passes.layers import Layer, find_layers, nodes_of, weight_of
 from passes.registry import lookup
@@ -46,6 +47,7 @@ class Calibrate(ProgramPass):
         statistics: Of the layers' inputs; needed with ``activation_bits``.
         samples: Of the layers' inputs, for methods that look at values or at outputs; a search passes over a layer
             without one.
+        dynamic: Linear layers whose input takes the range of each call instead.
     """
 
     method: str = "min_max"
@@ -53,6 +55,7 @@ class Calibrate(ProgramPass):
     activation_symmetric: bool = False
     statistics: Statistics = field(default_factory=dict, repr=False)
     samples: CalibrationSamples = field(default_factory=CalibrationSamples, repr=False)
+    dynamic: frozenset[str] = frozenset()
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SCHEME})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.QPARAMS})
@@ -74,11 +77,12 @@ class Calibrate(ProgramPass):
                 continue
             weight = None if scheme is None else weight_of(uses[0][0], layer)
             weights, inputs = self._calibrate(layer, weight, scheme, self._ranges(layer, [node for _, node in uses]))
+            found = (DynamicRange(),) if layer.name in self.dynamic else inputs
             for _, node in uses:
                 if weights is not None:
                     modified |= meta.put(node, meta.WEIGHT_QPARAMS, weights)
-                if inputs is not None and ops.activation_nodes(node):
-                    modified |= meta.put(node, meta.ACTIVATION_QPARAMS, inputs)
+                if found is not None and ops.activation_nodes(node):
+                    modified |= meta.put(node, meta.ACTIVATION_QPARAMS, found)
         return modified
 
     @property

@@ -24,10 +24,11 @@ import torch
 from torch import fx
 
 from passes import meta
-from passes.affine import QParams, step
+from passes.affine import step
 from passes.base import Fact, GraphPass
+from passes.dynamic_range import DynamicRange
 from passes.graph_edit import call, constant, drop_unused_tensors
-from passes.lowering import InputRounding, forget
+from passes.lowering import InputRange, InputRounding, forget
 from passes.ops import weight_node
 from passes.quantized_weight import QuantizedBlock, QuantizedWeight
 from passes.scheme import MAX_PACKED_BITS
@@ -62,12 +63,14 @@ class LowerToFakeQuant(GraphPass):
         return modified
 
 
-def _rounded(value: fx.Node, qparams: QParams) -> fx.Node:
+def _rounded(value: fx.Node, qparams: InputRange) -> fx.Node:
     """``(clip(round(x / scale) + zero_point, 0, top) - zero_point) * scale`` in single steps.
 
     ``aten.fake_quantize_per_tensor_affine`` multiplies by 1 / scale and so rounds some values the other way than
     QuantizeLinear, which divides.
     """
+    if isinstance(qparams, DynamicRange):
+        return _rounded_dynamically(value)
     scale, zero_point, top = float(qparams.scale), int(qparams.zero_point), (1 << qparams.bits) - 1
     for op, *args in (
         (aten.div.Tensor, scale),
@@ -78,6 +81,29 @@ def _rounded(value: fx.Node, qparams: QParams) -> fx.Node:
         (aten.mul.Tensor, scale),
     ):
         value = call(value.graph, op, value, *args, like=value)
+    return value
+
+
+def _rounded_dynamically(value: fx.Node) -> fx.Node:
+    """The same with the scale and zero point of this call, see :class:`passes.dynamic_range.DynamicRange`."""
+    graph = value.graph
+    low = call(graph, aten.clamp_max.default, call(graph, aten.amin.default, value), 0)
+    high = call(graph, aten.clamp_min.default, call(graph, aten.amax.default, value), 0)
+    width = call(graph, aten.div.Tensor, call(graph, aten.sub.Tensor, high, low), 255)
+    silent = call(graph, aten.eq.Scalar, width, 0)
+    scale = call(graph, aten.where.ScalarSelf, silent, 1.0, width)
+    zero_point = call(
+        graph, aten.round.default, call(graph, aten.div.Tensor, call(graph, aten.neg.default, low), scale)
+    )
+    for op, *args in (
+        (aten.div.Tensor, scale),
+        (aten.round.default,),
+        (aten.add.Tensor, zero_point),
+        (aten.clamp.default, 0, 255),
+        (aten.sub.Tensor, zero_point),
+        (aten.mul.Tensor, scale),
+    ):
+        value = call(graph, op, value, *args, like=value)
     return value
 
 

@@ -11,9 +11,9 @@ After, one product a block of rows::
     %y0 = aten.matmul(%x, %w0)
     %y  = aten.add(aten.cat([%y0, …], -1), %b)
 
-Activations that carry qparams go through ``quantize_dequantize``; the weights they meet take the ``integer`` form. An
-embedding becomes ``dequantize_rows``, which touches only the looked-up rows of the same packed buffer. A convolution,
-or a linear whose input width no low-bit kernel takes, gets its weight in the ``folded`` form.
+Activations that carry qparams go through ``quantize_dequantize`` or ``quantize_dynamic``; the weights they meet take
+the ``integer`` form. An embedding becomes ``dequantize_rows``, which touches only the looked-up rows of the same packed
+buffer. A convolution, or a linear whose input width no low-bit kernel takes, gets its weight in the ``folded`` form.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ import torch
 from torch import fx
 
 from passes import meta
-from passes.affine import QParams, zero_point_bits
+from passes.affine import zero_point_bits
 from passes.base import Fact, GraphPass
+from passes.dynamic_range import DynamicRange
 from passes.errors import QuantizationError
 from passes.graph_edit import call, constant, drop_unused_tensors
-from passes.lowering import InputRounding, forget
+from passes.lowering import InputRange, InputRounding, forget
 from passes.ops import role_of, weight_node
 from passes.packing import join, pack
 from passes.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
@@ -107,7 +108,9 @@ class _Block:
         return call(graph, op, indices, *self.tensors, self.bits, list(self.shape))
 
 
-def _quantize_dequantize(value: fx.Node, qparams: QParams) -> fx.Node:
+def _quantize_dequantize(value: fx.Node, qparams: InputRange) -> fx.Node:
+    if isinstance(qparams, DynamicRange):
+        return call(value.graph, torch.ops.myqasr.quantize_dynamic.default, value, like=value)
     op = torch.ops.myqasr.quantize_dequantize.default
     return call(value.graph, op, value, float(qparams.scale), int(qparams.zero_point), qparams.bits, like=value)
 

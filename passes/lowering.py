@@ -8,22 +8,24 @@ from torch import fx
 
 from passes import meta, ops
 from passes.affine import QParams
+from passes.dynamic_range import DynamicRange
 
 _CONSUMED = (meta.WEIGHT_QPARAMS, meta.ACTIVATION_QPARAMS, meta.QUANTIZED_WEIGHT)
 
-_Key = tuple[fx.Node, int, float, int]
+InputRange = QParams | DynamicRange
+"""How an input is rounded: to a range that was calibrated, or to that of each call."""
 
 
 class InputRounding:
     """Rounds the inputs that carry activation qparams; readers of one value with equal qparams share one rounding.
 
     Args:
-        emit: Inserts, at the graph's insertion point, the nodes that round a value to its qparams and back.
+        emit: Inserts, at the graph's insertion point, the nodes that round a value to its range and back.
     """
 
-    def __init__(self, emit: Callable[[fx.Node, QParams], fx.Node]) -> None:
+    def __init__(self, emit: Callable[[fx.Node, InputRange], fx.Node]) -> None:
         self._emit = emit
-        self._rounded: dict[_Key, fx.Node] = {}
+        self._rounded: dict[tuple[object, ...], fx.Node] = {}
 
     def __call__(self, node: fx.Node) -> bool:
         """Makes ``node``, which must come after every node seen before, read rounded inputs; True when it has some."""
@@ -34,12 +36,19 @@ class InputRounding:
             value = node.args[position]
             if params is None or not isinstance(value, fx.Node):
                 continue
-            key = (value, params.bits, float(params.scale), int(params.zero_point))
+            key = (value, *_identity(params))
             if key not in self._rounded:
                 with node.graph.inserting_before(node):
                     self._rounded[key] = self._emit(value, params)
             node.update_arg(position, self._rounded[key])
         return any(params is not None for params in qparams)
+
+
+def _identity(range_: InputRange) -> tuple[object, ...]:
+    """Equal for ranges that round alike."""
+    if isinstance(range_, DynamicRange):
+        return ()
+    return range_.bits, float(range_.scale), int(range_.zero_point)
 
 
 def forget(node: fx.Node) -> None:

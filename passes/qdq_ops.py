@@ -5,6 +5,7 @@ Each holds packed integers, scales and zero points, so that a lowered graph runs
 - ``myqasr::dequantize_weight(packed, scale, zero_point?, …) -> W`` unpacks and dequantizes one block of rows.
 - ``myqasr::dequantize_rows(indices, packed, scale, zero_point?, …) -> rows`` does so for the looked-up rows alone.
 - ``myqasr::quantize_dequantize(x, scale, zero_point, bits)`` rounds an activation to unsigned integers and back.
+- ``myqasr::quantize_dynamic(x)`` does so at 8 bits with the scale and zero point of what it is called with.
 
 ``shape`` is the weight's own: (n, K) or a convolution's (n, K / k, k). Packed codes follow ``passes.packing`` over the
 transposed matrix (K, n), scale is (G, n) float16 (1 for a scale that its axis shares), zero point packed codes of the
@@ -144,4 +145,19 @@ def quantize_dequantize(x: torch.Tensor, scale: float, zero_point: int, bits: in
 
 @quantize_dequantize.register_fake
 def _(x: torch.Tensor, scale: float, zero_point: int, bits: int) -> torch.Tensor:
+    return torch.empty_like(x)
+
+
+@torch.library.custom_op("myqasr::quantize_dynamic", mutates_args=())
+def quantize_dynamic(x: torch.Tensor) -> torch.Tensor:
+    """``x`` rounded as :class:`passes.dynamic_range.DynamicRange` says."""
+    low, high = x.amin().clamp_max(0), x.amax().clamp_min(0)
+    scale = (high - low) / 255
+    scale = torch.where(scale == 0, torch.ones_like(scale), scale)
+    zero_point = (-low / scale).round()
+    return x.div(scale).round_().add_(zero_point).clamp_(0, 255).sub_(zero_point).mul_(scale)
+
+
+@quantize_dynamic.register_fake
+def _(x: torch.Tensor) -> torch.Tensor:
     return torch.empty_like(x)

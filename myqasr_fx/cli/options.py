@@ -59,6 +59,10 @@ Calibration = Annotated[str | None, _option(_METHOD, "--calibration", "How scale
 Rounding = Annotated[str | None, _option(_METHOD, "--rounding", "How weights are rounded.")]
 Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
+Optimize = Annotated[
+    str | None,
+    _option(_METHOD, "--optimize", "size; speed: 8-bit integer kernels where a graph reads frames; or balanced."),
+]
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
 Recipe = Annotated[str | None, _option(_METHOD, "--recipe", "Named set of options.")]
 Rules = Annotated[

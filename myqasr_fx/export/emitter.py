@@ -40,12 +40,16 @@ class Emitter:
 
     def op(self, kind: str, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
         """Output of a new node of the ``ai.onnx`` domain."""
-        node = ir.node(kind, list(inputs), attributes=attributes, name=self._free_name(kind))
+        return self.ops(kind, *inputs, outputs=1, **attributes)[0]
+
+    def ops(self, kind: str, *inputs: ir.Value | None, outputs: int, **attributes: Any) -> Sequence[ir.Value]:
+        """All outputs of a new node of the ``ai.onnx`` domain."""
+        node = ir.node(kind, list(inputs), attributes=attributes, name=self._free_name(kind), num_outputs=outputs)
         if self._anchor is None:
             self.graph.append(node)
         else:
             self.graph.insert_before(self._anchor, node)
-        return node.outputs[0]
+        return node.outputs
 
     def _free_name(self, kind: str) -> str:
         name = f"{self._scope}/{kind}"

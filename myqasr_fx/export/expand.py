@@ -3,10 +3,11 @@
 | placeholder | becomes | onnxruntime runs |
 | --- | --- | --- |
 | DequantizeWeight, matmul form | codes, DequantizeLinear(axis 0, block_size) | MatMulNBits |
-| DequantizeWeight, integer form | int8 codes, DequantizeLinear(axis 1) | MatMulIntegerToFloat or QLinearMatMul |
+| DequantizeWeight, integer form | int8 codes, DequantizeLinear(axis 1) | an integer product |
 | DequantizeWeight, folded form | Cast, Sub, Mul, Transpose | a float constant made at load |
 | DequantizeRows | Gather of packed rows, Cast, Sub, Mul | the same, on the looked-up rows |
-| QuantizeDequantize | QuantizeLinear, DequantizeLinear | part of the integer kernels |
+| QuantizeDequantize | QuantizeLinear, DequantizeLinear | MatMulIntegerToFloat or QLinearMatMul |
+| QuantizeDynamic | DynamicQuantizeLinear, DequantizeLinear | DynamicQuantizeMatMul or MatMulIntegerToFloat |
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ import onnx_ir as ir
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.dequantize import READERS, rows
 from myqasr_fx.export.emitter import Emitter
-from myqasr_fx.export.placeholders import DEQUANTIZE_ROWS, DEQUANTIZE_WEIGHT, DOMAIN, QUANTIZE_DEQUANTIZE
+from myqasr_fx.export.placeholders import (
+    DEQUANTIZE_ROWS,
+    DEQUANTIZE_WEIGHT,
+    DOMAIN,
+    QUANTIZE_DEQUANTIZE,
+    QUANTIZE_DYNAMIC,
+)
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
 from passes.naming import free_name
 from passes.qdq_ops import FORM_INTEGER, FORM_MATMUL
@@ -33,7 +40,7 @@ def expand_placeholders(model: ir.Model) -> ir.Model:
     """
     emitter = Emitter(model.graph)
     placeholders = [node for node in model.graph if node.domain == DOMAIN]
-    readers = _readers(emitter, [node for node in placeholders if node.op_type != QUANTIZE_DEQUANTIZE])
+    readers = _readers(emitter, [node for node in placeholders if node.op_type not in _ACTIVATIONS])
     for node in placeholders:
         reader = readers.get(_tensors(node))
         emitter.before(node, reader.weight.name if reader else "")
@@ -45,6 +52,7 @@ def expand_placeholders(model: ir.Model) -> ir.Model:
 
 
 _Tensors = tuple[ir.Value | None, ...]
+_ACTIVATIONS = (QUANTIZE_DEQUANTIZE, QUANTIZE_DYNAMIC)
 
 
 def _readers(emitter: Emitter, nodes: Sequence[ir.Node]) -> dict[_Tensors, WeightReader]:
@@ -103,7 +111,9 @@ def _weight(reader: WeightReader, node: ir.Node) -> ir.Value:
 
 
 def _activation(emitter: Emitter, node: ir.Node) -> ir.Value:
-    """A static QuantizeLinear and DequantizeLinear pair, unsigned 8 bits."""
+    """A pair that rounds to unsigned 8 bits and back, with stored scales or those of each call."""
+    if node.op_type == QUANTIZE_DYNAMIC:
+        return emitter.op("DequantizeLinear", *emitter.ops("DynamicQuantizeLinear", node.inputs[0], outputs=3))
     bits = node.attributes["bits"].as_int()
     if bits != 8:
         raise ExportError(f"{bits}-bit activations cannot be exported", hint="use 8; other widths evaluate in torch")

@@ -49,11 +49,17 @@ class Storage:
         symmetric: No zero points.
         opset: Version of the ``ai.onnx`` operators, which has or has not a type for 2 bits.
         integer: Inputs are quantized to integers, too.
+        dynamic: Layers whose inputs are quantized on every call.
     """
 
     symmetric: bool = False
     opset: int = 21
     integer: bool = False
+    dynamic: frozenset[str] = frozenset()
+
+    def integer_inputs(self, layer: str) -> bool:
+        """True where ``layer`` multiplies integers."""
+        return self.integer or layer in self.dynamic
 
 
 def file_size(
@@ -108,7 +114,7 @@ def fixed_bytes(program: Program, storage: Storage) -> int:
     calls = sum(node.op == "call_function" for _, _, node in program.nodes())
     layers = find_layers(program)
     shapes = {layer.shape for layer in layers}
-    roundings = sum(len(layer.uses) for layer in layers) if storage.integer else 0
+    roundings = sum(len(layer.uses) for layer in layers if storage.integer_inputs(layer.name))
     return floats + _CALL_BYTES * calls + _SHAPE_BYTES * len(shapes) + _ROUNDING_BYTES * roundings
 
 
@@ -117,7 +123,8 @@ def _text_bytes(layer: Layer, bits: int, granularity: Granularity, storage: Stor
     per_tensor = granularity.kind == "tensor"
     group = granularity.group_of(layer.cols)
     stand_in = _StandIn(len(layer.name), bits, layer.cols, group, per_tensor, len(layer.shape))
-    forms = tuple(weight_form(use.kind, layer.cols, storage.integer) for use in layer.uses)
+    integer = storage.integer_inputs(layer.name)
+    forms = tuple(weight_form(use.kind, layer.cols, integer) for use in layer.uses)
     return _emitted_bytes(stand_in, forms, storage)
 
 

@@ -20,6 +20,7 @@ DOMAIN = "myqasr"
 DEQUANTIZE_WEIGHT = "DequantizeWeight"
 DEQUANTIZE_ROWS = "DequantizeRows"
 QUANTIZE_DEQUANTIZE = "QuantizeDequantize"
+QUANTIZE_DYNAMIC = "QuantizeDynamic"
 
 _OPTIONAL = OpSchema.FormalParameterOption.Optional
 _OPSET = values.Opset(DOMAIN, 1)
@@ -53,6 +54,8 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     rows_op = _placeholder(DEQUANTIZE_ROWS, indices, *weights, bits=kinds.INT, shape=kinds.INTS)
     activation_op = _placeholder(QUANTIZE_DEQUANTIZE, x, scale=kinds.FLOAT, zero_point=kinds.INT, bits=kinds.INT)
 
+    dynamic_op = _placeholder(QUANTIZE_DYNAMIC, x)
+
     def weight(
         packed: Any, scale: Any, zero_point: Any = None, bits: int = 8, shape: Sequence[int] = (), form: str = ""
     ) -> Any:
@@ -66,9 +69,13 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     def activation(x: Any, scale: float = 1.0, zero_point: int = 0, bits: int = 8) -> Any:
         return activation_op(x, scale=scale, zero_point=zero_point, bits=bits)
 
+    def dynamic(x: Any) -> Any:
+        return dynamic_op(x)
+
     ops = torch.ops.myqasr
     return {
         ops.dequantize_weight.default: weight,
         ops.dequantize_rows.default: rows,
         ops.quantize_dequantize.default: activation,
+        ops.quantize_dynamic.default: dynamic,
     }

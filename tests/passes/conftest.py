@@ -87,7 +87,7 @@ def rounded() -> Rounded:
     base = Canonicalize()(exported.module(check_guards=False)).program
     statistics = observe(base)
 
-    def make(*specs: WeightSpec, activation_bits: int | None = None) -> Program:
+    def make(*specs: WeightSpec, activation_bits: int | None = None, dynamic: frozenset[str] = frozenset()) -> Program:
         program = base.clone()
         for layer in find_layers(program):
             if layer.weight is None:
@@ -96,7 +96,7 @@ def rounded() -> Rounded:
             blocks = tuple(RowBlock(*rows, spec) for rows, spec in zip(pairwise(edges), specs, strict=True))
             for _, node in nodes_of(program, layer):
                 meta.put(node, meta.SCHEME, LayerScheme(layer.name, blocks))
-        Calibrate("min_max", activation_bits, statistics=statistics)(program)
+        Calibrate("min_max", activation_bits, statistics=statistics, dynamic=dynamic)(program)
         RoundWeights()(program)
         return program
 
