@@ -156,11 +156,11 @@ def _info(speech: SpeechModel, files: Ct2Files) -> dict[str, object]:
     tokens = speech.tokenizer.convert_ids_to_tokens(list(range(size)))
     named = [token or f"<|extra {index}|>" for index, token in enumerate(tokens)]
     letters = {letter: byte for byte, letter in byte_letters().items()}
-    ordinary = [bytes(letters[letter] for letter in token).hex() for token in named[: speech.generation.eos_token_id]]
+    ordinary = tokens[: speech.generation.eos_token_id]
     return {
         "config": speech.config.to_dict(),
         "tokens": named,
-        "ordinary_tokens": ordinary,
+        "ordinary_tokens": [bytes(letters[letter] for letter in token or "").hex() for token in ordinary],
         "ctranslate2": {"config.json": str(files.config), "tokenizer.json": str(files.tokenizer)},
     }
 
