@@ -8,6 +8,7 @@ r"""Other systems: conversion of weights to their files, and transcription. Runs
     peer_programs.py ggml WEIGHTS.npz INFO.json OUT TYPE
     peer_programs.py nncf FLOAT.onnx OUT.onnx MODE
     peer_programs.py transcribe SYSTEM MODEL CLIPS.jsonl OUT.jsonl THREADS
+    peer_programs.py time SYSTEM MODEL CLIPS.jsonl THREADS
 
 ``CLIPS.jsonl`` has ``audio``, ``samples`` (an ``.npy`` of float32 at 16 kHz) and ``lang`` a line; ``OUT.jsonl`` gets
 ``audio`` and ``text``. Everybody decodes greedily at temperature 0 without fallback, without timestamps, without text
@@ -17,7 +18,9 @@ of an earlier window, and with non-speech tokens suppressed.
 from __future__ import annotations
 
 import json
+import resource
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,12 +81,25 @@ def transcribe(system: str, model: str, clips: str, out: str, threads: str) -> N
     wanted = [
         clip for clip in map(json.loads, Path(clips).read_text("utf-8").splitlines()) if clip["audio"] not in done
     ]
-    run = {"faster-whisper": faster_whisper, "whisper.cpp": whisper_cpp}[system](model, int(threads))
+    run = SYSTEMS[system](model, int(threads))
     with path.open("a", encoding="utf-8") as file:
         for clip in wanted:
             text = run(np.load(clip["samples"]), clip["lang"])
             file.write(json.dumps({"audio": clip["audio"], "text": text}, ensure_ascii=False) + "\n")
             file.flush()
+
+
+def time_clips(system: str, model: str, clips: str, threads: str) -> None:
+    """Prints how many seconds all clips take, once one has warmed the system up, and its memory."""
+    run = SYSTEMS[system](model, int(threads))
+    listed = read_lines(Path(clips))
+    run(np.load(listed[0]["samples"]), listed[0]["lang"])
+    start = time.perf_counter()
+    for clip in listed:
+        run(np.load(clip["samples"]), clip["lang"])
+    seconds = time.perf_counter() - start
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    print(json.dumps({"seconds": seconds, "resident_mb": resident}))
 
 
 def read_lines(path: Path) -> list[dict[str, str]]:
@@ -141,11 +157,14 @@ def whisper_cpp(model: str, threads: int) -> Transcriber:
     return run
 
 
+SYSTEMS: dict[str, Callable[[str, int], Transcriber]] = {"faster-whisper": faster_whisper, "whisper.cpp": whisper_cpp}
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "ctranslate2": convert_ctranslate2,
     "ggml": convert_ggml,
     "nncf": compress_nncf,
     "transcribe": transcribe,
+    "time": time_clips,
 }
 
 if __name__ == "__main__":
