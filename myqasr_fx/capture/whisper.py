@@ -7,21 +7,14 @@ joined to the cached ones: with an empty cache these are all frames, later none,
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import WhisperConfig, WhisperForConditionalGeneration
-from transformers.models.whisper.modeling_whisper import (
-    WhisperAttention,
-    WhisperDecoder,
-    WhisperDecoderLayer,
-    WhisperEncoder,
-)
+from transformers.models.whisper.modeling_whisper import WhisperAttention, WhisperDecoder, WhisperDecoderLayer
 
 from myqasr_fx.capture.export import capture_graph
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
+from myqasr_fx.capture.whisper_parts import AttentionParts, DecoderLayerParts, DecoderParts, EncoderStack
 from passes.base import Program
 
 ENCODER = "encoder_model"
@@ -86,33 +79,6 @@ class _Encoder(nn.Module):
         return states
 
 
-class EncoderStack(nn.Module):
-    """``WhisperEncoder`` with a plain parameter of positions, and nothing that only training needs."""
-
-    def __init__(self, encoder: WhisperEncoder) -> None:
-        super().__init__()
-        self.conv1 = encoder.conv1
-        self.conv2 = encoder.conv2
-        self.embed_positions = encoder.embed_positions
-        self.layers = encoder.layers
-        self.layer_norm = encoder.layer_norm
-
-    def forward(self, input_features: torch.Tensor) -> torch.Tensor:
-        """Encoder states of (B, mel bins, 2 * frames)."""
-        hidden = F.gelu(self.conv2(F.gelu(self.conv1(input_features))))  # (B, d_model, frames)
-        hidden = hidden.transpose(1, 2)
-        hidden = hidden + self.positions(hidden.shape[1])
-        for layer in self.layers:
-            hidden = layer(hidden, None)
-        states: torch.Tensor = self.layer_norm(hidden)
-        return states
-
-    def positions(self, frames: int) -> torch.Tensor:
-        """Position embeddings (``frames``, d_model); a signature with fixed frames needs them all."""
-        weight: torch.Tensor = self.embed_positions.weight
-        return weight
-
-
 class _Decoder(nn.Module):
     def __init__(self, network: WhisperForConditionalGeneration) -> None:
         super().__init__()
@@ -126,13 +92,9 @@ class _Decoder(nn.Module):
         return (self.proj_out(hidden), *present)
 
 
-class _DecoderStack(nn.Module):
+class _DecoderStack(DecoderParts):
     def __init__(self, decoder: WhisperDecoder) -> None:
-        super().__init__()
-        self.embed_tokens = decoder.embed_tokens
-        self.embed_positions = decoder.embed_positions
-        self.layers = nn.ModuleList(_DecoderLayer(cast(WhisperDecoderLayer, layer)) for layer in decoder.layers)
-        self.layer_norm = decoder.layer_norm
+        super().__init__(decoder, _DecoderLayer)
 
     def forward(
         self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor, past: tuple[torch.Tensor, ...]
@@ -142,7 +104,7 @@ class _DecoderStack(nn.Module):
         positions = torch.arange(tokens, device=input_ids.device) + past_length
         mask = torch.arange(past_length + tokens, device=input_ids.device)[None, :] <= positions[:, None]
         uncached = encoder_hidden_states[:, cached_frames:]
-        hidden = self.embed_tokens(input_ids) + self.embed_positions.weight[positions]
+        hidden = self.embed(input_ids, positions)
         present: list[torch.Tensor] = []
         for index, layer in enumerate(self.layers):
             hidden, cache = layer(hidden, uncached, mask, past[4 * index : 4 * index + 4])
@@ -150,17 +112,9 @@ class _DecoderStack(nn.Module):
         return self.layer_norm(hidden), present
 
 
-class _DecoderLayer(nn.Module):
+class _DecoderLayer(DecoderLayerParts):
     def __init__(self, layer: WhisperDecoderLayer) -> None:
-        super().__init__()
-        self.self_attn = _Attention(layer.self_attn)
-        self.self_attn_layer_norm = layer.self_attn_layer_norm
-        self.encoder_attn = _Attention(layer.encoder_attn)
-        self.encoder_attn_layer_norm = layer.encoder_attn_layer_norm
-        self.fc1 = layer.fc1
-        self.activation_fn = layer.activation_fn
-        self.fc2 = layer.fc2
-        self.final_layer_norm = layer.final_layer_norm
+        super().__init__(layer, _Attention, _Attention)
 
     def forward(
         self, hidden: torch.Tensor, uncached: torch.Tensor, mask: torch.Tensor, past: tuple[torch.Tensor, ...]
@@ -170,35 +124,20 @@ class _DecoderLayer(nn.Module):
         attended, own = self.self_attn(normed, normed, mask, own_past)
         hidden = hidden + attended
         attended, cross = self.encoder_attn(self.encoder_attn_layer_norm(hidden), uncached, None, cross_past)
-        hidden = hidden + attended
-        hidden = hidden + self.fc2(self.activation_fn(self.fc1(self.final_layer_norm(hidden))))
-        return hidden, (*own, *cross)
+        return self.feed_forward(hidden + attended), (*own, *cross)
 
 
-class _Attention(nn.Module):
+class _Attention(AttentionParts):
     """Attention of ``hidden`` (B, T, d_model) over cached keys and values and those of ``source`` (B, S, d_model)."""
 
     def __init__(self, attention: WhisperAttention) -> None:
-        super().__init__()
-        self.num_heads = attention.num_heads
-        self.head_dim = attention.head_dim
-        self.scaling = attention.scaling
-        self.q_proj = attention.q_proj
+        super().__init__(attention)
         self.k_proj = attention.k_proj
         self.v_proj = attention.v_proj
-        self.out_proj = attention.out_proj
 
     def forward(
         self, hidden: torch.Tensor, source: torch.Tensor, mask: torch.Tensor | None, past: tuple[torch.Tensor, ...]
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        query = self._heads(self.q_proj(hidden) * self.scaling)
-        key = torch.cat([past[0], self._heads(self.k_proj(source))], dim=2)
-        value = torch.cat([past[1], self._heads(self.v_proj(source))], dim=2)
-        context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1.0)
-        return self.out_proj(context.transpose(1, 2).reshape(hidden.shape)), (key, value)
-
-    def _heads(self, states: torch.Tensor) -> torch.Tensor:
-        batch, length, _ = states.shape
-        return states.reshape(batch, length, self.num_heads, self.head_dim).transpose(
-            1, 2
-        )  # (B, heads, length, head_dim)
+        key = torch.cat([past[0], self.heads(self.k_proj(source))], dim=2)
+        value = torch.cat([past[1], self.heads(self.v_proj(source))], dim=2)
+        return self.attend(self.query(hidden), key, value, mask), (key, value)

@@ -12,13 +12,12 @@ from typing import cast
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 from transformers.models.whisper.modeling_whisper import WhisperAttention, WhisperDecoder, WhisperDecoderLayer
 
 from myqasr_fx.capture.export import capture_graph
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
-from myqasr_fx.capture.whisper import EncoderStack
+from myqasr_fx.capture.whisper_parts import AttentionParts, DecoderLayerParts, DecoderParts, EncoderStack
 from passes.base import Program
 
 ENCODER = "encoder"
@@ -103,20 +102,16 @@ class _Decoder(nn.Module):
         return self.proj_out(hidden), keys, values
 
 
-class _DecoderStack(nn.Module):
+class _DecoderStack(DecoderParts):
     def __init__(self, decoder: WhisperDecoder) -> None:
-        super().__init__()
-        self.embed_tokens = decoder.embed_tokens
-        self.embed_positions = decoder.embed_positions
-        self.layers = nn.ModuleList(_DecoderLayer(cast(WhisperDecoderLayer, layer)) for layer in decoder.layers)
-        self.layer_norm = decoder.layer_norm
+        super().__init__(decoder, _DecoderLayer)
 
     def forward(self, tokens: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         own_keys, own_values, cross_keys, cross_values, offset = state
         positions = torch.arange(tokens.shape[1], device=tokens.device) + offset  # (T,)
         slots = torch.arange(own_keys.shape[2], device=tokens.device)
         mask = slots[None, :] <= positions[:, None]  # (T, positions)
-        hidden = self.embed_tokens(tokens) + self.embed_positions.weight[positions]
+        hidden = self.embed(tokens, positions)
         keys, values = [], []
         for index, layer in enumerate(self.layers):
             own = _Slots(own_keys[index], own_values[index], positions, mask)
@@ -141,17 +136,9 @@ class _Slots:
         return self.keys.scatter(1, index, keys), self.values.scatter(1, index, values)
 
 
-class _DecoderLayer(nn.Module):
+class _DecoderLayer(DecoderLayerParts):
     def __init__(self, layer: WhisperDecoderLayer) -> None:
-        super().__init__()
-        self.self_attn = _SelfAttention(layer.self_attn)
-        self.self_attn_layer_norm = layer.self_attn_layer_norm
-        self.encoder_attn = _CrossAttention(layer.encoder_attn)
-        self.encoder_attn_layer_norm = layer.encoder_attn_layer_norm
-        self.fc1 = layer.fc1
-        self.activation_fn = layer.activation_fn
-        self.fc2 = layer.fc2
-        self.final_layer_norm = layer.final_layer_norm
+        super().__init__(layer, _SelfAttention, _CrossAttention)
 
     def forward(
         self, hidden: torch.Tensor, own: _Slots, cross_keys: torch.Tensor, cross_values: torch.Tensor
@@ -159,40 +146,15 @@ class _DecoderLayer(nn.Module):
         attended, keys, values = self.self_attn(self.self_attn_layer_norm(hidden), own)
         hidden = hidden + attended
         hidden = hidden + self.encoder_attn(self.encoder_attn_layer_norm(hidden), cross_keys, cross_values)
-        hidden = hidden + self.fc2(self.activation_fn(self.fc1(self.final_layer_norm(hidden))))
-        return hidden, keys, values
+        return self.feed_forward(hidden), keys, values
 
 
-class _Attention(nn.Module):
-    """Attention of ``hidden`` (B, T, d_model) over keys and values (B, S, d_model)."""
-
-    def __init__(self, attention: WhisperAttention) -> None:
-        super().__init__()
-        self.num_heads = attention.num_heads
-        self.scaling = attention.scaling
-        self.q_proj = attention.q_proj
-        self.out_proj = attention.out_proj
-
-    def attend(
-        self, hidden: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        query, key, value = (self._heads(states) for states in (self.q_proj(hidden) * self.scaling, keys, values))
-        context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1.0)
-        attended: torch.Tensor = self.out_proj(context.transpose(1, 2).reshape(hidden.shape))
-        return attended
-
-    def _heads(self, states: torch.Tensor) -> torch.Tensor:
-        batch, length, width = states.shape
-        split = states.reshape(batch, length, self.num_heads, width // self.num_heads)
-        return split.transpose(1, 2)  # (B, heads, length, head_dim)
-
-
-class _CrossAttention(_Attention):
+class _CrossAttention(AttentionParts):
     def forward(self, hidden: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        return self.attend(hidden, keys, values)
+        return self.attend(self.query(hidden), self.heads(keys), self.heads(values), None)
 
 
-class _SelfAttention(_Attention):
+class _SelfAttention(AttentionParts):
     """Writes the new tokens into the layer's cache, and gives it with the result."""
 
     def __init__(self, attention: WhisperAttention) -> None:
@@ -202,4 +164,4 @@ class _SelfAttention(_Attention):
 
     def forward(self, hidden: torch.Tensor, own: _Slots) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         keys, values = own.write(self.k_proj(hidden), self.v_proj(hidden))
-        return self.attend(hidden, keys, values, own.mask), keys, values
+        return self.attend(self.query(hidden), self.heads(keys), self.heads(values), own.mask), keys, values
