@@ -11,7 +11,7 @@ Codes are unsigned, ``0 .. 2**bits - 1``; whether a file stores them signed is t
     1 bit      step zero_point   levels
     ========== ==== ============ ===================================================
     symmetric  2    1            ``-scale, +scale``
-    asymmetric 128  0 .. 128     ``-zero_point * scale, (128 - zero_point) * scale``
+    asymmetric 8    0 .. 8       ``-zero_point * scale, (8 - zero_point) * scale``
     ========== ==== ============ ===================================================
 
 Scales of up to 8 bits are float16 values, those of groups where possible the 256 of ``passes.scale_grid``, and are
@@ -71,7 +71,7 @@ class QParams:
 
 def step(bits: int, symmetric: bool) -> int:
     """Distance of neighbouring codes, in scales."""
-    return 1 if bits > 1 else 2 if symmetric else 128
+    return 1 if bits > 1 else 2 if symmetric else 8
 
 
 def top(bits: int, symmetric: bool) -> int:
@@ -80,8 +80,8 @@ def top(bits: int, symmetric: bool) -> int:
 
 
 def zero_point_bits(bits: int) -> int:
-    """Bits that a stored zero point takes: those of the codes, but 8 at one bit."""
-    return 8 if bits == 1 else bits
+    """Bits that a stored zero point takes: those of the codes, but 4 at one bit."""
+    return 4 if bits == 1 else bits
 
 
 def code_dtype(bits: int) -> torch.dtype:

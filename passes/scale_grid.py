@@ -17,9 +17,9 @@ _LOWEST = -16
 def bytes_of_scale(bits: int, groups: int) -> int:
     """Bytes that one scale takes in a file when its matrix, of ``groups`` groups a row, has scales within the grid.
 
-    The two levels of a group at one bit want finer scales, and single scales of rows are too few to matter.
+    Single scales of rows are too few to matter.
     """
-    return 1 if bits > 1 and groups > 1 else 2
+    return 1 if groups > 1 else 2
 
 
 def scale_grid() -> Tensor:

@@ -91,7 +91,7 @@ def test_one_bit_levels_are_the_means() -> None:
     symmetric = qparams_of(groups, 1, True)
     levels = dequantize(torch.tensor([[0, 1]] * 4, dtype=torch.uint8).repeat(1, 3), _pairs(symmetric)).reshape(4, 3, 2)
     mean = groups.abs().mean(-1)
-    torch.testing.assert_close(levels, torch.stack([-mean, mean], -1), rtol=1e-3, atol=0)
+    torch.testing.assert_close(levels, torch.stack([-mean, mean], -1), rtol=0.06, atol=0)  # the grid of scales
 
     asymmetric = qparams_of(groups, 1, False)
     levels = dequantize(torch.tensor([[0, 1]] * 4, dtype=torch.uint8).repeat(1, 3), _pairs(asymmetric)).reshape(4, 3, 2)
@@ -99,7 +99,7 @@ def test_one_bit_levels_are_the_means() -> None:
     high = (groups * above).sum(-1) / above.sum(-1)
     low = (groups * ~above).sum(-1) / (~above).sum(-1)
     spread = float((high - low).max())
-    torch.testing.assert_close(levels, torch.stack([low, high], -1), rtol=0, atol=spread / 128)
+    torch.testing.assert_close(levels, torch.stack([low, high], -1), rtol=0, atol=spread * (1 / 16 + 0.06))
 
 
 def _pairs(qparams: QParams) -> QParams:
@@ -200,4 +200,4 @@ def test_shapes_and_widths_are_checked() -> None:
         quantize(torch.zeros(2, 40), QParams(4, False, 16, scale, zero))
     with pytest.raises(QuantizationError, match="activations"):
         activation_qparams(-1, 1, bits=1)
-    assert (step(1, True), step(1, False), step(2, True), top(1, False), top(4, True)) == (2, 128, 1, 128, 15)
+    assert (step(1, True), step(1, False), step(2, True), top(1, False), top(4, True)) == (2, 8, 1, 8, 15)
