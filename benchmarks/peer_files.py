@@ -154,12 +154,12 @@ def _info(speech: SpeechModel, files: Ct2Files) -> dict[str, object]:
     """Sizes, tokens by id, bytes of the ordinary tokens, and CTranslate2's own files."""
     size = speech.config.vocab_size
     tokens = speech.tokenizer.convert_ids_to_tokens(list(range(size)))
-    named = [token or f"<|extra {index}|>" for index, token in enumerate(tokens)]
     letters = {letter: byte for byte, letter in byte_letters().items()}
     ordinary = tokens[: speech.generation.eos_token_id]
     return {
         "config": speech.config.to_dict(),
-        "tokens": named,
+        # CTranslate2 decodes nonsense where an entry differs, the timestamps included.
+        "tokens": files.config.with_name("vocabulary.txt").read_text(encoding="utf-8").split("\n")[:size],
         "ordinary_tokens": [bytes(letters[letter] for letter in token or "").hex() for token in ordinary],
         "ctranslate2": {"config.json": str(files.config), "tokenizer.json": str(files.tokenizer)},
     }

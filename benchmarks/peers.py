@@ -138,7 +138,7 @@ class Run:
         if peer.program is None:
             return self.ours(peer.name, path, "peer")
         files = [path / "model.bin" if path.is_dir() else path]
-        out = self._transcripts(files)
+        out = self._transcripts(sorted(path.iterdir()) if path.is_dir() else files)
         if self._missing(out):
             self.shop.call("transcribe", peer.program, path, self._clips(), out, str(self.threads))
         return self._score(peer.name, "peer", files, out)
