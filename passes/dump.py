@@ -38,7 +38,8 @@ class IrDump:
     Args:
         folder: Created when the first graph is written; files of an earlier run are overwritten.
 
-    Both methods raise DumpError when the folder cannot be written.
+    Raises:
+        DumpError: When a graph is to be written and the folder cannot be.
     """
 
     folder: Path
