@@ -42,8 +42,8 @@ REQUIRES = [
 ]
 
 RUNTIME = [
-    # All that load_bundle, `myqasr transcribe` and `myqasr inspect` import. An extra cannot take requirements away:
-    # install the package itself with --no-deps beside these.
+    # All that `myqasr_fx.load`, `myqasr transcribe` and `myqasr inspect` import. An extra cannot take requirements
+    # away: install the package itself with --no-deps beside these.
     *(
         r
         for r in REQUIRES

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
     from myqasr_fx.errors import MyqasrError
     from myqasr_fx.models.load import load_model
-    from myqasr_fx.runtime import load_bundle
+    from myqasr_fx.runtime import load_bundle as load
 
 __all__ = [
     "Budget",
@@ -22,18 +22,18 @@ __all__ = [
     "MyqasrError",
     "QuantizeConfig",
     "QuantizedBundle",
-    "load_bundle",
+    "load",
     "load_model",
     "quantize",
 ]
 
-_HOMES = {
+_HOMES = {  # module, and the name there where it is another
     "Budget": "config",
     "LayerRule": "config",
     "MyqasrError": "errors",
     "QuantizeConfig": "config",
     "QuantizedBundle": "bundle",
-    "load_bundle": "runtime",
+    "load": "runtime:load_bundle",
     "load_model": "models.load",
     "quantize": "api",
 }
@@ -43,7 +43,8 @@ def __getattr__(name: str) -> Any:
     """Imports ``name`` from its module at its first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(f"{__name__}.{module}"), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.choices import check_choice
@@ -26,7 +26,7 @@ _FLOATS = (HALF_BITS, FLOAT_BITS)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How large the quantized model may be; exactly one of the first three.
+    """How large the quantized model may be: one of the first three, or none for the ``linear`` allocation.
 
     Args:
         bytes: Sum of the bytes of the model files.
@@ -40,16 +40,23 @@ class Budget:
     uniform_bits: int | None = None
     kind: Literal["file", "paper"] = "file"
 
+    SIZES: ClassVar[tuple[str, ...]] = ("budget", "avg-bits", "uniform-bits")
+    """The first three as the command line spells them."""
+
     def __post_init__(self) -> None:
-        sizes = {"budget": self.bytes, "avg-bits": self.avg_bits, "uniform-bits": self.uniform_bits}
-        given = [name for name, value in sizes.items() if value is not None]
-        if len(given) != 1:
-            raise OptionError(f"expected exactly one of {', '.join(sizes)}, got {' and '.join(given) or 'none'}")
+        if len(self.given) > 1:
+            raise OptionError(f"expected exactly one of {', '.join(self.SIZES)}, got {' and '.join(self.given)}")
         _expect(self.kind in ("file", "paper"), "budget kind", self.kind, "file or paper")
         _expect(self.bytes is None or _is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
         _expect(self.avg_bits is None or 0 < self.avg_bits <= FLOAT_BITS, "average bits", self.avg_bits, "0 to 32")
         if self.uniform_bits is not None:
             _expect(_is_width(self.uniform_bits, self.kind), "uniform bits", self.uniform_bits, _widths(self.kind))
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Which of ``SIZES`` are there."""
+        values = (self.bytes, self.avg_bits, self.uniform_bits)
+        return tuple(name for name, value in zip(self.SIZES, values, strict=True) if value is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ def check_conflicts(config: QuantizeConfig) -> None:
         OptionError: Naming both, and what to take instead.
         QuantizationError: A granularity cannot be parsed.
     """
-    if config.budget.uniform_bits is not None and config.allocation != "uniform":
-        raise OptionError(f"uniform bits with allocation {config.allocation!r}", hint="take --allocation uniform")
+    _check_size(config)
     if config.allocation == "optimal" and config.budget.kind == "paper":
         raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
     if config.optimize != "size" and config.activations == "int8":
@@ -37,6 +36,19 @@ def check_conflicts(config: QuantizeConfig) -> None:
         )
     _check_layout(config)
     _check_groups(config)
+
+
+def _check_size(config: QuantizeConfig) -> None:
+    given = config.budget.given
+    if config.budget.uniform_bits is not None and config.allocation != "uniform":
+        raise OptionError(f"uniform bits with allocation {config.allocation!r}", hint="take --allocation uniform")
+    if config.allocation == "linear" and given:
+        raise OptionError(
+            f"{given[0]} with allocation 'linear', which spreads the widths by rank whatever that takes",
+            hint="give --min-bits and --max-bits alone, or take another --allocation",
+        )
+    if config.allocation != "linear" and not given:
+        raise OptionError(f"expected exactly one of {', '.join(config.budget.SIZES)}, got none")
 
 
 def _check_layout(config: QuantizeConfig) -> None:

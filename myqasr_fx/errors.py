@@ -5,6 +5,7 @@ from __future__ import annotations
 from passes.errors import (
     AllocationError,
     BudgetError,
+    DumpError,
     MyqasrError,
     PassError,
     PassOrderError,
@@ -18,6 +19,7 @@ __all__ = [
     "BudgetError",
     "BundleError",
     "CaptureError",
+    "DumpError",
     "EvaluationError",
     "ExportError",
     "ModelError",

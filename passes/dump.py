@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from passes.base import Pass, Program
+from passes.errors import DumpError
 from passes.format_graph import format_graph
 from passes.graph_edit import clone
 
@@ -35,6 +37,9 @@ class IrDump:
 
     Args:
         folder: Created when the first graph is written; files of an earlier run are overwritten.
+
+    Raises:
+        DumpError: When a graph is to be written and the folder cannot be.
     """
 
     folder: Path
@@ -57,8 +62,9 @@ class IrDump:
             self._write(f"{number:02d}_{name}.{graph}.diff", "".join(lines))
 
     def _write(self, name: str, text: str) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / name).write_text(text, encoding="utf-8")
+        with _refused(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_text(text, encoding="utf-8")
 
 
 def write_reproducer(folder: Path, failed: Pass, before: Program, error: BaseException) -> Path:
@@ -76,12 +82,21 @@ def write_reproducer(folder: Path, failed: Pass, before: Program, error: BaseExc
 
     Returns:
         ``folder``.
+
+    Raises:
+        DumpError: The folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pass.txt").write_text(f"{failed!r}\n", encoding="utf-8")
-    (folder / "error.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    for graph, text in texts_of(before).items():
-        (folder / f"{graph}.txt").write_text(text, encoding="utf-8")
+    with _refused(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pass.txt").write_text(f"{failed!r}\n", encoding="utf-8")
+        (folder / "error.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        for graph, text in texts_of(before).items():
+            (folder / f"{graph}.txt").write_text(text, encoding="utf-8")
+        _save_modules(folder, before)
+    return folder
+
+
+def _save_modules(folder: Path, before: Program) -> None:
     for graph, module in before.graphs.items():
         path = folder / f"{graph}.pt"
         size = sum(t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers()))
@@ -94,4 +109,13 @@ def write_reproducer(folder: Path, failed: Pass, before: Program, error: BaseExc
         except Exception as reason:  # pickling runs code of every object it meets; the text is there anyway
             path.unlink(missing_ok=True)
             (folder / f"{graph}.unsaved.txt").write_text(f"{type(reason).__name__}: {reason}\n", encoding="utf-8")
-    return folder
+
+
+@contextmanager
+def _refused(folder: Path) -> Iterator[None]:
+    """Turns what the file system refuses into an error that names this folder and no other."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"graphs cannot be written to {folder}: {error.strerror}"
+        raise DumpError(problem, hint="choose another --dump-ir") from error

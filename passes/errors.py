@@ -29,6 +29,10 @@ class VerificationError(PassError):
     """A graph, file or session does not satisfy what its stage promises."""
 
 
+class DumpError(MyqasrError):
+    """The folder that shall hold the graphs after each pass cannot be written."""
+
+
 class QuantizationError(MyqasrError):
     """A tensor cannot be quantized as asked: width, granularity, shape or range."""
 

@@ -12,7 +12,7 @@ from torch import fx
 
 from passes.base import Fact, Pass, PassResult, Program
 from passes.dump import IrDump, Texts, texts_of, write_reproducer
-from passes.errors import MyqasrError, PassError, PassOrderError
+from passes.errors import DumpError, MyqasrError, PassError, PassOrderError
 from passes.graph_edit import clone
 from passes.verify import verify
 
@@ -88,6 +88,7 @@ class PassManager:
 
         Raises:
             PassError: A pass failed or left a graph that its stage does not allow; a reproducer was written.
+            DumpError: The folder of ``dump_ir`` cannot be written.
             MyqasrError: A request that a pass cannot meet (``BudgetError`` and the like), as the pass raised it.
         """
         program = Program.of(target)
@@ -121,8 +122,10 @@ class PassManager:
             folder = self.dump_ir / f"{number:02d}_{step.name}.failed"
         else:
             folder = Path(tempfile.mkdtemp(prefix=f"myqasr_{step.name}_"))
-        write_reproducer(folder, step, before, error)
-        place = f"reproducer in {folder}"
+        try:
+            place = f"reproducer in {write_reproducer(folder, step, before, error)}"
+        except DumpError as reason:
+            place = f"no reproducer: {reason.message}"
         if not isinstance(error, PassError):
             return PassError(f"{step.name}: {type(error).__name__}: {error}", hint=place)
         message = error.message if error.message.startswith(step.name) else f"{step.name}: {error.message}"

@@ -33,6 +33,7 @@ MakeSpeechModel = Callable[[str], SpeechModel]
 
 WHISPER_VOCABULARY = 288
 WHISPER_POSITIONS = 32
+WHISPER_ENGLISH = ("whisper", "whisper-smallest")
 SPECIAL_TOKENS = (
     *("endoftext", "startoftranscript", "en", "de", "fr", "translate", "transcribe"),
     *("startoflm", "startofprev", "nocaptions", "notimestamps"),
@@ -86,8 +87,8 @@ def shared() -> Path:
 def make_speech_model(tmp_path_factory: pytest.TempPathFactory) -> MakeSpeechModel:
     """Name to model.
 
-    ``whisper``, ``whisper-multilingual``, ``whisper-large-v3`` (128 mel bins), a CTC model type, or ``smallest``: the
-    CTC model that compiles fastest.
+    ``whisper``, ``whisper-multilingual``, ``whisper-large-v3`` (128 mel bins), a CTC model type; or those that compile
+    fastest, with one layer each: ``whisper-smallest`` and, of all, the CTC model ``smallest``.
     """
 
     @cache
@@ -118,14 +119,15 @@ def tiny_wav2vec2(make_speech_model: MakeSpeechModel) -> SpeechModel:
 def _whisper(name: str, folder: Path) -> SpeechModel:
     tokenizer = WhisperTokenizer(tokenizer_file=str(_byte_level_tokenizer(folder)))
     settings = GenerationSettings.from_vocabulary(
-        tokenizer.get_vocab(), is_multilingual=name != "whisper", max_length=WHISPER_POSITIONS
+        tokenizer.get_vocab(), is_multilingual=name not in WHISPER_ENGLISH, max_length=WHISPER_POSITIONS
     )
+    layers = 1 if name == "whisper-smallest" else 2
     config = WhisperConfig(
         architectures=["WhisperForConditionalGeneration"],
         vocab_size=WHISPER_VOCABULARY,
         d_model=64,
-        encoder_layers=2,
-        decoder_layers=2,
+        encoder_layers=layers,
+        decoder_layers=layers,
         encoder_attention_heads=2,
         decoder_attention_heads=2,
         encoder_ffn_dim=128,

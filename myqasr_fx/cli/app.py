@@ -76,12 +76,21 @@ def _report(error: BaseException) -> int:
         return _line(f"{text}; see `myqasr --help`", 2)
     if isinstance(error, MyqasrError):
         return _line(str(error), 2)
+    if isinstance(error, ModuleNotFoundError) and (missing := _requirement(error)):
+        hint = "install the package with its requirements, not with those of the runtime alone"
+        return _line(f"this command needs {missing}, which is not installed ({hint})", 2)
     if isinstance(error, BrokenPipeError):
         # Whoever read our output has enough; the interpreter's own flush at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     text = str(error) or "no message"
     return _line(f"unexpected {type(error).__name__}: {text}; run again with --debug to see where", 1)
+
+
+def _requirement(error: ModuleNotFoundError) -> str | None:
+    """The package that is missing; None where it is a module of ours."""
+    package = (error.name or "").partition(".")[0]
+    return package if package not in ("", "myqasr_fx", "passes") else None
 
 
 def _line(text: str, code: int) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SLOW_EXIT = 3
 """Some weight is dequantized on every run."""
 
-Files = Annotated[list[Path], Argument(metavar="FILE...", help="ONNX files, or folders such as a bundle.")]
+Files = Annotated[list[Path], Argument(metavar="FILE", help="ONNX files, or folders such as a bundle.")]
 
 
 def lint(files: Files, *, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:

@@ -27,12 +27,13 @@ def _option(panel: str, name: str, text: str) -> Any:
     return Option(name, help=shown.replace("[default", "\\[default"), rich_help_panel=panel, show_default=False)
 
 
-_SIZE, _METHOD, _FILE, _RUN = "Size: exactly one of the first three", "Method", "Files", "Run"
+_SIZE = "Size: exactly one of the first three, or none with --allocation linear"
+_METHOD, _FILE, _RUN = "Method", "Files", "Run"
 _REPORT = "Report"
 _VERDICT = "Verdict on clips held out, without texts; exit code 3 when a bound does not hold"
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
-MoreAudio = Annotated[list[Path] | None, Argument(metavar="[AUDIO]", help="More of --audio.", show_default=False)]
+MoreAudio = Annotated[list[Path] | None, Argument(metavar="AUDIO", help="More of --audio.", show_default=False)]
 Audio = Annotated[list[Path], Option("--audio", help="Recordings of your speech, files or folders; no texts needed.")]
 Out = Annotated[Path | None, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
 DryRun = Annotated[bool, Option("--dry-run", help="Show the width of every layer and the bytes; write nothing.")]

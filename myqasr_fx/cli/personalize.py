@@ -19,7 +19,11 @@ Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name
 Data = Annotated[Path, Option("--data", help="JSONL manifest, or a corpus folder.", show_default=False)]
 By = Annotated[str, Option("--by", help="Whose field makes the groups: gender, lang, speaker, dataset or another.")]
 Budgets = Annotated[
-    str, Option("--budgets", help="24MB, avg=3 (bits a weight) or bits=4 (one width); several with commas.")
+    str,
+    Option(
+        "--budgets",
+        help="24MB, avg=3 (bits a weight), bits=4 (one width) or none (linear allocation); several with commas.",
+    ),
 ]
 Clips = Annotated[str, Option("--clips", help="Calibration clips in every cell; several numbers with commas.")]
 Out = Annotated[Path, Option("--out", help="Folder of the result; a run that was interrupted goes on.")]

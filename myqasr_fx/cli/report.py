@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 
-Bundles = Annotated[list[Path], Argument(metavar="BUNDLE...", help="Folders that `myqasr quantize` wrote.")]
+Bundles = Annotated[list[Path], Argument(metavar="BUNDLE", help="Folders that `myqasr quantize` wrote.")]
 Out = Annotated[Path | None, Option("--out", help="File to write. [default: report.html, in a single bundle's folder]")]
 Evaluations = Annotated[
     list[Path] | None, Option("--evaluation", help="What `myqasr evaluate --json` printed; may repeat.")

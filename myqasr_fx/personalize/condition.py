@@ -21,7 +21,8 @@ class Condition:
 
     Args:
         recipe: Name of a recipe, with options of its own after a colon: ``paper:order=shuffled,seed=3``.
-        budget: Size such as ``24MB``, ``avg=3`` bits a weight, or ``bits=4`` for one width.
+        budget: Size such as ``24MB``, ``avg=3`` bits a weight, ``bits=4`` for one width, or ``none`` where the
+            allocation takes no size.
 
     Raises:
         OptionError: One cannot be read, or the options contradict each other.
@@ -41,7 +42,7 @@ class Condition:
         if value:
             options |= dict([_option(f"{_SIZES.get(size, size)}={value}")])
         explicit: dict[str, Any] = {**options, "cache": cache, "holdout": 0.0}
-        return resolve_config(None if value else self.budget, recipe=name, **explicit)
+        return resolve_config(None if value or size == "none" else self.budget, recipe=name, **explicit)
 
 
 def conditions(recipes: Iterable[str], budgets: Iterable[str], activation_bits: int | None) -> tuple[Condition, ...]:

@@ -76,7 +76,7 @@ def make_case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         options = {**size, "layout": layout}
         bundle = myqasr_fx.quantize(model, calibration, out=folder / "bundle", **options).path
         recordings = tuple(_cut(path, folder / f"{index}.wav") for index, path in enumerate(unheard))
-        runtime = myqasr_fx.load_bundle(bundle)
+        runtime = myqasr_fx.load(bundle)
         texts = tuple(runtime.transcribe(path).text for path in recordings)
         return Case(family, layout, budget or "", bundle, recordings, texts)
 

@@ -105,7 +105,6 @@ def test_int8_activations_refuse_groups_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("wrong", "got"),
     [
-        ({}, "none"),
         ({"bytes": 1, "avg_bits": 4.0}, "budget and avg-bits"),
         ({"bytes": 1, "avg_bits": 4.0, "uniform_bits": 4}, "uniform-bits"),
         ({"bytes": 0}, "0"),
@@ -118,7 +117,7 @@ def test_int8_activations_refuse_groups_with_the_reason() -> None:
         ({"bytes": 1, "kind": "disk"}, "file or paper"),
     ],
 )
-def test_budget_is_exactly_one_sensible_number(wrong: dict[str, float], got: str) -> None:
+def test_a_budget_is_one_sensible_number(wrong: dict[str, float], got: str) -> None:
     with pytest.raises(OptionError, match=got):
         Budget(**wrong)  # type: ignore[arg-type]
 

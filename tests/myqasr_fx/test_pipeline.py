@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import myqasr_fx
-from myqasr_fx import load_bundle, pipeline
+from myqasr_fx import pipeline
 from myqasr_fx.bundle import MANIFEST, QuantizedBundle
 from myqasr_fx.config import QuantizeConfig
-from myqasr_fx.errors import BudgetError
+from myqasr_fx.errors import BudgetError, DumpError
 from myqasr_fx.export.executed import FUSED
 from myqasr_fx.lint.lint import lint
 from myqasr_fx.lint.record import Runs
@@ -56,7 +56,7 @@ def test_every_family_from_weights_to_text(
         linted = lint(bundle.path / file.name)
         assert (linted.bytes, linted.run_bytes) == (file.bytes, 0)
         assert linted.count(Runs.KERNEL) == sum(file.executed.get(kind, 0) for kind in FUSED)
-    heard = load_bundle(bundle.path).transcribe(noise[0])
+    heard = myqasr_fx.load(bundle.path).transcribe(noise[0])
     assert heard.tokens
     assert heard.seconds == 1.0
 
@@ -135,3 +135,15 @@ def test_graphs_are_dumped_after_every_pass_that_changed_them(
     assert folders == {"prepare", "observe", "rank", "quantize", "qdq", "fake_quant"}
     texts = "".join(path.read_text() for path in (tmp_path / "ir").rglob("*LowerToQDQ*") if path.is_file())
     assert "dequantize_weight" in texts
+
+
+def test_a_full_disk_of_the_dump_is_not_blamed_on_the_output(
+    compile_model: Callable[..., QuantizedBundle], tmp_path: Path
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    (tmp_path / "ir" / "prepare").mkdir(parents=True)
+    (tmp_path / "ir" / "prepare" / "00_input.model.txt").symlink_to("/dev/full")
+    with pytest.raises(DumpError, match=r"ir/prepare: No space left.*another --dump-ir"):
+        compile_model(uniform_bits=4, dump_ir=tmp_path / "ir", cache=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["ir"]

@@ -68,6 +68,12 @@ def test_integer_activations(compile_model: Compile, granularity: str, symmetric
     assert made.verification.rounding_error is not None
 
 
+def test_linear_widths_need_no_size(compile_model: Compile) -> None:
+    bundle = compile_model(allocation="linear", min_bits=3, max_bits=6)
+    assert bundle.manifest.budget_bytes is None
+    assert (min(widths(bundle)), max(widths(bundle))) == (3, 6)
+
+
 def test_orders_and_bounds(compile_model: Compile) -> None:
     found = {}
     for order in ("ascending", "descending", "shuffled"):

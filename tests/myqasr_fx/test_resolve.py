@@ -77,6 +77,15 @@ def test_exactly_one_budget() -> None:
         resolve_config("24MB", avg_bits=4.5)
 
 
+def test_linear_widths_take_no_budget() -> None:
+    assert resolve_config(allocation="linear", min_bits=3, max_bits=6).budget == Budget()
+    for size in ({"budget": "24MB"}, {"avg_bits": 4.5}):
+        with pytest.raises(
+            OptionError, match=rf"^{next(iter(size)).replace('_', '-')} with allocation 'linear'.*alone"
+        ):
+            resolve_config(allocation="linear", **size)
+
+
 def test_uniform_bits_take_the_uniform_allocation() -> None:
     assert resolve_config(uniform_bits=4).allocation == "uniform"
     with pytest.raises(OptionError, match="uniform bits with allocation 'linear'"):

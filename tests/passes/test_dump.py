@@ -11,6 +11,7 @@ import torch
 from passes import dump
 from passes.base import Program, ProgramPass
 from passes.dump import IrDump, write_reproducer
+from passes.errors import DumpError
 from passes.format_graph import format_graph
 
 
@@ -47,6 +48,24 @@ def test_a_reproducer_holds_the_pass_the_error_and_modules_that_run(tmp_path: Pa
     loaded = torch.load(folder / "model.pt", weights_only=False)
     tokens = torch.zeros(2, 6, dtype=torch.long)
     torch.testing.assert_close(loaded(tokens), module(tokens))
+
+
+def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path, tiny_program: Program) -> None:
+    (tmp_path / "file").write_text("")
+    for write in (
+        lambda: IrDump(tmp_path / "file").write_input({"model": "a"}),
+        lambda: write_reproducer(tmp_path / "file", Broken(), tiny_program, RuntimeError("no")),
+    ):
+        with pytest.raises(DumpError, match=r"graphs cannot be written to .*file: File exists .*another --dump-ir"):
+            write()
+
+
+def test_a_full_disk_names_the_folder(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    (tmp_path / "00_input.model.txt").symlink_to("/dev/full")
+    with pytest.raises(DumpError, match=rf"{tmp_path}: No space left"):
+        IrDump(tmp_path).write_input({"model": "a" * 100_000})
 
 
 def test_large_modules_are_left_out(tmp_path: Path, tiny_program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,13 @@ def test_without_a_dump_folder_the_reproducer_is_temporary(
     assert [path.name.startswith("myqasr_Custom_") for path in tmp_path.iterdir()] == [True]
 
 
+def test_an_error_without_room_for_its_reproducer_is_still_told(tmp_path: Path, tiny_program: Program) -> None:
+    (tmp_path / "01_Custom.failed").write_text("in the way")
+    manager = PassManager((Custom(crash),), CANONICAL, tmp_path)
+    with pytest.raises(PassError, match=r"Custom: .*no reproducer: graphs cannot be written"):
+        manager(tiny_program)
+
+
 def test_the_reproducer_holds_the_graph_before_the_pass(tmp_path: Path, tiny_program: Program) -> None:
     def half_done(program: Program) -> bool:
         module = program.graphs["model"]

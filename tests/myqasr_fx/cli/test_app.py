@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 from rich.text import Text
@@ -101,6 +102,22 @@ def test_unexpected_errors_are_one_line_and_exit_1(run: Callable[..., tuple[int,
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "unexpected ZeroDivisionError: division by zero" in err
     assert "--debug" in err
+
+
+def test_a_requirement_that_is_not_installed_is_named(run: Callable[..., tuple[int, str, str]]) -> None:
+    def need(module: str) -> Callable[[], Answer]:
+        def work() -> Answer:
+            import_module(module)
+            return Answer({}, "")
+
+        return work
+
+    code, out, err = run(need("torch_of_nobody.nn"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "needs torch_of_nobody, which is not installed" in err
+    code, _, err = run(need("myqasr_fx.nowhere"))
+    assert code == 1
+    assert "unexpected ModuleNotFoundError" in err
 
 
 def test_debug_shows_the_traceback(run: Callable[..., tuple[int, str, str]]) -> None:

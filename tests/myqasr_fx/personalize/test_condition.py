@@ -17,11 +17,19 @@ def test_recipe_changes_and_budget() -> None:
     assert (config.budget.avg_bits, config.budget.kind, config.seed, config.holdout) == (3, "paper", 2, 0)
     assert Condition("default", "24MB").config(0).budget.bytes == 24_000_000
     assert Condition("paper", "bits=6").config(0).allocation == "uniform"
+    assert Condition("paper:allocation=linear", "none").config(0).budget.given == ()
 
 
 @pytest.mark.parametrize(
     ("recipe", "budget"),
-    [("papr", "avg=3"), ("paper:order", "avg=3"), ("paper:colour=3", "avg=3"), ("paper", "mean=3"), ("paper", "3")],
+    [
+        ("papr", "avg=3"),
+        ("paper:order", "avg=3"),
+        ("paper:colour=3", "avg=3"),
+        ("paper", "mean=3"),
+        ("paper", "3"),
+        ("paper", "none"),
+    ],
 )
 def test_what_cannot_be_read_is_refused(recipe: str, budget: str) -> None:
     if budget == "3":  # three bytes: a size, refused only by a model

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle import BundleManifest, DamageRecord
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.render import Compared, render_comparison, render_report
 
@@ -83,6 +83,18 @@ def test_controls_work(manifest: BundleManifest, details: ReportDetails, tmp_pat
     assert seen["themed"]
     assert "myqasr quantize" in seen["selected"]
     assert seen["overflow"] <= 0
+
+
+@pytest.mark.parametrize("width", [1200, 500])
+def test_expected_damage_is_shown(manifest: BundleManifest, details: ReportDetails, tmp_path: Path, width: int) -> None:
+    layers = tuple(replace(layer, expected_damage=0.002) for layer in manifest.layers)
+    costly = replace(manifest, layers=layers, damage=DamageRecord(0.0321, 0.0123))
+    page = render_report(costly, details).replace("</body>", f"{DRIVE}</body>")
+    document, console = browse(page, tmp_path, width)
+    assert console == []
+    assert "no choice can be expected below" in document
+    assert "0.002 nats a position" in document
+    assert '"overflow":0' in document or re.search(r'"overflow":-\d+', document)
 
 
 def test_a_comparison_renders(manifest: BundleManifest, details: ReportDetails, tmp_path: Path) -> None:
