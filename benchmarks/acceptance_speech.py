@@ -13,10 +13,10 @@ from myqasr_fx.acceptance.holdout import hold_out
 from myqasr_fx.audio import Clip, ClipSet, select_clips
 from myqasr_fx.evaluate import Utterance, read_manifest
 
-UNLIKE = 8
+UNLIKE = 6
 """Clips of the dev side's judged ones that are of other speakers than the calibration."""
 
-DEV_CLEAN, DEV_UNLIKE = 20, 12
+DEV_CLEAN, DEV_UNLIKE = 16, 8
 """Labelled recordings of the dev side, of the calibration's speakers and of others."""
 
 TEST_JUDGED, TEST_LABELLED = 12, 48

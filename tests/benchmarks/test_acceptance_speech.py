@@ -37,7 +37,7 @@ def test_no_recording_does_two_things(speech: Speech) -> None:
     dev, test = speech.sides[DEV], speech.sides[TEST]
     heard = [clip.path for clips in (speech.calibration.clips, dev.judged, test.judged) for clip in clips]
     heard += [utterance.audio for side in (dev, test) for utterance in side.labelled]
-    assert len(heard) == len(set(heard)) == 24 + 16 + 12 + 32 + 48
+    assert len(heard) == len(set(heard)) == 24 + 14 + 12 + 24 + 48
 
 
 def test_the_test_side_hears_nobody_of_the_dev_side(speech: Speech) -> None:

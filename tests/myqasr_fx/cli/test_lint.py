@@ -31,7 +31,7 @@ def test_a_file_that_runs_slowly_ends_with_three_and_advice(capsys: pytest.Captu
     save(tmp_path / "slow.onnx", 1)
     code, out, _ = run(capsys, str(tmp_path / "slow.onnx"))
     assert code == 3
-    for words in ("1 dequantized on every run", "4,096 bytes dequantized", "onnxruntime 1.25 or newer", "set transB=0"):
+    for words in ("1 x dequantized on every run", "4,096 bytes dequantized", "onnxruntime 1.25 or newer", "set transB=0"):
         assert words in out
 
 
