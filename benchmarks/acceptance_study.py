@@ -68,6 +68,7 @@ VARIANTS = (
     Variant(TINY, "default:granularity=group:32", "22MB"),
     Variant(TINY, "default", "22MB", clips=4),
     Variant(TINY, "default", "bits=4"),
+    Variant(TINY, "default", "18MB"),
     Variant(TINY, "default", "28MB"),
     Variant(BASE, "default:language=en", "42MB"),
     Variant(BASE, "default:language=en", "38MB"),
@@ -80,6 +81,7 @@ VARIANTS = (
     Variant(BASE, "default:language=en", "40MB", clips=4),
     Variant(BASE, "default:language=en", "bits=4"),
     Variant(BASE, "default:language=en,granularity=group:32", "38MB"),
+    Variant(BASE, "default:language=en", "31MB"),
     Variant(BASE, "default:language=en", "48MB"),
 )
 NAME = "acceptance_study"
