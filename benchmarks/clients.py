@@ -21,14 +21,16 @@ START, END = "<!-- written by benchmarks/clients.py -->\n", "<!-- end -->\n"
 
 
 def virtual_environment(folder: Path, *requirements: str) -> str:
-    """Interpreter of a new environment with the requirements; one that exists is taken as it is."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    """Interpreter of a new environment with the requirements; one that was finished is taken as it is."""
+    python, finished = folder / "bin" / "python", folder / "requirements.txt"
+    wanted = "".join(f"{requirement}\n" for requirement in requirements)
+    if not finished.is_file() or finished.read_text(encoding="utf-8") != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         # torch first and alone, at the release that has a CPU build where the package sources offer one
         for group in ([r for r in requirements if r.startswith("torch")], list(requirements)):
             if group:
                 subprocess.run([python, "-m", "pip", "install", "-q", *group], check=True)
+        finished.write_text(wanted, encoding="utf-8")
     return str(python)
 
 
@@ -125,15 +127,17 @@ def _section(line: dict[str, object]) -> str:
     assert isinstance(versions, dict) and isinstance(ours, list)
     said = ", ".join(f"{name} {version}" for name, version in versions.items())
     columns = {"our runtime": ours}
-    if line["as_it_does"]:
-        columns["our runtime, with the client's features and no token suppressed"] = line["as_it_does"]
+    if line["between"]:
+        columns[line["way"]] = line["between"]
     columns["the client"] = line["texts"]
     rows = [
         " | ".join("the same" if index and text == texts[0] else text for index, text in enumerate(texts))
         for texts in zip(*columns.values(), strict=True)
     ]
     table = [" | ".join(columns), " | ".join(["---"] * len(columns)), *rows]
-    return "\n".join((f"`--layout {line['layout']}`; {said}.\n", *(f"| {row} |" for row in table), ""))
+    how = [f"`--layout {line['layout']}`"] if line["layout"] else []
+    how += [f"`{line['command']}`"] if line["command"] else []
+    return "\n".join((f"{'; '.join((*how, said))}.\n", *(f"| {row} |" for row in table), ""))
 
 
 if __name__ == "__main__":

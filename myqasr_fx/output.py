@@ -46,7 +46,7 @@ def output_folder(target: Path, *, force: bool = False, marker: str = MANIFEST) 
         OutputError: The target exists, may not be replaced or written, or the disk is full.
     """
     target = Path(os.path.realpath(target))
-    _check_target(target, force, marker)
+    check_target(target, force, marker)
     with contextlib.ExitStack() as stack:
         check_signals = stack.enter_context(_signals_as_exceptions())
         with _clear_errors(target):
@@ -58,7 +58,7 @@ def output_folder(target: Path, *, force: bool = False, marker: str = MANIFEST) 
         check_signals()
         with _clear_errors(target):
             _flush(root / _NEW)
-            _check_target(target, force, marker)  # somebody else may have written it meanwhile
+            check_target(target, force, marker)  # somebody else may have written it meanwhile
             _swap(root, target)
 
 
@@ -81,7 +81,12 @@ def remove_leftovers(target: Path) -> tuple[Path, ...]:
     return tuple(removed)
 
 
-def _check_target(target: Path, force: bool, marker: str) -> None:
+def check_target(target: Path, force: bool, marker: str) -> None:
+    """Refuses what :func:`output_folder` would refuse, before any work.
+
+    Raises:
+        OutputError: The target exists and may not be replaced.
+    """
     if not os.path.lexists(target):
         return
     if not force:

@@ -83,6 +83,7 @@ def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None
     if given is not None and out is not None:
         raise OptionError("--bundle and --out exclude each other: nothing is quantized")
     page.find_packages(js)
+    page.check_out(web, force)
     with tempfile.TemporaryDirectory(prefix="myqasr-demo-") as folder:
         if given is None:
             from myqasr_fx.demo import make_web_bundle

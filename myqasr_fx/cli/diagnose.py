@@ -47,6 +47,15 @@ def diagnose(
     return Answer({"bundle": str(bundle), **asdict(found)}, _view(found))
 
 
+_COLUMNS = (
+    "rounding dB: signal to noise of the layer's output with rounded weights, here and in all layers before it",
+    "runtime dB: onnxruntime's output against these weights in torch; - where no operator of the file gives the output",
+    "alone: divergence from full precision when this layer alone is quantized; share: of the sum over all layers",
+)
+NAMED = 3
+"""Layers that the summary names."""
+
+
 def _view(found: Diagnosis) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("layer", no_wrap=True)
@@ -60,8 +69,10 @@ def _view(found: Diagnosis) -> RenderableType:
         cells += ["-", "-"] if layer.kl is None else [f"{layer.kl:.5f}", f"{layer.kl / total:.1%}"]
         table.add_row(*map(Text, cells))
     lines = [
+        *_COLUMNS,
         f"{found.model}: on {found.clips} clips, {found.positions} positions, {found.agreement:.2%} of the best tokens "
-        f"are the same; divergence {found.bundle_kl:.4f} nats, {found.rounding_kl:.4f} of it by the rounded weights"
+        f"are the same; divergence {found.bundle_kl:.4f} nats, {found.rounding_kl:.4f} with its weights in torch",
+        *_costliest(found, total),
     ]
     if (token := found.token) is not None:
         lines.append(
@@ -70,5 +81,18 @@ def _view(found: Diagnosis) -> RenderableType:
             f"full precision, {token.rounding_margin:.2f} with rounded weights, {token.bundle_margin:.2f} in the "
             f"bundle: {token.why}" + (f"; most of it by {token.layer}" if token.layer else "")
         )
-    advice = [f"try {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice] or ["nothing needs a change"]
-    return Group(table, *map(Text, lines), *(Text(line, "yellow") for line in (*advice, *found.notes)))
+    return Group(table, *map(Text, lines), *(Text(line, "yellow") for line in (*_advice(found), *found.notes)))
+
+
+def _advice(found: Diagnosis) -> list[str]:
+    from myqasr_fx.diagnose.advice import SMALL
+
+    if found.advice:
+        return [f"try {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice]
+    return ["nothing needs a change" if found.bundle_kl < SMALL else "no single layer stands out: take a larger budget"]
+
+
+def _costliest(found: Diagnosis, total: float) -> list[str]:
+    layers = sorted((layer for layer in found.layers if layer.kl), key=lambda layer: -(layer.kl or 0))
+    named = [f"{layer.name} {(layer.kl or 0) / total:.0%}" for layer in layers[:NAMED]]
+    return [f"costliest alone: {', '.join(named)}"] if named else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,13 @@ from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.errors import OptionError
 
 if TYPE_CHECKING:
-    from myqasr_fx.lint.record import LintReport
+    from myqasr_fx.lint.record import LintedNode, LintReport
+
+MOST_FOLDED = 6
+"""Rows of folded tensors: the scales of every layer are, and each takes little."""
+
+NAMED = 3
+"""Weights that a piece of advice names."""
 
 SLOW_EXIT = 3
 """Some weight is dequantized on every run."""
@@ -49,21 +56,46 @@ def _view(report: LintReport) -> RenderableType:
     from myqasr_fx.lint.record import Runs
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("node", "executed operator", "runs as"):
+    table.add_column("stored weight", overflow="fold")
+    for name in ("executed operator", "runs as"):
         table.add_column(name, no_wrap=True)
     for name in ("bits", "stored", "memory", "each run"):
         table.add_column(name, justify="right", no_wrap=True)
-    for node in report.nodes:
-        cells = (node.name, node.op, str(node.runs), "-" if node.bits is None else str(node.bits))
-        sizes = (f"{node.stored_bytes:,}", f"{node.memory_bytes:,}", f"{node.run_bytes:,}" if node.run_bytes else "-")
-        table.add_row(*map(Text, (*cells, *sizes)))
-    counts = ", ".join(f"{n} {kind}" for kind in Runs if (n := report.count(kind))) or "no low-bit weights"
+    for kind in (Runs.EACH_RUN, Runs.KERNEL, Runs.LOOKUP, Runs.FOLDED):  # what may need a change first
+        for cells in _rows([node for node in report.nodes if node.runs is kind]):
+            table.add_row(*map(Text, cells))
+    counts = ", ".join(f"{n} x {kind}" for kind in Runs if (n := report.count(kind))) or "no low-bit weights"
     head = [
-        f"{report.file}: {report.bytes:,} bytes, opset {report.opset}, IR {report.ir_version}; onnxruntime "
-        f"{report.onnxruntime} runs {counts}",
+        f"{report.file}: {report.bytes:,} bytes, opset {report.opset}, IR {report.ir_version}; on onnxruntime "
+        f"{report.onnxruntime}: {counts}",
         f"memory: {report.memory_bytes:,} bytes of constants, {report.folded_bytes:,} more than stored by folding; "
         f"{report.run_bytes:,} bytes dequantized on every run; {report.activations} roundings of activations left",
         f"needs: opset {report.min_opset} or newer, onnxruntime {report.min_runtime} or newer",
     ]
-    advice = [f"{node.name}: {node.advice}" for node in report.nodes if node.advice]
-    return Group(*map(Text, head), *([table] if report.nodes else []), *(Text(line, "yellow") for line in advice))
+    return Group(*map(Text, head), *([table] if report.nodes else []), *(Text(x, "yellow") for x in _advice(report)))
+
+
+def _rows(nodes: list[LintedNode]) -> Iterator[tuple[str, ...]]:
+    """A row a node; of many that are folded, the largest and their sum."""
+    from myqasr_fx.lint.record import Runs
+
+    shown = nodes
+    if len(nodes) > MOST_FOLDED and nodes[0].runs is Runs.FOLDED:
+        shown = sorted(nodes, key=lambda node: -node.memory_bytes)[: MOST_FOLDED - 1]
+    for node in shown:
+        sizes = (f"{node.stored_bytes:,}", f"{node.memory_bytes:,}", f"{node.run_bytes:,}" if node.run_bytes else "-")
+        yield node.weight, node.op, str(node.runs), "-" if node.bits is None else str(node.bits), *sizes
+    if left := [node for node in nodes if node not in shown]:
+        stored, memory = sum(node.stored_bytes for node in left), sum(node.memory_bytes for node in left)
+        yield f"{len(left)} smaller ones", "-", str(left[0].runs), "-", f"{stored:,}", f"{memory:,}", "-"
+
+
+def _advice(report: LintReport) -> Iterator[str]:
+    """One line a piece of advice, however many nodes it is for."""
+    concerned: dict[str, list[str]] = {}
+    for node in report.nodes:
+        if node.advice:
+            concerned.setdefault(node.advice, []).append(node.weight)
+    for advice, weights in concerned.items():
+        more = f" and {len(weights) - NAMED} more" if len(weights) > NAMED else ""
+        yield f"{', '.join(weights[:NAMED])}{more}: {advice}"

@@ -12,6 +12,9 @@ from passes.scheme import MAX_PACKED_BITS
 LAYERS = 3
 """Layers to widen at most."""
 
+SHARE = 0.05
+"""Of what all layers cost alone: layers that cost less are not worth an option."""
+
 SMALL = 0.002
 """Nats a position below which nothing is worth a change."""
 
@@ -29,10 +32,11 @@ def advise(
     """
     if bundle_kl < SMALL:
         return ()
+    total = sum(layer.kl or 0 for layer in layers)
     sizes = {layer.name: layer.shape for layer in manifest.layers}
     wide = []
     for layer in layers:
-        if layer.kl and layer.bits is not None and layer.bits < MAX_PACKED_BITS:
+        if layer.bits is not None and layer.bits < MAX_PACKED_BITS and layer.kl and layer.kl >= SHARE * total:
             weights = math.prod(sizes[layer.name])
             wide.append((layer, max(1, int(weights * (MAX_PACKED_BITS - layer.bits) / 8))))
     wide.sort(key=lambda pair: -(pair[0].kl or 0) / pair[1])
@@ -40,7 +44,8 @@ def advise(
         Advice(
             f"--keep {layer.name}={MAX_PACKED_BITS}",
             cost,
-            f"alone it costs {layer.kl:.4f} nats at {layer.bits:g} bits; with the same budget, others get narrower",
+            f"alone it costs {layer.kl:.4f} nats at {layer.bits:g} bits, {(layer.kl or 0) / total:.0%} of what all "
+            "layers cost alone; with the same budget, others get narrower",
         )
         for layer, cost in wide[:LAYERS]
     ]

@@ -99,7 +99,7 @@ class _View:
             if name not in self.stored and is_float(tensor) and codes:
                 largest = max(codes, key=lambda root: num_bytes(self.stored[root]))
                 sizes = (self._bytes(roots), num_bytes(tensor))
-                found.append(LintedNode(largest, "-", Runs.FOLDED, None, tuple(tensor.dims), *sizes))
+                found.append(LintedNode(largest, largest, "-", Runs.FOLDED, None, tuple(tensor.dims), *sizes))
         return iter(sorted(found, key=lambda node: order[node.name]))
 
     def executed(self, graph: onnx.GraphProto) -> Iterator[LintedNode]:
@@ -128,6 +128,7 @@ class _View:
         width = next((a.i for a in node.attribute if a.name == "bits"), bit_width(weight))
         return LintedNode(
             name=node.name or node.output[0] if runs is Runs.KERNEL else weight.name,
+            weight=self._stored_name(weight.name),
             op=node.op_type,
             runs=runs,
             bits=width if runs is Runs.KERNEL else None,
@@ -142,6 +143,7 @@ class _View:
         reader = next(iter(readers), "no operator")
         return LintedNode(
             name=node.name or weight.name,
+            weight=found.weight,
             op=f"DequantizeLinear -> {reader}",
             runs=Runs.EACH_RUN,
             bits=bit_width(weight),
@@ -155,6 +157,11 @@ class _View:
     def _roots(self, name: str) -> frozenset[str]:
         """Stored tensors behind a kept one; onnxruntime appends ``_T`` where it transposes."""
         return self.origins.get(name) or self.origins.get(name.removesuffix("_T"), frozenset())
+
+    def _stored_name(self, name: str) -> str:
+        """The largest stored low-bit tensor behind a kept one; its own name when none is known."""
+        codes = sorted(root for root in self._roots(name) if is_low_bit(self.stored[root]))
+        return max(codes, key=lambda root: num_bytes(self.stored[root]), default=name)
 
     def _bytes(self, roots: Iterable[str]) -> int:
         return sum(num_bytes(self.stored[root]) for root in roots)

@@ -21,6 +21,7 @@ class LintedNode:
 
     Args:
         name: Of the node; of its result where the node has none, of the stored tensor where the node is gone.
+        weight: Name of the largest stored low-bit tensor that it reads.
         op: Operator that is executed; ``-`` where the node is gone.
         runs: How the tensor is used.
         bits: Width that the operator reads; None where the tensor holds several widths or is folded.
@@ -32,6 +33,7 @@ class LintedNode:
     """
 
     name: str
+    weight: str
     op: str
     runs: Runs
     bits: int | None

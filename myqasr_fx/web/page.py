@@ -15,11 +15,12 @@ from pathlib import Path
 
 from myqasr_fx.bundle import MANIFEST, QuantizedBundle
 from myqasr_fx.errors import BundleError, OptionError
-from myqasr_fx.output import output_folder
+from myqasr_fx.output import check_target, output_folder
 
 TRANSFORMERS, ENGINE = "@huggingface/transformers", "onnxruntime-web"
 LAYOUT = "transformers.js"
 
+_MARKER = f"bundle/{MANIFEST}"  # a folder that has it is a page of ours
 _PAGE = ("index.html", "page.css", "page.js", "worker.js")
 _LIBRARIES = {
     TRANSFORMERS: ("dist/transformers.min.js",),
@@ -73,7 +74,7 @@ def write_page(bundle: QuantizedBundle, node_modules: Path, out: Path, *, force:
         raise BundleError(f"{bundle.path}: layout {bundle.layout.name}", hint=f"quantize with --layout {LAYOUT}")
     packages = find_packages(node_modules)
     versions = {package.name: package.version for package in packages}
-    with output_folder(out, force=force, marker=f"bundle/{MANIFEST}") as folder:
+    with output_folder(out, force=force, marker=_MARKER) as folder:
         assets = files(__package__) / "assets"
         for name in _PAGE:
             (folder / name).write_bytes((assets / name).read_bytes())
@@ -82,6 +83,15 @@ def write_page(bundle: QuantizedBundle, node_modules: Path, out: Path, *, force:
         (folder / "js" / "versions.json").write_text(json.dumps(versions, indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return WebPage(out, size, versions)
+
+
+def check_out(out: Path, force: bool) -> None:
+    """Refuses a folder that :func:`write_page` would not write, before any work.
+
+    Raises:
+        OutputError: It exists and may not be replaced.
+    """
+    check_target(out, force, _MARKER)
 
 
 def find_packages(folder: Path) -> tuple[_Package, ...]:

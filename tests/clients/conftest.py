@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -45,12 +45,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a client printed; and what our runtime hears in the client's way, where that was tried."""
+    """What a client printed; and what is heard in between our way and the client's, where that was tried."""
 
     versions: dict[str, str]
     texts: list[str]
-    as_it_does: tuple[str, ...] = ()
+    between: tuple[str, ...] = ()
+    way: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
 
 
 MakeCase = Callable[..., Case]
@@ -112,7 +114,7 @@ def run_client() -> RunClient:
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
         done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr[-4000:]
-        return Heard(**json.loads(done.stdout.splitlines()[-1]))
+        return Heard(**json.loads(done.stdout.splitlines()[-1]), command=_shown(command))
 
     return run
 
@@ -139,6 +141,17 @@ def samples_file() -> Callable[[Path], Path]:
         return path
 
     return write
+
+
+def _shown(command: Iterable[str | Path]) -> str:
+    """A command for readers, without the folders of this machine."""
+    words: list[str] = []
+    for part in map(Path, command):
+        kinds = {".wav": "RECORDING…", ".f32": "SAMPLES…"}
+        word = kinds.get(part.suffix, part.name)
+        word = f"tests/clients/{word}" if part.parent == Path(__file__).parent else word
+        words += [word] if word not in words else []
+    return " ".join(words)
 
 
 def _digits(folder: Path) -> tuple[list[Path], list[Path]]:

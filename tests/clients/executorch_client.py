@@ -49,7 +49,8 @@ def main(model: str, recording: str) -> None:
     answer = {
         "versions": {name: version(name) for name in ("torch", "torchao", "executorch")},
         "texts": [speech.tokenizer.decode(logits[0].argmax(-1))],
-        "as_it_does": [speech.tokenizer.decode(expected[0].argmax(-1))],
+        "way": "torchao's PT2E, in torch",
+        "between": [speech.tokenizer.decode(expected[0].argmax(-1))],
         "details": {
             "widths": {bits: widths.count(bits) for bits in sorted(set(widths))},
             "bytes": len(program),

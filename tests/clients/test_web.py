@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from base64 import b64decode
@@ -20,7 +21,10 @@ import jiwer
 import pytest
 import soundfile
 
+from myqasr_fx import demo
+from myqasr_fx.audio import load_audio
 from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.runtime import load_bundle
 from myqasr_fx.web import write_page
 
 CHROMIUM = shutil.which("chromium")
@@ -29,6 +33,9 @@ FLAGS = (
     *("--remote-debugging-pipe", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
 )
 WORKER = ("Network.enable", "Log.enable", "Runtime.enable", "Runtime.runIfWaitingForDebugger")
+SECONDS = 12
+"""Of the recording: below 30 s, from where on the page cuts audio in its own way."""
+
 PATIENCE = 600
 """Seconds: on a busy machine the browser takes its time."""
 
@@ -176,6 +183,24 @@ def test_the_page_hears_what_we_hear(family, make_case, record, needed, served, 
     files = [url.removeprefix(f"{address}/bundle/") for url in browser.requested]
     assert [files.count(file.name) for file in bundle.manifest.files] == [1] * len(bundle.manifest.files)
     assert all(url.startswith((address, "blob:", "data:")) for url in browser.requested)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_the_demonstration_starts_from_nothing(needed, served, tmp_path):
+    page, bundle, profile = (tmp_path / name for name in ("page", "bundle", "profile"))
+    command = [sys.executable, "-m", "myqasr_fx", "demo", "--web", page, "--js", needed("MYQASR_NODE_MODULES")]
+    done = subprocess.run([*command, "--out", bundle, "--json"], check=True, capture_output=True, text=True)
+    answer = json.loads(done.stdout)
+    assert answer["bytes"] == sum(path.stat().st_size for path in page.rglob("*") if path.is_file())
+    assert answer["model_bytes"] <= 24_000_000
+    recording = tmp_path / "unheard.wav"
+    samples = load_audio(demo._locate(demo._UNHEARD)[0]).samples[: SECONDS * 16_000]
+    soundfile.write(recording, samples, 16_000, subtype="FLOAT")
+    with ExitStack() as stack:
+        browser = Page(stack, f"{served(page)}/index.html", profile, recording)
+        browser.wait("ready")
+        assert hear_file(browser, recording) == load_bundle(bundle).transcribe(recording).text
+        assert browser.errors == []
 
 
 def hear_file(browser: Page, recording: Path) -> str:

@@ -5,8 +5,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
 
 from myqasr_fx.cli.app import main
+from myqasr_fx.cli.lint import _view
+from myqasr_fx.lint.record import LintedNode, LintReport, Runs
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -31,7 +34,8 @@ def test_a_file_that_runs_slowly_ends_with_three_and_advice(capsys: pytest.Captu
     save(tmp_path / "slow.onnx", 1)
     code, out, _ = run(capsys, str(tmp_path / "slow.onnx"))
     assert code == 3
-    for words in ("1 dequantized on every run", "4,096 bytes dequantized", "onnxruntime 1.25 or newer", "set transB=0"):
+    expected = ("1 x dequantized on every run", "4,096 bytes dequantized", "onnxruntime 1.25 or newer", "set transB=0")
+    for words in expected:
         assert words in out
 
 
@@ -53,3 +57,31 @@ def test_nothing_to_look_at_is_one_line(
     code, out, err = run(capsys, str(tmp_path / name))
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert words in err
+
+
+def test_advice_is_given_once_and_folded_scales_are_summed_up() -> None:
+    advised = [node(f"w{i}", Runs.EACH_RUN, "change it") for i in range(5)]
+    folded = [node(f"s{i}", Runs.FOLDED) for i in range(9)]
+    report = LintReport("a.onnx", 1, 21, 10, "1.32", 21, "1.25", 1, 0, (*folded, *advised))
+    console = Console(width=160, record=True)
+    console.print(_view(report))
+    lines = [line.strip() for line in console.export_text().splitlines()]
+    assert lines[-1] == "w0, w1, w2 and 2 more: change it"
+    assert [line.split()[0] for line in lines[6:-2]] == [
+        "w0",
+        "w1",
+        "w2",
+        "w3",
+        "w4",
+        "s0",
+        "s1",
+        "s2",
+        "s3",
+        "s4",
+        "4",
+    ]
+    assert "4 smaller ones" in lines[-3] and " 40 " in lines[-3]
+
+
+def node(weight: str, runs: Runs, advice: str | None = None) -> LintedNode:
+    return LintedNode("n", weight, "MatMul", runs, 8, (4, 4), 5, 10, 0, advice)

@@ -117,6 +117,14 @@ def test_a_folder_that_is_no_page_is_not_replaced(
     assert "holds no bundle/myqasr.json" in capsys.readouterr().err
 
 
+def test_a_page_that_would_not_be_written_costs_no_quantization(node_modules: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "page").mkdir()
+    assert run("--web", tmp_path / "page", "--js", node_modules, "--out", tmp_path / "bundle") == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "page exists" in said
+    assert not (tmp_path / "bundle").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
