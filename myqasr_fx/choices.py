@@ -45,7 +45,7 @@ PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sensitivity": (),
         "allocation": (),
         "calibration": (),
-        "rounding": ("hqq", "learned"),
+        "rounding": ("learned",),
     }
 )
 """Option to values that are refused by name; a value that a registry holds is available, whatever this says."""

@@ -24,7 +24,7 @@ Source: ONNX QuantizeLinear and DequantizeLinear, opset 21.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -67,6 +67,10 @@ class QParams:
             raise QuantizationError(f"scale and zero point are {got}, expected float32 and int32")
         if not bool((torch.isfinite(self.scale) & (self.scale > 0)).all()):
             raise QuantizationError("a scale is zero, negative or not finite")
+
+    def part(self, rows: slice) -> QParams:
+        """Those of some rows."""
+        return replace(self, scale=self.scale[rows], zero_point=self.zero_point[rows])
 
 
 def step(bits: int, symmetric: bool) -> int:

@@ -27,11 +27,13 @@ class QuantizedBlock:
         rows: Which rows, and their spec.
         codes: (n, K) uint8, or int32 above 8 bits.
         qparams: Their scales and zero points.
+        fallbacks: Rows that are rounded to nearest because that is better by the objective of the rounding method.
     """
 
     rows: RowBlock
     codes: torch.Tensor
     qparams: QParams
+    fallbacks: int = 0
 
     def __post_init__(self) -> None:
         spec = self.rows.spec

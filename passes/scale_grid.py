@@ -46,3 +46,17 @@ def grid_indices(scale: Tensor) -> Tensor | None:
     grid = scale_grid()
     index = torch.searchsorted(grid, scale.contiguous()).clamp(max=len(grid) - 1)
     return index.to(torch.uint8) if bool((grid[index] == scale).all()) else None
+
+
+def nearest_scale(scale: Tensor, bits: int, groups: int) -> Tensor:
+    """The storable value next to each of ``scale``, float32: of the grid where scales take one byte, else float16.
+
+    Args:
+        scale: Floats of any shape; what lies below the smallest value becomes that, or 0 in float16.
+        bits: Width of the codes.
+        groups: Groups a row.
+    """
+    if bytes_of_scale(bits, groups) == 2:
+        return scale.to(torch.float16).to(torch.float32)
+    grid = scale_grid()
+    return grid[torch.bucketize(scale.contiguous(), (grid[1:] + grid[:-1]) / 2)]

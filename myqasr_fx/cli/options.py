@@ -57,6 +57,10 @@ Order = Annotated[
 ]
 Calibration = Annotated[str | None, _option(_METHOD, "--calibration", "How scales are found.")]
 Rounding = Annotated[str | None, _option(_METHOD, "--rounding", "How weights are rounded.")]
+Sequential = Annotated[
+    bool | None,
+    _option(_METHOD, "--sequential/--parallel", "Round each layer behind the rounded ones, or all on full precision."),
+]
 Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]

@@ -1,0 +1,122 @@
+"""Rounds layer after layer, each on what it reads behind the layers that are rounded already.
+
+All clips wait in front of a layer, at full precision and rounded so far; the layer is rounded and all go on to the
+next. So the clips pass each model once, whatever the number of layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, fx
+
+from myqasr_fx.calibration import Calibration
+from myqasr_fx.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
+from myqasr_fx.prepare import Prepared
+from passes import ops
+from passes.allocate_bits import read_scheme
+from passes.base import Program
+from passes.calibrate import weight_qparams
+from passes.calibration import REGISTRY as CALIBRATIONS
+from passes.gram_observer import Patches, frame_weights
+from passes.layers import Layer
+from passes.ops import LayerKind
+from passes.paired_moments import PairedMoments
+from passes.quantized_weight import QuantizedWeight
+from passes.registry import lookup
+from passes.round_weights import round_weight
+from passes.rounding import REGISTRY as ROUNDINGS
+from passes.scheme import FLOAT_BITS, LayerScheme
+
+FrameWeights = Mapping[str, Tensor]
+"""Layer name to the weight of every frame that it reads, clip after clip."""
+
+
+@dataclass(slots=True, eq=False)
+class _Clip:
+    """One clip in front of a step, at full precision and rounded so far."""
+
+    forced: ForcedClip
+    exact: ForcedState
+    rounded: ForcedState
+
+
+@dataclass(slots=True, eq=False)
+class _Sequence:
+    """The clips on their way, and what the layers behind them were rounded to.
+
+    Args:
+        run: Full precision.
+        clips: In front of the same step.
+        frames: Of those layers whose frames do not count alike; of the clips in this order.
+        weights: Attribute path of each rounded weight to its values.
+    """
+
+    run: ForcedRun
+    clips: list[_Clip]
+    frames: FrameWeights
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def advance(self, cut: Cut) -> fx.Node:
+        """Takes all clips to a step, and gives it."""
+        for clip in self.clips:
+            clip.exact = self.run.advance(clip.forced, clip.exact, cut)
+            clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
+        return self.run.runs[cut[0]].steps[cut[1]]
+
+    def moments(self, layer: Layer, node: fx.Node) -> PairedMoments | None:
+        """Of what the layer reads at ``node``, where the clips are; None for a lookup or grouped channels."""
+        role = ops.role_of(node)
+        patches = Patches.of(node) if role is not None and role.kind is LayerKind.CONV1D else None
+        if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
+            return None
+        (source,) = ops.activation_nodes(node)
+        total, frames = PairedMoments(layer.cols), self.frames.get(layer.name)
+        for clip in self.clips:
+            pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
+            exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
+            weights = frame_weights(exact)
+            if frames is not None and len(frames) >= weights.numel():
+                weights, frames = frames[: weights.numel()].reshape(weights.shape), frames[weights.numel() :]
+            total.add(exact, rounded, weights)
+        return total
+
+
+def round_in_sequence(
+    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip]
+) -> Mapping[str, QuantizedWeight]:
+    """Layer name to its rounded weight, for every layer that the logits need and that is not all float32.
+
+    Args:
+        prepared: Canonical graphs.
+        program: The same with schemes in its metadata.
+        calibration: For the Gram matrices of layers whose inputs cannot be paired, and the weights of frames.
+        clips: Those of the weights of frames.
+
+    Raises:
+        QuantizationError: A weight cannot be quantized as its scheme says.
+    """
+    run, schemes = ForcedRun(prepared), read_scheme(program).layers
+    layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
+    steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
+    starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
+    sequence, found = _Sequence(run, starts, calibration.frames), dict[str, QuantizedWeight]()
+    with torch.no_grad():
+        for cut, name in steps:
+            layer, scheme = layers[name], schemes[name]
+            if all(block.spec.bits == FLOAT_BITS for block in scheme.blocks):
+                continue
+            moments = sequence.moments(layer, sequence.advance(cut))
+            weight, gram = prepared.weight(layer).detach(), calibration.grams.get(name)
+            if moments is not None and gram is not None:
+                weight, gram = moments.shifted(weight), moments.gram()
+            found[name] = _rounded(weight, scheme, gram)
+            sequence.weights[str(layer.weight)] = found[name].dequantize()
+    return found
+
+
+def _rounded(weight: Tensor, scheme: LayerScheme, gram: Tensor | None) -> QuantizedWeight:
+    qparams = weight_qparams(weight, scheme, CALIBRATIONS["min_max"])
+    return round_weight(weight, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), gram)
