@@ -20,6 +20,7 @@ from myqasr_fx.sequence import round_in_sequence
 from passes.allocate_bits import AllocateBits, read_scheme
 from passes.base import Fact, Program
 from passes.calibrate import Calibrate
+from passes.correct_biases import CorrectBiases
 from passes.lower_qdq import LowerToQDQ
 from passes.manager import PassManager
 from passes.rank_sensitivity import RankSensitivity
@@ -192,9 +193,9 @@ def _quantize(
         return step
     PassManager((step, scales), _RANKED, dump and dump / "quantize")(program)
     clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
-    known = round_in_sequence(prepared, program, calibration, clips)
-    rounding = RoundWeights(grams=calibration.grams, known=known)
-    PassManager((rounding,), _CALIBRATED, dump and dump / "round")(program)
+    found = round_in_sequence(prepared, program, calibration, clips)
+    rounding = RoundWeights(grams=calibration.grams, known=found.weights)
+    PassManager((rounding, CorrectBiases(found.mean_errors)), _CALIBRATED, dump and dump / "round")(program)
     return step
 
 

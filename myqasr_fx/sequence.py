@@ -1,7 +1,7 @@
 """Rounds layer after layer, each on what it reads behind the layers that are rounded already.
 
 All clips wait in front of a layer, at full precision and rounded so far; the layer is rounded and all go on to the
-next. So the clips pass each model once, whatever the number of layers.
+next. So the clips pass each model once, whatever the number of layers. Biases take up what is left of the mean error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from passes.allocate_bits import read_scheme
 from passes.base import Program
 from passes.calibrate import weight_qparams
 from passes.calibration import REGISTRY as CALIBRATIONS
+from passes.correct_biases import bias_node, corrected
 from passes.gram_observer import Patches, frame_weights
+from passes.graph_edit import get_tensor
 from passes.layers import Layer
 from passes.ops import LayerKind
 from passes.paired_moments import PairedMoments
@@ -32,6 +34,19 @@ from passes.scheme import FLOAT_BITS, LayerScheme
 
 FrameWeights = Mapping[str, Tensor]
 """Layer name to the weight of every frame that it reads, clip after clip."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequenced:
+    """What came of the layers that the logits need.
+
+    Args:
+        weights: Layer name to its rounded weight; layers that are all float32 are left out.
+        mean_errors: Layer name to (N,) what its outputs lack on average, where a bias can make up for it.
+    """
+
+    weights: Mapping[str, QuantizedWeight]
+    mean_errors: Mapping[str, Tensor]
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +66,7 @@ class _Sequence:
         run: Full precision.
         clips: In front of the same step.
         frames: Of those layers whose frames do not count alike; of the clips in this order.
-        weights: Attribute path of each rounded weight to its values.
+        weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
     """
 
     run: ForcedRun
@@ -73,7 +88,7 @@ class _Sequence:
         if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
             return None
         (source,) = ops.activation_nodes(node)
-        total, frames = PairedMoments(layer.cols), self.frames.get(layer.name)
+        total, frames = PairedMoments(layer.cols, centred=bias_node(node) is not None), self.frames.get(layer.name)
         for clip in self.clips:
             pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
             exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
@@ -86,8 +101,8 @@ class _Sequence:
 
 def round_in_sequence(
     prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip]
-) -> Mapping[str, QuantizedWeight]:
-    """Layer name to its rounded weight, for every layer that the logits need and that is not all float32.
+) -> Sequenced:
+    """Rounds every layer that the logits need and that is not all float32.
 
     Args:
         prepared: Canonical graphs.
@@ -102,19 +117,26 @@ def round_in_sequence(
     layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
     steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
     starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
-    sequence, found = _Sequence(run, starts, calibration.frames), dict[str, QuantizedWeight]()
+    sequence = _Sequence(run, starts, calibration.frames)
+    weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
     with torch.no_grad():
         for cut, name in steps:
-            layer, scheme = layers[name], schemes[name]
-            if all(block.spec.bits == FLOAT_BITS for block in scheme.blocks):
+            if all(block.spec.bits == FLOAT_BITS for block in schemes[name].blocks):
                 continue
-            moments = sequence.moments(layer, sequence.advance(cut))
-            weight, gram = prepared.weight(layer).detach(), calibration.grams.get(name)
+            node = sequence.advance(cut)
+            moments = sequence.moments(layers[name], node)
+            weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
+            target = weight
             if moments is not None and gram is not None:
-                weight, gram = moments.shifted(weight), moments.gram()
-            found[name] = _rounded(weight, scheme, gram)
-            sequence.weights[str(layer.weight)] = found[name].dequantize()
-    return found
+                target, gram = moments.shifted(weight), moments.gram()
+            weights[name] = _rounded(target, schemes[name], gram)
+            values = sequence.weights[str(layers[name].weight)] = weights[name].dequantize()
+            bias = bias_node(node)
+            if bias is not None and moments is not None:
+                mean_errors[name] = moments.mean_error(weight, values)
+                path = str(bias.target)
+                sequence.weights[path] = corrected(get_tensor(run.runs[cut[0]].module, path), mean_errors[name])
+    return Sequenced(weights, mean_errors)
 
 
 def _rounded(weight: Tensor, scheme: LayerScheme, gram: Tensor | None) -> QuantizedWeight:

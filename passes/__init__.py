@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from passes.base import Fact, GraphPass, Pass, PassResult, Program, ProgramPass
     from passes.calibrate import Calibrate
     from passes.canonicalize import Canonicalize
+    from passes.correct_biases import CorrectBiases
     from passes.decompose_attention import DecomposeAttention
     from passes.fold_constants import FoldConstants
     from passes.insert_gram_observers import InsertGramObservers, read_grams
@@ -35,6 +36,7 @@ _HOME = {
     "AllocateBits": "allocate_bits",
     "BitScheme": "scheme",
     "Calibrate": "calibrate",
+    "CorrectBiases": "correct_biases",
     "Canonicalize": "canonicalize",
     "DecomposeAttention": "decompose_attention",
     "Fact": "base",
@@ -76,6 +78,7 @@ __all__ = [
     "BitScheme",
     "Calibrate",
     "Canonicalize",
+    "CorrectBiases",
     "DecomposeAttention",
     "Fact",
     "FoldConstants",

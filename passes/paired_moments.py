@@ -9,7 +9,9 @@ With ``H = mean(w x' x'^T)`` and ``C = mean(w x x'^T)`` that is ``tr((V - Q) H (
     V = W C H^-1 = W + W (C - H) H^-1
 
 so that V is rounded in place of W, with H as the Gram matrix. H is damped, which keeps V near W where the clips tell
-little.
+little. Where the layer has a bias that takes up the mean error, means are taken out of all three::
+
+    H - m' m'^T,   C - m m'^T,   bias += W m - Q m'     with  m = mean(w x),  m' = mean(w x')
 
 Source: Li et al., "GPTAQ: Efficient Finetuning-Free Quantization for Asymmetric Calibration", ICML 2025.
 """
@@ -28,12 +30,15 @@ class PairedMoments:
 
     Args:
         cols: Inputs K of the layer.
+        centred: True when a bias takes up the mean error.
     """
 
-    def __init__(self, cols: int) -> None:
+    def __init__(self, cols: int, *, centred: bool = False) -> None:
         self._gram = torch.zeros(cols, cols)
         self._cross = torch.zeros(cols, cols)
+        self._means = torch.zeros(2, cols)  # sums of x and x'
         self._weight = 0.0
+        self._centred = centred
 
     def add(self, exact: Tensor, rounded: Tensor, weights: Tensor) -> None:
         """Adds what one clip makes the layer read.
@@ -44,19 +49,39 @@ class PairedMoments:
             weights: (…) of each frame.
         """
         cols = len(self._gram)
-        root = weights.sqrt().unsqueeze(-1)
-        x, seen = ((values * root).reshape(-1, cols) for values in (exact, rounded))
+        roots = weights.sqrt().reshape(-1, 1)
+        x, seen = (values.reshape(-1, cols) * roots for values in (exact, rounded))
         self._gram += seen.T @ seen
         self._cross += x.T @ seen
+        self._means += torch.cat([roots.T @ x, roots.T @ seen])
         self._weight += float(weights.sum())
 
     def gram(self) -> Tensor:
         """H (K, K)."""
-        return self._gram / max(self._weight, 1e-30)
+        return self._moments()[0]
+
+    def mean_error(self, weight: Tensor, rounded: Tensor) -> Tensor:
+        """``W m - Q m'`` (N,): what a bias has to add.
+
+        Args:
+            weight: W, rows first, K others.
+            rounded: Q, of the same shape.
+        """
+        exact, seen = self._means / max(self._weight, 1e-30)
+        return weight.reshape(len(weight), -1) @ exact - rounded.reshape(len(rounded), -1) @ seen
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """H and C."""
+        total = max(self._weight, 1e-30)
+        gram, cross = self._gram / total, self._cross / total
+        if not self._centred:
+            return gram, cross
+        exact, seen = self._means / total
+        return gram - seen.outer(seen), cross - exact.outer(seen)
 
     def shifted(self, weight: Tensor) -> Tensor:
         """V, of the shape of ``weight``: rows first, K others."""
-        gram, cross = self._gram.double(), self._cross.double()
+        gram, cross = (moment.double() for moment in self._moments())
         damping = DAMPING * gram.diagonal().mean().clamp(min=1e-30)
         damped = gram + damping * torch.eye(len(gram), dtype=gram.dtype)
         shift: Tensor = torch.linalg.solve(damped, (cross - gram).T).T.to(weight.dtype)

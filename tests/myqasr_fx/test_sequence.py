@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from myqasr_fx.measure import measure
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import Silent
+from myqasr_fx.reference import runnable_in_torch
 from myqasr_fx.resolve import resolve_config
 from myqasr_fx.sensitivity import forced_clips
 from passes import meta
 from passes.layers import nodes_of
-from passes.quantized_weight import QuantizedWeight
 
 
 @pytest.mark.parametrize("name", ["whisper", "smallest"])
@@ -37,16 +38,16 @@ def test_outputs_come_nearer_to_full_precision(
         )
         calibration = measure(prepared, select_clips(noise, 4), config, Silent())
         program = fit_in_torch(prepared, calibration, config)
-        weights: dict[str, torch.Tensor] = {}
-        for layer in prepared.layers:
-            found: QuantizedWeight | None = meta.get(next(nodes_of(program, layer))[1], meta.QUANTIZED_WEIGHT)
-            if found is not None:
-                weights[str(layer.weight)] = found.dequantize()
-        assert len(weights) == sum(layer.weight is not None for layer in prepared.layers)
-        run, total = ForcedRun(prepared), 0.0
+        assert all(
+            meta.get(next(nodes_of(program, layer))[1], meta.QUANTIZED_WEIGHT) is not None
+            for layer in prepared.layers
+            if layer.weight is not None
+        )
+        full, total = ForcedRun(prepared), 0.0
+        rounded = ForcedRun(replace(prepared, program=runnable_in_torch(program)))
         with torch.no_grad():
             for clip in forced_clips(prepared.speech, calibration):
-                exact, rounded = (run.logits(clip, run.start(clip), found) for found in ({}, weights))
-                total += float((exact - rounded).square().sum())
+                exact, found = (run.logits(clip, run.start(clip)) for run in (full, rounded))
+                total += float((exact - found).square().sum())
         divergence[sequential] = total
     assert divergence[True] < divergence[False]

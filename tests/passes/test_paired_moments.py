@@ -57,3 +57,17 @@ def test_equal_inputs_and_no_inputs_shift_nothing() -> None:
     assert torch.equal(moments.shifted(weight), weight)
     moments.add(exact, exact, weights)
     torch.testing.assert_close(moments.shifted(weight.reshape(32, 16, 4)), weight.reshape(32, 16, 4))
+
+
+def test_a_bias_takes_up_the_mean_error() -> None:
+    weight, exact, rounded, weights = make_pair()
+    exact, rounded = exact + 3.0, rounded + 2.5
+    moments = PairedMoments(64, centred=True)
+    moments.add(exact, rounded, weights)
+    found = moments.shifted(weight)
+    bias = moments.mean_error(weight, found)
+    error = weights.unsqueeze(-1) * (exact @ weight.T - rounded @ found.T - bias)
+    torch.testing.assert_close(error.sum((0, 1)) / weights.sum(), torch.zeros(32), rtol=0, atol=1e-3)
+    centred = rounded - (weights.unsqueeze(-1) * rounded).sum((0, 1)) / weights.sum()
+    scaled = (centred * weights.sqrt().unsqueeze(-1)).reshape(-1, 64)
+    torch.testing.assert_close(moments.gram(), scaled.T @ scaled / weights.sum(), rtol=1e-3, atol=1e-2)
