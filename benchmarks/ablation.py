@@ -4,8 +4,8 @@ r"""What each method is worth at one byte budget: divergence from full precision
 
 Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest. Models are calibrated on
 the ``calibration`` set of ``benchmarks/splits.json`` and compared on recordings of its ``dev`` set, as many of each
-data set: teacher-forced along what full precision writes, fake-quantized in torch. Writes ``OUT/ablation_MODEL.csv``, every
-row as soon as it is measured.
+data set: teacher-forced along what full precision writes, fake-quantized in torch. Writes ``OUT/ablation_MODEL.csv``,
+every row as soon as it is measured.
 """
 
 from __future__ import annotations
