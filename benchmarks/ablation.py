@@ -47,8 +47,9 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     "optimal allocation, curvature": _OPTIMAL,
     "refined": {**_OPTIMAL, "rounding": "refined"},
     "sequential, biases corrected": {**_OPTIMAL, "rounding": "refined", "sequential": True},
+    "equalized": {**_OPTIMAL, "rounding": "refined", "sequential": True, "equalize": True},
 }
-"""Name of a row to its options; the last one is the recipe ``best``."""
+"""Name of a row to its options; the last but one is the recipe ``best``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,19 @@ def check_conflicts(config: QuantizeConfig) -> None:
         raise OptionError(
             f"sequential with calibration {config.calibration!r}", hint="take --parallel, or --calibration min_max"
         )
+    _check_equalize(config)
     _check_layout(config)
     _check_groups(config)
+
+
+def _check_equalize(config: QuantizeConfig) -> None:
+    if not config.equalize:
+        return
+    if config.roundings <= {"rtn", "hqq"}:
+        raise OptionError("equalize with a rounding that does not look at inputs", hint="take --rounding refined")
+    if config.activations == "int8" or config.calibration != "min_max":
+        got = f"{config.activations} activations and calibration {config.calibration!r}"
+        raise OptionError(f"equalize with {got}", hint="it changes what they measured; take --no-equalize")
 
 
 def _check_layout(config: QuantizeConfig) -> None:

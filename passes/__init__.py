@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from passes.canonicalize import Canonicalize
     from passes.correct_biases import CorrectBiases
     from passes.decompose_attention import DecomposeAttention
+    from passes.equalize import Equalize
     from passes.fold_constants import FoldConstants
     from passes.insert_gram_observers import InsertGramObservers, read_grams
     from passes.insert_observers import InsertObservers, read_statistics
@@ -36,9 +37,10 @@ _HOME = {
     "AllocateBits": "allocate_bits",
     "BitScheme": "scheme",
     "Calibrate": "calibrate",
-    "CorrectBiases": "correct_biases",
     "Canonicalize": "canonicalize",
+    "CorrectBiases": "correct_biases",
     "DecomposeAttention": "decompose_attention",
+    "Equalize": "equalize",
     "Fact": "base",
     "FoldConstants": "fold_constants",
     "Granularity": "scheme",
@@ -80,6 +82,7 @@ __all__ = [
     "Canonicalize",
     "CorrectBiases",
     "DecomposeAttention",
+    "Equalize",
     "Fact",
     "FoldConstants",
     "Granularity",

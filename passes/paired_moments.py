@@ -68,7 +68,8 @@ class PairedMoments:
             rounded: Q, of the same shape.
         """
         exact, seen = self._means / max(self._weight, 1e-30)
-        return weight.reshape(len(weight), -1) @ exact - rounded.reshape(len(rounded), -1) @ seen
+        lacking: Tensor = weight.reshape(len(weight), -1) @ exact - rounded.reshape(len(rounded), -1) @ seen
+        return lacking
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         """H and C."""

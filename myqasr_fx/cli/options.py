@@ -61,6 +61,9 @@ Sequential = Annotated[
     bool | None,
     _option(_METHOD, "--sequential/--parallel", "Round each layer behind the rounded ones, or all on full precision."),
 ]
+Equalize = Annotated[
+    bool | None, _option(_METHOD, "--equalize/--no-equalize", "Move factors between layer norms and weights.")
+]
 Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
