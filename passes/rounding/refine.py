@@ -59,21 +59,21 @@ def refine(weight: Tensor, rounded: Rounded, gram: Tensor) -> Rounded:
     """
     codes, qparams = rounded.codes, rounded.qparams
     objective = damped(gram).to(torch.float32)
-    single = qparams.scale.shape[0] == 1
+    shared = len(qparams.scale) != len(weight)
     found = torch.empty(weight.shape, dtype=code_dtype(qparams.bits))
     scale, zero_point = qparams.scale.clone(), qparams.zero_point.clone()
     for start in range(0, len(weight), CHUNK):
         rows = slice(start, min(len(weight), start + CHUNK))
-        own = slice(None) if single else rows
+        own = slice(None) if shared else rows
         chunk = _Chunk(weight[rows], codes[rows], qparams.part(own), objective)
         for _ in range(ROUNDS):
-            if not single or len(weight) == 1:
+            if not shared:
                 chunk.fit_scales()
                 chunk.fit_zero_points()
             chunk.descend()
         found[rows] = chunk.codes.t().to(found.dtype)
         scale[own], zero_point[own] = chunk.scale.t(), chunk.zero.t().to(torch.int32)
-    return Rounded(found, replace(qparams, scale=scale, zero_point=zero_point))
+    return Rounded(found, qparams if shared else replace(qparams, scale=scale, zero_point=zero_point))
 
 
 class _Chunk:

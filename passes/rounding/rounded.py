@@ -43,7 +43,7 @@ def or_nearest(weight: Tensor, qparams: QParams, found: Rounded, gram: Tensor) -
     plain = quantize(weight, qparams)
     worse = row_errors(weight, found.codes, found.qparams, gram) > row_errors(weight, plain, qparams, gram)
     count = int(worse.sum())
-    if not count or (found.qparams.scale.shape[0] == 1 and found.qparams is not qparams):
+    if not count:
         return found
     keep = worse.unsqueeze(-1)
     codes = torch.where(keep, plain, found.codes)
