@@ -8,8 +8,9 @@ With ``H = mean(w x' x'^T)`` and ``C = mean(w x x'^T)`` that is ``tr((V - Q) H (
 
     V = W C H^-1 = W + W (C - H) H^-1
 
-so that V is rounded in place of W, with H as the Gram matrix. H is damped, which keeps V near W where the clips tell
-little. Where the layer has a bias that takes up the mean error, means are taken out of all three::
+so that V is rounded in place of W, with H as the Gram matrix. Few frames show differences that are not there on other
+clips: H is damped, and the second term counts n / (n + K), with ``n = (sum w)^2 / sum w^2`` frames. Where the layer has
+a bias that takes up the mean error, means are taken out of all three::
 
     H - m' m'^T,   C - m m'^T,   bias += W m - Q m'     with  m = mean(w x),  m' = mean(w x')
 
@@ -38,6 +39,7 @@ class PairedMoments:
         self._cross = torch.zeros(cols, cols)
         self._means = torch.zeros(2, cols)  # sums of x and x'
         self._weight = 0.0
+        self._squares = 0.0
         self._centred = centred
 
     def add(self, exact: Tensor, rounded: Tensor, weights: Tensor) -> None:
@@ -55,6 +57,7 @@ class PairedMoments:
         self._cross += x.T @ seen
         self._means += torch.cat([roots.T @ x, roots.T @ seen])
         self._weight += float(weights.sum())
+        self._squares += float(weights.square().sum())
 
     def gram(self) -> Tensor:
         """H (K, K)."""
@@ -87,5 +90,6 @@ class PairedMoments:
         damped = gram + damping * torch.eye(len(gram), dtype=gram.dtype)
         shift: Tensor = torch.linalg.solve(damped, (cross - gram).T).T.to(weight.dtype)
         matrix = weight.reshape(len(weight), -1)
-        found: Tensor = matrix + matrix @ shift
+        frames = self._weight**2 / max(self._squares, 1e-30)
+        found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift)
         return found.reshape(weight.shape)
