@@ -49,7 +49,7 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     "sequential, biases corrected": {**_OPTIMAL, "rounding": "refined", "sequential": True},
     "equalized": {**_OPTIMAL, "rounding": "refined", "sequential": True, "equalize": True},
 }
-"""Name of a row to its options; ``refined`` is the recipe ``best``."""
+"""Name of a row to its options; the last but one is the recipe ``best``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,7 @@ Whisper's decoder sees the tokens that the full-precision model itself writes, i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from torch import Tensor
 
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.config import QuantizeConfig
@@ -39,7 +36,6 @@ class Calibration:
         transcripts: What the full-precision model writes, one a clip.
         statistics: Of every layer's inputs and output.
         grams: Layer name to the Gram matrix of its inputs; empty when the rounding needs none.
-        frames: Layer name to the weight of every frame that it reads, clip after clip of those of the curvature.
         damages: Expected cost of every way to store every item; empty when the allocation weighs none.
         samples: Some of what every layer reads; empty when the calibration method needs none.
     """
@@ -48,7 +44,6 @@ class Calibration:
     transcripts: tuple[Transcript, ...]
     statistics: Statistics
     grams: Grams
-    frames: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     damages: Damages = field(default_factory=dict, repr=False)
     samples: CalibrationSamples = field(default_factory=CalibrationSamples)
 

@@ -52,8 +52,7 @@ def measure_damage(
     clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
     curvatures = _curvatures(run, clips, (calibration, config), progress)
     grams = {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
-    frames = {name: curvature.frames for name, curvature in curvatures.items() if curvature.frames is not None}
-    calibration = replace(calibration, grams=grams, frames=frames)
+    calibration = replace(calibration, grams=grams)
     clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
     measured = _corrections(run, clips, (calibration, config), progress)
     with progress.stage("expect damage"):

@@ -32,9 +32,6 @@ from passes.round_weights import round_weight
 from passes.rounding import REGISTRY as ROUNDINGS
 from passes.scheme import FLOAT_BITS, LayerScheme
 
-FrameWeights = Mapping[str, Tensor]
-"""Layer name to the weight of every frame that it reads, clip after clip."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequenced:
@@ -65,13 +62,11 @@ class _Sequence:
     Args:
         run: Full precision.
         clips: In front of the same step.
-        frames: Of those layers whose frames do not count alike; of the clips in this order.
         weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
     """
 
     run: ForcedRun
     clips: list[_Clip]
-    frames: FrameWeights
     weights: dict[str, Tensor] = field(default_factory=dict)
 
     def advance(self, cut: Cut) -> fx.Node:
@@ -88,14 +83,11 @@ class _Sequence:
         if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
             return None
         (source,) = ops.activation_nodes(node)
-        total, frames = PairedMoments(layer.cols, centred=bias_node(node) is not None), self.frames.get(layer.name)
+        total = PairedMoments(layer.cols, centred=bias_node(node) is not None)
         for clip in self.clips:
             pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
             exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
-            weights = frame_weights(exact)
-            if frames is not None and len(frames) >= weights.numel():
-                weights, frames = frames[: weights.numel()].reshape(weights.shape), frames[weights.numel() :]
-            total.add(exact, rounded, weights)
+            total.add(exact, rounded, frame_weights(exact))
         return total
 
 
@@ -107,8 +99,8 @@ def round_in_sequence(
     Args:
         prepared: Canonical graphs.
         program: The same with schemes in its metadata.
-        calibration: For the Gram matrices of layers whose inputs cannot be paired, and the weights of frames.
-        clips: Those of the weights of frames.
+        calibration: For the Gram matrices of layers whose inputs cannot be paired.
+        clips: At least one.
 
     Raises:
         QuantizationError: A weight cannot be quantized as its scheme says.
@@ -117,7 +109,7 @@ def round_in_sequence(
     layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
     steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
     starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
-    sequence = _Sequence(run, starts, calibration.frames)
+    sequence = _Sequence(run, starts)
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
     with torch.no_grad():
         for cut, name in steps:

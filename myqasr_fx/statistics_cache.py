@@ -30,7 +30,6 @@ from passes.errors import QuantizationError
 from passes.insert_gram_observers import Grams
 
 _VERSION = 3
-_CURVATURE = "with frames"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +65,7 @@ def curvature_file(folder: Path, speech: SpeechModel, clips: ClipSet, told: tupl
     Raises:
         OutputError: There can be no such folder.
     """
-    key = (speech.fingerprint, clips.sha256, told[0] or "", str(told[1]), _CURVATURE)
+    key = (speech.fingerprint, clips.sha256, told[0] or "", str(told[1]))
     return _file(folder, "curvature", key).with_suffix(".safetensors")
 
 
@@ -91,7 +90,7 @@ def write_curvatures(path: Path, curvatures: Curvatures) -> None:
     tensors = {
         f"{name}|{field}": tensor.contiguous()
         for name, curvature in curvatures.items()
-        for field in ("gram", "rows", "lookups", "frames")
+        for field in ("gram", "rows", "lookups")
         if (tensor := getattr(curvature, field)) is not None
     }
     with _refused(path.parent):

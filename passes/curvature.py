@@ -35,13 +35,11 @@ class Curvature:
         gram: (K, K) float32, weighted mean of x x^T; (1, 1) when only the mean square of the inputs is known.
         rows: (N,) float32, squared gradients of each output, a position of the model's output.
         lookups: (N,) float32, squared gradients of one weight of each looked-up row, a position; None without lookups.
-        frames: Weight of every frame in ``gram``, clip after clip; None when it is not known.
     """
 
     gram: Tensor
     rows: Tensor
     lookups: Tensor | None = None
-    frames: Tensor | None = None
 
     def __post_init__(self) -> None:
         square = self.gram.ndim == 2 and self.gram.shape[0] == self.gram.shape[1]
@@ -73,13 +71,11 @@ class CurvatureSum:
         self._weight = 0.0
         self._rows: Tensor | None = None
         self._lookups: Tensor | None = None
-        self._frames: list[Tensor] = []
 
     def add_product(self, inputs: Tensor, gradient: Tensor) -> None:
         """Adds a matrix product that read (…, frames, K) and whose result (…, frames, N) has this gradient."""
         weights = _frame_weights(inputs, gradient)
         scaled = (inputs * weights.sqrt().unsqueeze(-1)).reshape(-1, inputs.shape[-1])
-        self._frames.append(weights.reshape(-1))
         self._add(scaled.T @ scaled, float(weights.sum()), gradient)
 
     def add_scale(self, inputs: Tensor, gradient: Tensor) -> None:
@@ -117,8 +113,7 @@ class CurvatureSum:
         lookups = None if self._lookups is None else self._lookups / positions
         if self._gram is None or self._rows is None:
             return Curvature(torch.zeros(1, 1), torch.zeros(shape[0]), lookups)
-        frames = torch.cat(self._frames) if self._frames else None
-        return Curvature(self._gram / max(self._weight, 1e-30), self._rows / positions, lookups, frames)
+        return Curvature(self._gram / max(self._weight, 1e-30), self._rows / positions, lookups)
 
 
 def probe(logits: Tensor, generator: torch.Generator) -> Tensor:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from myqasr_fx import damage
 from myqasr_fx.allocation import allocation_pass, predicted_bytes
@@ -26,13 +25,14 @@ Compile = Callable[..., QuantizedBundle]
 
 
 def test_best_meets_its_budget_and_uses_several_widths(compile_model: Compile) -> None:
-    bundle = compile_model("whisper", "400KB", recipe="best", sequential=True)
+    bundle = compile_model("whisper", "400KB", recipe="best")
     made = bundle.manifest
     assert made.budget_bytes == 400_000 and made.model_bytes <= 400_000
     assert made.config["allocation"] == "optimal" and made.config["rounding"] == "refined"
     assert sum(layer.fallbacks for layer in made.layers) < 0.01 * sum(
         layer.shape[0] for layer in made.layers if layer.shape
     )
+    assert made.config["sequential"] is True
     specs = {(block.bits, block.granularity) for layer in made.layers for block in layer.blocks}
     assert len({bits for bits, _ in specs}) > 1
     assert min(bits for bits, _ in specs) >= 2
@@ -55,7 +55,7 @@ def test_what_was_measured_is_kept_for_the_next_budget(
     clips = select_clips(noise, 4)
     config = resolve_config("60KB", recipe="best", cache=tmp_path)
     first = measure(prepared, clips, config, Silent())
-    assert first.grams and first.damages and first.frames
+    assert first.grams and first.damages
 
     def unreachable(*_: object) -> None:
         raise AssertionError("measured twice")
@@ -63,7 +63,6 @@ def test_what_was_measured_is_kept_for_the_next_budget(
     monkeypatch.setattr(damage, "measure_curvature", unreachable)
     again = measure(prepared, clips, resolve_config("50KB", recipe="best", cache=tmp_path), Silent())
     assert again.damages == pytest.approx(first.damages)
-    assert all(torch.equal(again.frames[name], frames) for name, frames in first.frames.items())
     (kept,) = tmp_path.glob("curvature-*.safetensors")
     kept.write_bytes(kept.read_bytes()[:100])
     with pytest.raises(AssertionError, match="measured twice"):

@@ -30,8 +30,6 @@ def test_expected_divergence_of_a_softmax_layer() -> None:
     total.add_product(x, logits.grad)
     curvature = total.mean(len(x), (5, 6))
     assert curvature is not None
-    assert curvature.frames is not None and curvature.frames.shape == (4000,)
-    assert float(curvature.frames.mean()) == pytest.approx(1, rel=0.01)
     error = torch.randn(5, 6, generator=generator) * 0.01
     expected = 0.5 * (curvature.rows * (error @ curvature.gram * error).sum(-1)).sum()
     before, after = logits.detach().log_softmax(-1), (x @ (weight + error).T).log_softmax(-1)
