@@ -41,6 +41,7 @@ class LayerRecord:
         executes: ``low-bit kernel``, ``int8 kernel`` (rounds its input on every call), or why not.
         expected_damage: Nats a position that the ``optimal`` allocation expects it to cost; None where nothing is
             expected.
+        fallbacks: Rows that are rounded to nearest because that is better by the objective of the rounding method.
     """
 
     name: str
@@ -53,6 +54,7 @@ class LayerRecord:
     bytes: int
     executes: str
     expected_damage: float | None = None
+    fallbacks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ _PAPER: Mapping[str, object] = MappingProxyType(
 RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "default": MappingProxyType({}),
-        "best": MappingProxyType({"allocation": "optimal", "rounding": "gptq", "min_bits": 2}),
+        "best": MappingProxyType({"allocation": "optimal", "rounding": "refined", "sequential": True, "min_bits": 2}),
         "paper": _PAPER,
         "paper-cosine": MappingProxyType({**_PAPER, "calibration": "cosine"}),
         "paper-hessian": MappingProxyType({**_PAPER, "calibration": "hessian"}),
@@ -45,7 +45,7 @@ PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sensitivity": (),
         "allocation": (),
         "calibration": (),
-        "rounding": ("hqq", "learned"),
+        "rounding": ("learned",),
     }
 )
 """Option to values that are refused by name; a value that a registry holds is available, whatever this says."""

@@ -103,6 +103,8 @@ class QuantizeConfig:
         order: Which layers lose bits first: ``descending`` sensitivity, ``ascending`` or ``shuffled``.
         calibration: Name in ``passes.calibration``.
         rounding: Name in ``passes.rounding``.
+        sequential: Round each layer on what it reads behind the layers that are rounded already.
+        equalize: Move factors between layer norms and the layers behind them.
         granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
         symmetric: No zero points for weights.
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
@@ -137,6 +139,8 @@ class QuantizeConfig:
     order: Order = "descending"
     calibration: str = "min_max"
     rounding: str = "rtn"
+    sequential: bool = False
+    equalize: bool = False
     granularity: str = "group:64"
     symmetric: bool = False
     activations: str = "float"
@@ -176,7 +180,7 @@ class QuantizeConfig:
         _expect(_is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
         _expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
         _expect(_is_int(self.seed, 0), "seed", self.seed, "at least 0")
-        for option in ("symmetric", "fill", "private", "embed_audio"):
+        for option in ("sequential", "equalize", "symmetric", "fill", "private", "embed_audio"):
             _expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
         _expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
         check_conflicts(self)

@@ -29,11 +29,17 @@ def check_conflicts(config: QuantizeConfig) -> None:
         )
     if config.private and config.embed_audio:
         raise OptionError("private and embed audio exclude each other")
-    if "gptq" in config.roundings and config.calibration != "min_max" and config.granularity != "tensor":
+    own = sorted(config.roundings - {"rtn"})
+    if own and config.calibration != "min_max" and config.granularity != "tensor":
         raise OptionError(
-            f"calibration {config.calibration!r} with rounding 'gptq', which searches scales itself",
+            f"calibration {config.calibration!r} with rounding {own[0]!r}, which searches scales itself",
             hint="take --rounding rtn, or --calibration min_max",
         )
+    if config.sequential and config.calibration != "min_max":
+        raise OptionError(
+            f"sequential with calibration {config.calibration!r}", hint="take --parallel, or --calibration min_max"
+        )
+    _check_equalize(config)
     _check_layout(config)
     _check_groups(config)
 
@@ -51,11 +57,23 @@ def _check_size(config: QuantizeConfig) -> None:
         raise OptionError(f"expected exactly one of {', '.join(config.budget.SIZES)}, got none")
 
 
+def _check_equalize(config: QuantizeConfig) -> None:
+    if not config.equalize:
+        return
+    if config.roundings <= {"rtn", "hqq"}:
+        raise OptionError("equalize with a rounding that does not look at inputs", hint="take --rounding refined")
+    if config.activations == "int8" or config.calibration != "min_max":
+        got = f"{config.activations} activations and calibration {config.calibration!r}"
+        raise OptionError(f"equalize with {got}", hint="it changes what they measured; take --no-equalize")
+
+
 def _check_layout(config: QuantizeConfig) -> None:
-    if LAYOUTS[config.layout].fixed_cache and (config.allocation == "optimal" or config.calibration != "min_max"):
+    forced = config.allocation == "optimal" or config.sequential
+    if LAYOUTS[config.layout].fixed_cache and (forced or config.calibration != "min_max"):
         raise OptionError(
-            f"layout {config.layout!r} with allocation {config.allocation!r} and calibration {config.calibration!r}: "
-            "the decoder that this client runs cannot read a whole transcript at once",
+            f"layout {config.layout!r} with allocation {config.allocation!r}, calibration {config.calibration!r} and "
+            f"{'sequential' if config.sequential else 'parallel'} rounding: the decoder that this client runs cannot "
+            "read a whole transcript at once",
             hint="take --recipe default with --rounding gptq",
         )
 

@@ -48,19 +48,15 @@ def measure_damage(
     """
     if config.allocation != "optimal":
         return calibration
-    run, clips = ForcedRun(prepared), forced_clips(prepared.speech, calibration)
-    curvatures = _curvatures(run, _spread(clips, CURVATURE_CLIPS), (calibration, config), progress)
+    run = ForcedRun(prepared)
+    clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
+    curvatures = _curvatures(run, clips, (calibration, config), progress)
     grams = {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
     calibration = replace(calibration, grams=grams)
-    measured = _corrections(run, _spread(clips, CORRECTION_CLIPS), (calibration, config), progress)
+    clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
+    measured = _corrections(run, clips, (calibration, config), progress)
     with progress.stage("expect damage"):
         return replace(calibration, damages=damage_table(prepared, config, curvatures, measured))
-
-
-def _spread(clips: Sequence[ForcedClip], count: int) -> tuple[ForcedClip, ...]:
-    """``count`` of the clips at most, evenly spread."""
-    count = min(count, len(clips))
-    return tuple(clips[index * len(clips) // count] for index in range(count))
 
 
 def _curvatures(

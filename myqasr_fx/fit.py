@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from myqasr_fx.allocation import Expectation, allocation_pass, budget_bytes, expectation, predicted_bytes
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.damage import CURVATURE_CLIPS
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
 from myqasr_fx.kernels import int8_layers
 from myqasr_fx.layout import LAYOUTS
 from myqasr_fx.prepare import Prepared
+from myqasr_fx.sensitivity import forced_clips
+from myqasr_fx.sequence import round_in_sequence
 from passes.allocate_bits import AllocateBits, read_scheme
 from passes.base import Fact, Program
 from passes.calibrate import Calibrate
+from passes.correct_biases import CorrectBiases
 from passes.lower_qdq import LowerToQDQ
 from passes.manager import PassManager
 from passes.rank_sensitivity import RankSensitivity
@@ -81,14 +85,17 @@ def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, fo
     budget = budget_bytes(config.budget, prepared.num_weights)
     if budget is None or config.budget.kind == "paper":
         return _write(prepared, calibration, config, folder, 0)[0]
-    surplus, fits = 0, None
+    surplus, fits, tried = 0, None, _quickly(config)
     for attempt in range(1, ATTEMPTS + 1):
-        fitted, predicted = _write(prepared, calibration, config, folder, surplus)
+        fitted, predicted = _write(prepared, calibration, tried, folder, surplus)
         error = fitted.model_bytes - predicted
         _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, fitted.model_bytes)
         if fitted.model_bytes <= budget:
             if -error <= max(SPARE * budget, SPARE_BYTES):
-                return fitted
+                if tried == config:
+                    return fitted
+                tried = config  # the same widths, rounded for good
+                continue
             fits = surplus
         surplus += error
     if fitted.model_bytes <= budget:
@@ -99,6 +106,12 @@ def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, fo
             hint="raise the budget",
         )
     return _write(prepared, calibration, config, folder, fits)[0]
+
+
+def _quickly(config: QuantizeConfig) -> QuantizeConfig:
+    """The same, rounded to nearest: how codes are chosen changes no bytes."""
+    rules = tuple(replace(rule, rounding="rtn") if rule.rounding else rule for rule in config.rules)
+    return replace(config, rounding="rtn", sequential=False, rules=rules)
 
 
 def allocate(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> tuple[Program, int]:
@@ -115,7 +128,7 @@ def allocate(prepared: Prepared, calibration: Calibration, config: QuantizeConfi
     _rank(prepared, calibration, config)
     program = prepared.program.clone()
     step = allocation_pass(prepared, calibration, config, 0)
-    PassManager((step,), _CANONICAL | {Fact.SENSITIVITY})(program)
+    PassManager((step,), _RANKED)(program)
     return program, predicted_bytes(prepared, program, step)
 
 
@@ -135,7 +148,7 @@ def fit_in_torch(prepared: Prepared, calibration: Calibration, config: QuantizeC
     """
     _rank(prepared, calibration, config)
     program = prepared.program.clone()
-    _quantize(allocation_pass(prepared, calibration, config, 0), program, (prepared, calibration, config))
+    _quantize(prepared, program, calibration, config)
     return program
 
 
@@ -146,6 +159,8 @@ def _rank(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) 
 
 
 _CANONICAL = frozenset({Fact.CANONICAL})
+_RANKED = _CANONICAL | {Fact.SENSITIVITY}
+_CALIBRATED = _RANKED | {Fact.SCHEME, Fact.QPARAMS}
 _ROUNDED = frozenset({Fact.CANONICAL, Fact.ROUNDED})
 
 
@@ -154,8 +169,7 @@ def _write(
 ) -> tuple[Fitted, int]:
     """One attempt: what was written, and the bytes that the size rule predicted for it."""
     rounded = prepared.program.clone()
-    step = allocation_pass(prepared, calibration, config, surplus)
-    _quantize(step, rounded, (prepared, calibration, config))
+    step = _quantize(prepared, rounded, calibration, config, surplus)
     lowered = rounded.clone()
     dump = config.dump_ir
     PassManager((LowerToQDQ(),), _ROUNDED, dump and dump / "qdq")(lowered)
@@ -167,23 +181,28 @@ def _write(
     return fitted, predicted_bytes(prepared, rounded, step)
 
 
-def _quantize(step: AllocateBits, program: Program, given: tuple[Prepared, Calibration, QuantizeConfig]) -> None:
-    """Annotates the program with quantized weights."""
-    prepared, calibration, config = given
-    calibrate = Calibrate(
+def _quantize(
+    prepared: Prepared, program: Program, calibration: Calibration, config: QuantizeConfig, surplus: int = 0
+) -> AllocateBits:
+    """Annotates the program with quantized weights; the pass that chose their widths."""
+    step, dump = allocation_pass(prepared, calibration, config, surplus), config.dump_ir
+    scales = Calibrate(
         config.calibration,
         _activation_bits(config),
         statistics=calibration.statistics,
         samples=calibration.samples,
         dynamic=int8_layers(prepared, config),
     )
-    passes = (
-        step,
-        calibrate,
-        RoundWeights(grams=calibration.grams),
-    )
-    dump = config.dump_ir
-    PassManager(passes, _CANONICAL | {Fact.SENSITIVITY}, dump and dump / "quantize")(program)
+    if not config.sequential:
+        passes = (step, scales, RoundWeights(grams=calibration.grams))
+        PassManager(passes, _RANKED, dump and dump / "quantize")(program)
+        return step
+    PassManager((step, scales), _RANKED, dump and dump / "quantize")(program)
+    clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
+    found = round_in_sequence(prepared, program, calibration, clips)
+    rounding = RoundWeights(grams=calibration.grams, known=found.weights)
+    PassManager((rounding, CorrectBiases(found.mean_errors)), _CALIBRATED, dump and dump / "round")(program)
+    return step
 
 
 def _activation_bits(config: QuantizeConfig) -> int | None:

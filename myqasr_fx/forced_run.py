@@ -88,11 +88,13 @@ class ForcedRun:
         """Before the first step."""
         return ForcedState(0, self.runs[0].start(_given(clip.inputs[self.graphs[0]], None)))
 
-    def advance(self, clip: ForcedClip, state: ForcedState, cut: Cut) -> ForcedState:
-        """Runs on to ``cut``."""
+    def advance(
+        self, clip: ForcedClip, state: ForcedState, cut: Cut, weights: Mapping[str, Tensor] | None = None
+    ) -> ForcedState:
+        """Runs on to ``cut``, with ``weights`` as in :meth:`logits`."""
         while state.graph < cut[0]:
-            state = self._next_graph(clip, state, None, None)
-        return ForcedState(cut[0], self.runs[cut[0]].resume(state.state, cut[1]))
+            state = self._next_graph(clip, state, weights, None)
+        return ForcedState(cut[0], self.runs[cut[0]].resume(state.state, cut[1], weights))
 
     def logits(
         self,

@@ -113,7 +113,12 @@ def _low_bit_kernels(layer: Layer, kind: LayerKind, node: fx.Node) -> int:
     weight: QuantizedWeight | None = meta.get(node, meta.QUANTIZED_WEIGHT)
     if weight is None or weight_form(kind, layer.cols, integer) not in (FORM_MATMUL, FORM_INTEGER):
         return 0
-    return sum(isinstance(block, QuantizedBlock) for block in weight.blocks)
+    return len(_quantized_blocks(weight))
+
+
+def _quantized_blocks(weight: QuantizedWeight | None) -> tuple[QuantizedBlock, ...]:
+    """Blocks of integer codes."""
+    return () if weight is None else tuple(block for block in weight.blocks if isinstance(block, QuantizedBlock))
 
 
 def _layer(fitted: Fitted, layer: Layer) -> LayerRecord:
@@ -132,6 +137,7 @@ def _layer(fitted: Fitted, layer: Layer) -> LayerRecord:
         bytes=4 * layer.num_weights if weight is None else sum(block.file_bytes for block in weight.blocks),
         executes=_executes(layer, node, weight) + (f": {scheme.reason}" if scheme and scheme.reason else ""),
         expected_damage=None if expected is None else _short(expected),
+        fallbacks=sum(block.fallbacks for block in _quantized_blocks(weight)),
     )
 
 
@@ -145,7 +151,7 @@ def _executes(layer: Layer, node: fx.Node, weight: QuantizedWeight | None) -> st
     if _low_bit_kernels(layer, layer.kind, node):
         dynamic = any(isinstance(found, DynamicRange) for found in meta.get(node, meta.ACTIVATION_QPARAMS) or ())
         return INT8 if dynamic else LOW_BIT
-    if weight is None or not any(isinstance(block, QuantizedBlock) for block in weight.blocks):
+    if not _quantized_blocks(weight):
         return str(Unfused.KEPT_FLOAT)
     rows = weight_form(layer.kind, layer.cols, False) == FORM_ROWS
     return str(Unfused.EMBEDDING_ROWS if rows else Unfused.FOLDED)

@@ -52,12 +52,12 @@ def measure_sensitivity(
     return replace(calibration, statistics={**calibration.statistics, **found})
 
 
-def forced_clips(speech: SpeechModel, calibration: Calibration) -> tuple[ForcedClip, ...]:
-    """The calibration clips with what the full-precision model writes for each."""
-    return tuple(
-        forced_clip(speech, clip.samples, transcript)
-        for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
-    )
+def forced_clips(speech: SpeechModel, calibration: Calibration, most: int | None = None) -> tuple[ForcedClip, ...]:
+    """The calibration clips with what the full-precision model writes for each; ``most`` of them, evenly spread."""
+    pairs = list(zip(calibration.clips.clips, calibration.transcripts, strict=True))
+    count = len(pairs) if most is None else min(most, len(pairs))
+    chosen = (pairs[index * len(pairs) // count] for index in range(count))
+    return tuple(forced_clip(speech, clip.samples, transcript) for clip, transcript in chosen)
 
 
 def measured_cache(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, what: str) -> MeasuredCache:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from passes.base import Fact, GraphPass, Pass, PassResult, Program, ProgramPass
     from passes.calibrate import Calibrate
     from passes.canonicalize import Canonicalize
+    from passes.correct_biases import CorrectBiases
     from passes.decompose_attention import DecomposeAttention
+    from passes.equalize import Equalize
     from passes.fold_constants import FoldConstants
     from passes.insert_gram_observers import InsertGramObservers, read_grams
     from passes.insert_observers import InsertObservers, read_statistics
@@ -36,7 +38,9 @@ _HOME = {
     "BitScheme": "scheme",
     "Calibrate": "calibrate",
     "Canonicalize": "canonicalize",
+    "CorrectBiases": "correct_biases",
     "DecomposeAttention": "decompose_attention",
+    "Equalize": "equalize",
     "Fact": "base",
     "FoldConstants": "fold_constants",
     "Granularity": "scheme",
@@ -76,7 +80,9 @@ __all__ = [
     "BitScheme",
     "Calibrate",
     "Canonicalize",
+    "CorrectBiases",
     "DecomposeAttention",
+    "Equalize",
     "Fact",
     "FoldConstants",
     "Granularity",

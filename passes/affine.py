@@ -24,7 +24,7 @@ Source: ONNX QuantizeLinear and DequantizeLinear, opset 21.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -67,6 +67,10 @@ class QParams:
             raise QuantizationError(f"scale and zero point are {got}, expected float32 and int32")
         if not bool((torch.isfinite(self.scale) & (self.scale > 0)).all()):
             raise QuantizationError("a scale is zero, negative or not finite")
+
+    def part(self, rows: slice) -> QParams:
+        """Those of some rows."""
+        return replace(self, scale=self.scale[rows], zero_point=self.zero_point[rows])
 
 
 def step(bits: int, symmetric: bool) -> int:
@@ -210,7 +214,7 @@ def _from_range(minimum: torch.Tensor, maximum: torch.Tensor, to: _QRange) -> QP
     middle = 2 ** (to.bits - 1)
     scale = torch.maximum(high / (limit - middle), -low / middle) if to.symmetric else (high - low) / limit
     on_grid = None
-    if to.scale_dtype == torch.float16 and bytes_of_scale(to.bits, scale.shape[1]) == 1:
+    if to.scale_dtype == torch.float16 and bytes_of_scale(scale.shape[1]) == 1:
         on_grid = round_up_to_grid(scale)
     scale = _round_up(scale, to.scale_dtype) if on_grid is None else on_grid
     if not bool(torch.isfinite(scale).all()):

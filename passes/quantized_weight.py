@@ -27,11 +27,13 @@ class QuantizedBlock:
         rows: Which rows, and their spec.
         codes: (n, K) uint8, or int32 above 8 bits.
         qparams: Their scales and zero points.
+        fallbacks: Rows that are rounded to nearest because that is better by the objective of the rounding method.
     """
 
     rows: RowBlock
     codes: torch.Tensor
     qparams: QParams
+    fallbacks: int = 0
 
     def __post_init__(self) -> None:
         spec = self.rows.spec
@@ -50,7 +52,7 @@ class QuantizedBlock:
     def file_bytes(self) -> int:
         """Bytes of packed codes, scales and packed zero points; only for widths up to 8 bits."""
         qparams = self.qparams
-        each = bytes_of_scale(qparams.bits, qparams.scale.shape[1])
+        each = bytes_of_scale(qparams.scale.shape[1])
         if each == 1 and grid_indices(qparams.scale) is None:
             each = 2
         size = packed_bytes(self.codes.numel(), qparams.bits) + each * qparams.scale.numel()

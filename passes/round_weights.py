@@ -31,10 +31,12 @@ class RoundWeights(ProgramPass):
     Args:
         method: Name in the rounding registry, for every layer; None takes the one that each scheme names.
         grams: Layer name to the Gram matrix (K, K) of its inputs; a layer without one is rounded without.
+        known: Layer name to its weight, rounded already to what its scheme says.
     """
 
     method: str | None = None
     grams: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False)
+    known: Mapping[str, QuantizedWeight] = field(default_factory=dict, repr=False)
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SCHEME, Fact.QPARAMS})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.ROUNDED})
@@ -55,9 +57,11 @@ class RoundWeights(ProgramPass):
             qparams = meta.get(uses[0][1], meta.WEIGHT_QPARAMS)
             if scheme is None or (qparams is None and not scheme.is_float):
                 raise PassError(f"{self.name}: layer {layer.name} has no qparams", hint="run Calibrate first")
-            rounding = lookup(REGISTRY, self.method or scheme.rounding, "rounding")
-            gram = self.grams.get(layer.name)
-            weight = round_weight(weight_of(uses[0][0], layer), scheme, qparams, rounding, gram)
+            weight = self.known.get(layer.name)
+            if weight is None:
+                rounding = lookup(REGISTRY, self.method or scheme.rounding, "rounding")
+                gram = self.grams.get(layer.name)
+                weight = round_weight(weight_of(uses[0][0], layer), scheme, qparams, rounding, gram)
             for _, node in uses:
                 modified |= meta.put(node, meta.QUANTIZED_WEIGHT, weight)
         return modified
@@ -90,7 +94,8 @@ def round_weight(
             if params is None:
                 blocks.append(_float_block(rows, block))
             else:
-                blocks.append(QuantizedBlock(block, *rounding(rows, params, gram)))
+                found = rounding(rows, params, gram)
+                blocks.append(QuantizedBlock(block, found.codes, found.qparams, found.fallbacks))
         return QuantizedWeight(tuple(weight.shape), tuple(blocks))
     except QuantizationError as error:
         raise QuantizationError(f"layer {scheme.layer}: {error.message}", hint=error.hint) from error

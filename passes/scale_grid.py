@@ -14,7 +14,7 @@ _PER_OCTAVE = 14
 _LOWEST = -16
 
 
-def bytes_of_scale(bits: int, groups: int) -> int:
+def bytes_of_scale(groups: int) -> int:
     """Bytes that one scale takes in a file when its matrix, of ``groups`` groups a row, has scales within the grid.
 
     Single scales of rows are too few to matter.
@@ -46,3 +46,16 @@ def grid_indices(scale: Tensor) -> Tensor | None:
     grid = scale_grid()
     index = torch.searchsorted(grid, scale.contiguous()).clamp(max=len(grid) - 1)
     return index.to(torch.uint8) if bool((grid[index] == scale).all()) else None
+
+
+def nearest_scale(scale: Tensor, groups: int) -> Tensor:
+    """The storable value next to each of ``scale``, float32: of the grid where scales take one byte, else float16.
+
+    Args:
+        scale: Floats of any shape; what lies below the smallest value becomes that, or 0 in float16.
+        groups: Groups a row.
+    """
+    if bytes_of_scale(groups) == 2:
+        return scale.to(torch.float16).to(torch.float32)
+    grid = scale_grid()
+    return grid[torch.bucketize(scale.contiguous(), (grid[1:] + grid[:-1]) / 2)]

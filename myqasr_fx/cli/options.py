@@ -58,6 +58,13 @@ Order = Annotated[
 ]
 Calibration = Annotated[str | None, _option(_METHOD, "--calibration", "How scales are found.")]
 Rounding = Annotated[str | None, _option(_METHOD, "--rounding", "How weights are rounded.")]
+Sequential = Annotated[
+    bool | None,
+    _option(_METHOD, "--sequential/--parallel", "Round each layer behind the rounded ones, or all on full precision."),
+]
+Equalize = Annotated[
+    bool | None, _option(_METHOD, "--equalize/--no-equalize", "Move factors between layer norms and weights.")
+]
 Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 Optimize = Annotated[

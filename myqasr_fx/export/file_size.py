@@ -95,7 +95,7 @@ def item_bytes(item: Item, layer: Layer, granularity: Granularity, storage: Stor
     text = 0 if item.start else len(layer.name) + _FLOAT_BYTES
     prices = {bits: graphs * bits // 8 * item.num_weights + text for bits in (FLOAT_BITS, HALF_BITS)}
     for bits in _PACKED:
-        payload = packed_bytes(item.num_weights, bits) + bytes_of_scale(bits, groups) * scales
+        payload = packed_bytes(item.num_weights, bits) + bytes_of_scale(groups) * scales
         if not storage.symmetric:
             payload += packed_bytes(scales, zero_point_bits(bits))
         prices[bits] = graphs * payload + (0 if item.start else _text_bytes(layer, bits, granularity, storage))

@@ -133,7 +133,7 @@ class WeightReader:
     def _stored_scale(self) -> tuple[ir.Value, bool]:
         """(G, n) scales as they lie in the file, and whether those are indices into ``passes.scale_grid``."""
         weight, found = self.weight, None
-        if bytes_of_scale(weight.bits, weight.groups) == 1:
+        if bytes_of_scale(weight.groups) == 1:
             found = grid_indices(torch.from_numpy(weight.scale.astype(np.float32)))
         tensor = ir.Tensor(weight.scale if found is None else found.numpy())
         return self._store(f"{weight.name}.scale", tensor), found is not None

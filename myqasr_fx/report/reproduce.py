@@ -9,15 +9,21 @@ from typing import Any
 
 from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.choices import RECIPES
 from myqasr_fx.config import QuantizeConfig
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
 _NO_OPTION = {"activation_bits"}
-_OFF = {"symmetric": "--asymmetric", "fill": "--no-fill"}
+_OFF = {
+    "symmetric": "--asymmetric",
+    "fill": "--no-fill",
+    "sequential": "--parallel",
+    "equalize": "--no-equalize",
+}
 
 
 def command(manifest: BundleManifest) -> str:
-    """``myqasr quantize`` with every option that is not the default; recordings and folder are the user's own."""
+    """``myqasr quantize`` with every option that is not the recipe's; recordings and folder are the user's own."""
     config = manifest.config
     words = ["myqasr", "quantize", manifest.model, "--audio", "RECORDINGS", *_size(config["budget"])]
     words += _changed(config, QuantizeConfig) + _changed(config.get("acceptance", {}), Thresholds)
@@ -34,9 +40,11 @@ def _size(budget: Mapping[str, Any]) -> list[str]:
 
 def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thresholds]) -> list[str]:
     words: list[str] = []
+    recipe = RECIPES.get(str(values.get("recipe")), {})
     for field in fields(owner):
         name, value = field.name, values.get(field.name)
-        if value is None or value == field.default or name in _NAMED_ELSEWHERE | _NO_OPTION:
+        usual = recipe.get(name, field.default)
+        if value is None or value == usual or name in _NAMED_ELSEWHERE | _NO_OPTION:
             continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

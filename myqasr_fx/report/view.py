@@ -51,7 +51,7 @@ class LayerView:
         rank: 1 for the most sensitive.
         share: Its sensitivity as percent of the largest.
         executes: How onnxruntime computes it.
-        rounding: Method, or None for floats.
+        rounding: Method, and rows that are rounded to nearest instead; None for floats.
         damage: Nats a position that it is expected to cost; None where nothing is expected.
         detail: Histograms; None where nothing was rounded.
     """
@@ -147,12 +147,16 @@ def layer_views(manifest: BundleManifest, details: Mapping[str, LayerDetail]) ->
             rank=ranks[layer.name],
             share=round(100 * layer.sensitivity / largest, 2),
             executes=layer.executes,
-            rounding=layer.rounding,
+            rounding=_rounding(layer),
             damage=layer.expected_damage,
             detail=details.get(layer.name),
         )
         for layer in manifest.layers
     )
+
+
+def _rounding(layer: LayerRecord) -> str | None:
+    return f"{layer.rounding}, {layer.fallbacks} rows to nearest" if layer.fallbacks else layer.rounding
 
 
 def damages(manifest: BundleManifest) -> tuple[Bar, ...]:

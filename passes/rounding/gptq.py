@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import torch
 
-from passes.affine import QParams, code_dtype, dequantize, levels_of, nearest_codes
+from passes.affine import QParams, code_dtype, levels_of, nearest_codes
+from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
 from passes.scheme import MAX_PACKED_BITS
@@ -24,11 +25,14 @@ from passes.scheme import MAX_PACKED_BITS
 BLOCK = 128
 """Columns whose errors are carried on together."""
 
+CHUNK = 1024
+"""Rows worked on together: a block of their columns stays in the processor's cache."""
+
 DAMPING = 0.05
 """Part of the mean diagonal that is added to it; chosen on development speech."""
 
 
-def gptq(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> tuple[torch.Tensor, QParams]:
+def gptq(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> Rounded:
     """Codes that keep the layer's output on the user's clips.
 
     Args:
@@ -41,30 +45,31 @@ def gptq(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) ->
     """
     if inputs is None or qparams.bits > MAX_PACKED_BITS:
         return rtn(weight, qparams, inputs)
-    searched = search_scales(weight, qparams, inputs.diagonal())
-    codes = _solve(weight, searched, inputs)
-    plain, _ = rtn(weight, qparams, None)
-    worse = row_errors(weight, codes, searched, inputs) > row_errors(weight, plain, qparams, inputs)
-    if searched.scale.shape[0] == 1 or not bool(worse.any()):
-        return codes, searched
-    codes[worse] = plain[worse]
-    keep = worse.unsqueeze(-1)
-    scale = torch.where(keep, qparams.scale, searched.scale)
-    zero_point = torch.where(keep, qparams.zero_point, searched.zero_point)
-    return codes, QParams(searched.bits, searched.symmetric, searched.group_size, scale, zero_point)
+    return or_nearest(weight, qparams, compensated(weight, qparams, inputs), inputs)
 
 
-def row_errors(weight: torch.Tensor, codes: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> torch.Tensor:
-    """The objective ``e H e^T`` of each row, (n,)."""
-    error = dequantize(codes, qparams).sub_(weight)
-    return (error @ gram).mul_(error).sum(-1)
+def compensated(weight: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> Rounded:
+    """The same, whether or not rounding to nearest is better for some rows."""
+    searched = search_scales(weight, qparams, gram.diagonal())
+    return Rounded(_solve(weight, searched, gram), searched)
 
 
 def _solve(weight: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> torch.Tensor:
     """Codes (n, K) of the column-by-column rounding."""
-    rows, cols = weight.shape
     order = torch.argsort(gram.diagonal(), descending=True)
     factor = inverse_factor(gram[order][:, order])
+    codes = torch.empty(weight.shape, dtype=code_dtype(qparams.bits))
+    single = qparams.scale.shape[0] == 1
+    for start in range(0, len(weight), CHUNK):
+        rows = slice(start, min(len(weight), start + CHUNK))
+        codes[rows] = _solve_rows(weight[rows], qparams.part(slice(None) if single else rows), (order, factor))
+    return codes
+
+
+def _solve_rows(weight: torch.Tensor, qparams: QParams, columns: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """Codes of a few rows, given the order of the columns and the factor in that order."""
+    order, factor = columns
+    rows, cols = weight.shape
     left = weight.t()[order].contiguous()  # (K, n): a column of W is contiguous
     groups = order // qparams.group_size if qparams.scale.shape[1] > 1 else torch.zeros_like(order)
     scale = qparams.scale.t().contiguous()  # (G, n or 1)
@@ -81,14 +86,18 @@ def _solve(weight: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> torch.
             errors[i - start] = (left[i] - levels_of(chosen, scale[group], zero[group], width)) / factor[i, i]
             left[i + 1 : stop] -= factor[i, i + 1 : stop].unsqueeze(-1) * errors[i - start]
         left[stop:] -= factor[start:stop, stop:].t() @ errors
-    return codes.t().contiguous()
+    return codes.t()
 
 
 def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
     """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix."""
-    damped = gram.double()
-    mean = damped.diagonal().mean().clamp(min=1e-12)
-    damped = damped + torch.eye(len(damped), dtype=damped.dtype) * (DAMPING * mean)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped(gram)))
     factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True).to(torch.float32)
     return factor
+
+
+def damped(gram: torch.Tensor) -> torch.Tensor:
+    """The Gram matrix (K, K), float64, with a little of its mean diagonal added: the clips do not tell everything."""
+    wide = gram.double()
+    mean = wide.diagonal().mean().clamp(min=1e-12)
+    return wide + torch.eye(len(wide), dtype=wide.dtype) * (DAMPING * mean)

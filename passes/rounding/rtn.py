@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 from passes.affine import QParams, quantize
+from passes.rounding.rounded import Rounded
 
 
-def rtn(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> tuple[torch.Tensor, QParams]:
+def rtn(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> Rounded:
     """Every weight becomes its nearest level, whatever the inputs.
 
     Args:
@@ -19,4 +20,4 @@ def rtn(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> 
         Codes (n, K), and the qparams as they came.
     """
     del inputs
-    return quantize(weight, qparams), qparams
+    return Rounded(quantize(weight, qparams), qparams)

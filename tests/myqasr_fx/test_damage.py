@@ -28,7 +28,11 @@ def test_best_meets_its_budget_and_uses_several_widths(compile_model: Compile) -
     bundle = compile_model("whisper", "400KB", recipe="best")
     made = bundle.manifest
     assert made.budget_bytes == 400_000 and made.model_bytes <= 400_000
-    assert made.config["allocation"] == "optimal" and made.config["rounding"] == "gptq"
+    assert made.config["allocation"] == "optimal" and made.config["rounding"] == "refined"
+    assert sum(layer.fallbacks for layer in made.layers) < 0.01 * sum(
+        layer.shape[0] for layer in made.layers if layer.shape
+    )
+    assert made.config["sequential"] is True
     specs = {(block.bits, block.granularity) for layer in made.layers for block in layer.blocks}
     assert len({bits for bits, _ in specs}) > 1
     assert min(bits for bits, _ in specs) >= 2

@@ -26,17 +26,17 @@ Search = Callable[..., int]
 def search(monkeypatch: pytest.MonkeyPatch) -> Search:
     """Runs ``fit`` with files of ``sizes(surplus)`` bytes, predicted to fill the budget; the bytes it ends with."""
 
-    def run(sizes: Callable[[int], int], calls: list[int] | None = None) -> int:
+    def run(sizes: Callable[[int], int], calls: list[Any] | None = None, **options: object) -> int:
         def write(prepared: Any, calibration: Any, config: Any, folder: Path, surplus: int) -> tuple[Any, int]:
             if calls is not None:
-                calls.append(surplus)
+                calls.append((surplus, config.rounding, config.sequential) if options else surplus)
             return SimpleNamespace(model_bytes=sizes(surplus)), BUDGET
 
         monkeypatch.setattr(module, "_write", write)
         monkeypatch.setattr(module, "PassManager", lambda *_: lambda program: None)
         prepared: Any = SimpleNamespace(program=None, num_weights=1)
         calibration: Any = SimpleNamespace(statistics={})
-        return fit(prepared, calibration, resolve_config(BUDGET), Path()).model_bytes
+        return fit(prepared, calibration, resolve_config(BUDGET, **options), Path()).model_bytes
 
     return run
 
@@ -52,6 +52,12 @@ def test_a_wrong_estimate_is_measured_and_corrected(search: Search, wrong_by: in
     calls: list[int] = []
     assert search(lambda surplus: BUDGET + wrong_by - surplus, calls) == BUDGET
     assert calls == [0, wrong_by]
+
+
+def test_widths_are_found_with_nearest_rounding(search: Search) -> None:
+    calls: list[Any] = []
+    assert search(lambda surplus: BUDGET + 50_000 - surplus, calls, rounding="gptq", sequential=True) == BUDGET
+    assert calls == [(0, "rtn", False), (50_000, "rtn", False), (50_000, "gptq", True)]
 
 
 def test_files_that_fit_are_kept_when_later_ones_do_not(search: Search) -> None:

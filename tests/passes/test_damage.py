@@ -40,8 +40,8 @@ def test_expectation_is_what_rounding_does(
     expected = float(expected_damage(weight, curvature, inputs, spec).sum())
     low, high = weight_range(weight.reshape(64, -1, size), bits, False)
     qparams = qparams_from_range(low, high, bits, False, size)
-    codes, qparams = (gptq if compensated else rtn)(weight, qparams, curvature.gram)
-    errors = dequantize(codes, qparams) - weight
+    rounded = (gptq if compensated else rtn)(weight, qparams, curvature.gram)
+    errors = dequantize(rounded.codes, rounded.qparams) - weight
     rows = (1 - SMOOTHING) * curvature.rows + SMOOTHING * curvature.rows.mean()
     real = float((rows * (errors @ curvature.gram * errors).sum(-1)).sum()) / 2
     # GPTQ's damping counts as damage here, of which correlated inputs see little: up to half of the expectation. The

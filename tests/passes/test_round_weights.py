@@ -14,6 +14,7 @@ from passes.errors import MyqasrError, PassError, QuantizationError
 from passes.layers import find_layers, nodes_of, weight_of
 from passes.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.round_weights import RoundWeights, round_weight
+from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
 from passes.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
 
@@ -55,9 +56,9 @@ def test_codes_are_near_the_weights_and_shared_by_all_uses(tiny_program: Program
 
 
 def test_methods_may_change_qparams(tiny_program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    def doubled(rows: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> tuple[torch.Tensor, QParams]:
+    def doubled(rows: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> Rounded:
         wide = QParams(qparams.bits, qparams.symmetric, qparams.group_size, qparams.scale * 2, qparams.zero_point)
-        return quantize(rows, wide), wide
+        return Rounded(quantize(rows, wide), wide)
 
     monkeypatch.setattr("passes.round_weights.REGISTRY", {"doubled": doubled})
     Calibrate()(annotate(tiny_program, {}))

@@ -36,4 +36,4 @@ def test_what_lies_outside() -> None:
 
 
 def test_bytes() -> None:
-    assert (bytes_of_scale(4, 6), bytes_of_scale(4, 1), bytes_of_scale(1, 6)) == (1, 2, 1)
+    assert (bytes_of_scale(6), bytes_of_scale(1)) == (1, 2)

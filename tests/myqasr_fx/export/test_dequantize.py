@@ -52,7 +52,7 @@ def test_no_bit_is_stored_in_vain(
     form(WeightReader(model.emitter, case.weight))
     stored = sum(value.const_value.nbytes for value in model.graph.initializers.values())
     per_weight = 8 * stored / 384**2
-    scales = 8 * bytes_of_scale(bits, 384 // 64) / 64
+    scales = 8 * bytes_of_scale(384 // 64) / 64
     zeros = 0 if symmetric else zero_point_bits(bits) / 64
     assert bits + scales + zeros <= per_weight <= bits + scales + zeros + 0.04
     assert per_weight <= bits + (0.27 if symmetric else 0.38) or bits == 1
@@ -145,7 +145,7 @@ def test_lookup_and_products_share_what_is_stored(
     proto = model.proto(model.emitter.op("Add", first, second), 3)
     stored = sum(len(t.raw_data) for t in proto.graph.initializer if t.name.startswith("w"))
     zeros = case.weight.zero_point
-    scales = bytes_of_scale(bits, case.weight.groups) * case.weight.scale.size
+    scales = bytes_of_scale(case.weight.groups) * case.weight.scale.size
     assert stored == case.weight.packed.nbytes + scales + (0 if zeros is None else zeros.nbytes)
     indices = np.array([[0, 49, 7]])
     looked_up = case.values[indices]

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from passes.affine import QParams, dequantize, qparams_from_range
-from passes.rounding.gptq import _solve, gptq, row_errors
+from passes.rounding.gptq import _solve, gptq
+from passes.rounding.rounded import row_errors
 from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
 
@@ -30,10 +31,9 @@ def full_range(weight: torch.Tensor, bits: int, symmetric: bool = False) -> QPar
 def test_cuts_the_error_of_rounding_to_nearest_on_correlated_inputs(bits: int, symmetric: bool) -> None:
     weight, gram = make_layer()
     qparams = full_range(weight, bits, symmetric)
-    plain, _ = rtn(weight, qparams, gram)
-    codes, chosen = gptq(weight, qparams, gram)
-    before = row_errors(weight, plain, qparams, gram)
-    after = row_errors(weight, codes, chosen, gram)
+    plain, found = rtn(weight, qparams, gram), gptq(weight, qparams, gram)
+    before = row_errors(weight, plain.codes, qparams, gram)
+    after = row_errors(weight, found.codes, found.qparams, gram)
     assert float(after.sum()) <= 0.7 * float(before.sum())
     assert bool((after <= before).all())
 
@@ -41,7 +41,7 @@ def test_cuts_the_error_of_rounding_to_nearest_on_correlated_inputs(bits: int, s
 def test_uncorrelated_inputs_round_to_nearest() -> None:
     weight, _ = make_layer()
     qparams = full_range(weight, 4)
-    assert torch.equal(_solve(weight, qparams, torch.eye(weight.shape[1])), rtn(weight, qparams, None)[0])
+    assert torch.equal(_solve(weight, qparams, torch.eye(weight.shape[1])), rtn(weight, qparams, None).codes)
 
 
 def test_matches_the_textbook_recursion() -> None:
@@ -53,7 +53,7 @@ def test_matches_the_textbook_recursion() -> None:
     inverse, left = torch.linalg.inv(damped), weight.double().clone()
     expected = torch.zeros(4, 32, dtype=torch.uint8)
     for column in torch.argsort(gram.diagonal(), descending=True).tolist():
-        codes = rtn(left.float(), qparams, None)[0]
+        codes = rtn(left.float(), qparams, None).codes
         expected[:, column] = codes[:, column]
         error = left[:, column] - dequantize(codes, qparams)[:, column].double()
         left -= error[:, None] * inverse[column] / inverse[column, column]
@@ -66,28 +66,28 @@ def test_dead_inputs_do_no_harm() -> None:
     weight, gram = make_layer()
     gram[:16], gram[:, :16] = 0.0, 0.0
     qparams = full_range(weight, 3)
-    codes, chosen = gptq(weight, qparams, gram)
-    assert bool(dequantize(codes, chosen).isfinite().all())
-    assert float(row_errors(weight, codes, chosen, gram).sum()) < float(
-        row_errors(weight, rtn(weight, qparams, None)[0], qparams, gram).sum()
+    found = gptq(weight, qparams, gram)
+    assert bool(dequantize(found.codes, found.qparams).isfinite().all())
+    assert float(row_errors(weight, found.codes, found.qparams, gram).sum()) < float(
+        row_errors(weight, rtn(weight, qparams, None).codes, qparams, gram).sum()
     )
 
 
 def test_without_inputs_it_is_rounding_to_nearest() -> None:
     weight, _ = make_layer()
     qparams = full_range(weight, 4)
-    codes, chosen = gptq(weight, qparams, None)
-    assert chosen is qparams
-    assert torch.equal(codes, rtn(weight, qparams, None)[0])
+    found = gptq(weight, qparams, None)
+    assert found.qparams is qparams
+    assert torch.equal(found.codes, rtn(weight, qparams, None).codes)
 
 
 def test_one_scale_for_all_rows_stays() -> None:
     weight, gram = make_layer()
     qparams = qparams_from_range(weight.amin().view(1, 1), weight.amax().view(1, 1), 4, False, weight.shape[1])
-    codes, chosen = gptq(weight, qparams, gram)
-    assert chosen is qparams
-    assert float(row_errors(weight, codes, qparams, gram).sum()) < float(
-        row_errors(weight, rtn(weight, qparams, None)[0], qparams, gram).sum()
+    found = gptq(weight, qparams, gram)
+    assert found.qparams is qparams
+    assert float(row_errors(weight, found.codes, qparams, gram).sum()) < float(
+        row_errors(weight, rtn(weight, qparams, None).codes, qparams, gram).sum()
     )
 
 
@@ -97,7 +97,7 @@ def test_search_never_raises_the_weighted_error(bits: int) -> None:
     qparams, importance = full_range(weight, bits), gram.diagonal()
 
     def cost(chosen: QParams) -> torch.Tensor:
-        error = (dequantize(rtn(weight, chosen, None)[0], chosen) - weight).square() * importance
+        error = (dequantize(rtn(weight, chosen, None).codes, chosen) - weight).square() * importance
         return error.reshape(len(weight), -1, GROUP).sum(-1)
 
     assert bool((cost(search_scales(weight, qparams, importance)) <= cost(qparams) * (1 + 1e-5)).all())

@@ -1,0 +1,136 @@
+"""Rounds layer after layer, each on what it reads behind the layers that are rounded already.
+
+All clips wait in front of a layer, at full precision and rounded so far; the layer is rounded and all go on to the
+next. So the clips pass each model once, whatever the number of layers. Biases take up what is left of the mean error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, fx
+
+from myqasr_fx.calibration import Calibration
+from myqasr_fx.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
+from myqasr_fx.prepare import Prepared
+from passes import ops
+from passes.allocate_bits import read_scheme
+from passes.base import Program
+from passes.calibrate import weight_qparams
+from passes.calibration import REGISTRY as CALIBRATIONS
+from passes.correct_biases import bias_node, corrected
+from passes.gram_observer import Patches, frame_weights
+from passes.graph_edit import get_tensor
+from passes.layers import Layer
+from passes.ops import LayerKind
+from passes.paired_moments import PairedMoments
+from passes.quantized_weight import QuantizedWeight
+from passes.registry import lookup
+from passes.round_weights import round_weight
+from passes.rounding import REGISTRY as ROUNDINGS
+from passes.scheme import FLOAT_BITS, LayerScheme
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequenced:
+    """What came of the layers that the logits need.
+
+    Args:
+        weights: Layer name to its rounded weight; layers that are all float32 are left out.
+        mean_errors: Layer name to (N,) what its outputs lack on average, where a bias can make up for it.
+    """
+
+    weights: Mapping[str, QuantizedWeight]
+    mean_errors: Mapping[str, Tensor]
+
+
+@dataclass(slots=True, eq=False)
+class _Clip:
+    """One clip in front of a step, at full precision and rounded so far."""
+
+    forced: ForcedClip
+    exact: ForcedState
+    rounded: ForcedState
+
+
+@dataclass(slots=True, eq=False)
+class _Sequence:
+    """The clips on their way, and what the layers behind them were rounded to.
+
+    Args:
+        run: Full precision.
+        clips: In front of the same step.
+        weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
+    """
+
+    run: ForcedRun
+    clips: list[_Clip]
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def advance(self, cut: Cut) -> fx.Node:
+        """Takes all clips to a step, and gives it."""
+        for clip in self.clips:
+            clip.exact = self.run.advance(clip.forced, clip.exact, cut)
+            clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
+        return self.run.runs[cut[0]].steps[cut[1]]
+
+    def moments(self, layer: Layer, node: fx.Node) -> PairedMoments | None:
+        """Of what the layer reads at ``node``, where the clips are; None for a lookup or grouped channels."""
+        role = ops.role_of(node)
+        patches = Patches.of(node) if role is not None and role.kind is LayerKind.CONV1D else None
+        if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
+            return None
+        (source,) = ops.activation_nodes(node)
+        total = PairedMoments(layer.cols, centred=bias_node(node) is not None)
+        for clip in self.clips:
+            pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
+            exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
+            total.add(exact, rounded, frame_weights(exact))
+        return total
+
+
+def round_in_sequence(
+    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip]
+) -> Sequenced:
+    """Rounds every layer that the logits need and that is not all float32.
+
+    Args:
+        prepared: Canonical graphs.
+        program: The same with schemes in its metadata.
+        calibration: For the Gram matrices of layers whose inputs cannot be paired.
+        clips: At least one.
+
+    Raises:
+        QuantizationError: A weight cannot be quantized as its scheme says.
+    """
+    run, schemes = ForcedRun(prepared), read_scheme(program).layers
+    layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
+    steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
+    starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
+    sequence = _Sequence(run, starts)
+    weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
+    with torch.no_grad():
+        for cut, name in steps:
+            if all(block.spec.bits == FLOAT_BITS for block in schemes[name].blocks):
+                continue
+            node = sequence.advance(cut)
+            moments = sequence.moments(layers[name], node)
+            weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
+            target = weight
+            if moments is not None and gram is not None:
+                target, gram = moments.shifted(weight), moments.gram()
+            weights[name] = _rounded(target, schemes[name], gram)
+            values = sequence.weights[str(layers[name].weight)] = weights[name].dequantize()
+            bias = bias_node(node)
+            if bias is not None and moments is not None:
+                mean_errors[name] = moments.mean_error(weight, values)
+                path = str(bias.target)
+                sequence.weights[path] = corrected(get_tensor(run.runs[cut[0]].module, path), mean_errors[name])
+    return Sequenced(weights, mean_errors)
+
+
+def _rounded(weight: Tensor, scheme: LayerScheme, gram: Tensor | None) -> QuantizedWeight:
+    qparams = weight_qparams(weight, scheme, CALIBRATIONS["min_max"])
+    return round_weight(weight, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), gram)

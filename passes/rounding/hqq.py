@@ -1,0 +1,112 @@
+"""Half-quadratic quantization: scales and zero points that leave most weights close, and a few outliers far.
+
+Without data, the errors of a group are measured by ``sum |w - Q(w)|^p`` with p = 0.7, which an outlier moves little.
+Half-quadratic splitting gives the outliers an error ``e`` of their own and takes turns, in units of the scale::
+
+    e = shrink(w - Q(w)),   shrink(x) = sign(x) max(0, |x| - |x|^(p-1) / beta),   beta grows
+    z = mean(step * codes - (w - e) / s)
+    s = (w - e) . (step * codes - z) / |step * codes - z|^2
+
+Scales and zero points are brought to values that a file stores. Each group keeps the best that was seen, rounding to
+nearest included.
+
+Source: Badri and Shaji, "Half-Quadratic Quantization of Large Machine Learning Models", 2023; the scale's turn is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from passes.affine import QParams, levels_of, nearest_codes, quantize, step, top
+from passes.rounding.rounded import Rounded
+from passes.scale_grid import nearest_scale
+
+NORM = 0.7
+"""Exponent p."""
+
+STARTS = (1.0, 0.8, 0.6)
+"""Fractions of the range to start from, each of which ends in a minimum of its own."""
+
+ITERATIONS = 8
+"""Turns from each start."""
+
+_BETA, _GROWTH = 10.0, 1.01
+_CHUNK = 1 << 21  # weights worked on together, so that little memory is needed
+
+
+def hqq(weight: Tensor, qparams: QParams, inputs: Tensor | None) -> Rounded:
+    """Codes of the nearest levels, after scales and zero points were optimized.
+
+    Args:
+        weight: (n, K) float32.
+        qparams: Of these rows; kept at one bit, whose levels are means, and when one scale serves all rows.
+        inputs: Not used.
+
+    Returns:
+        Codes (n, K), and the qparams that they belong to.
+    """
+    del inputs
+    rows, cols = weight.shape
+    if qparams.bits == 1 or qparams.scale.shape[0] != rows:
+        return Rounded(quantize(weight, qparams), qparams)
+    scale, zero_point = qparams.scale.clone(), qparams.zero_point.clone()
+    for start in range(0, rows, count := max(1, _CHUNK // cols)):
+        part = slice(start, min(rows, start + count))
+        scale[part], zero_point[part] = _optimize(weight[part], qparams.part(part))
+    found = QParams(qparams.bits, qparams.symmetric, qparams.group_size, scale, zero_point)
+    return Rounded(quantize(weight, found), found)
+
+
+def group_errors(weight: Tensor, codes: Tensor, qparams: QParams) -> Tensor:
+    """The objective of each group, (n, G)."""
+    groups = weight.reshape(len(weight), -1, qparams.group_size)
+    found = codes.to(weight.dtype).reshape(groups.shape)
+    levels = levels_of(found, *_spread(qparams.scale, qparams.zero_point, qparams))
+    return (levels - groups).abs_().pow_(NORM).sum(-1)
+
+
+def _optimize(weight: Tensor, qparams: QParams) -> tuple[Tensor, Tensor]:
+    """Scales and zero points (n, G): the best of what every start ends with."""
+    groups = weight.reshape(len(weight), -1, qparams.group_size)  # (n, G, g)
+    best: QParams = qparams
+    least = group_errors(weight, quantize(weight, qparams), qparams)
+    for shrink in STARTS:
+        found, beta = replace(qparams, scale=_storable(qparams.scale * shrink, qparams.scale, qparams)), _BETA
+        for _ in range(ITERATIONS):
+            found = _turn(groups, found, beta)
+            cost = group_errors(weight, quantize(weight, found), found)
+            better = cost < least
+            least = torch.where(better, cost, least)
+            scale = torch.where(better, found.scale, best.scale)
+            best = replace(best, scale=scale, zero_point=torch.where(better, found.zero_point, best.zero_point))
+            beta *= _GROWTH
+    return best.scale, best.zero_point
+
+
+def _turn(groups: Tensor, qparams: QParams, beta: float) -> QParams:
+    """Errors, zero points and scales once, for weights (n, G, g)."""
+    scale, zero, width = _spread(qparams.scale, qparams.zero_point, qparams)
+    codes = nearest_codes(groups, scale, zero, width)
+    units = (groups - levels_of(codes, scale, zero, width)) / scale
+    outliers = units.sign() * (units.abs() - units.abs().pow(NORM - 1) / beta).clamp_(min=0) * scale
+    kept, codes = groups - outliers, codes * step(*width)
+    if not qparams.symmetric:
+        zero = (codes - kept / scale).mean(-1, keepdim=True).round_().clamp_(0, top(*width))
+    direction = codes - zero
+    wanted = (kept * direction).sum(-1) / direction.square().sum(-1).clamp(min=1e-30)
+    new = _storable(wanted, qparams.scale, qparams)
+    return replace(qparams, scale=new, zero_point=zero.squeeze(-1).to(torch.int32))
+
+
+def _storable(wanted: Tensor, before: Tensor, qparams: QParams) -> Tensor:
+    """The scales that a file holds next to the wanted ones; as they were before where nothing is wanted."""
+    near = nearest_scale(wanted, qparams.scale.shape[1])
+    return torch.where((wanted > 0) & (near > 0), near, before)
+
+
+def _spread(scale: Tensor, zero_point: Tensor, qparams: QParams) -> tuple[Tensor, Tensor, tuple[int, bool]]:
+    """Scale, zero point and width, lined up with the weights of groups."""
+    return scale.unsqueeze(-1), zero_point.to(scale.dtype).unsqueeze(-1), (qparams.bits, qparams.symmetric)

@@ -1,0 +1,53 @@
+"""round_in_sequence: rounding each layer on what it really reads brings the model nearer to full precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from myqasr_fx.audio import select_clips
+from myqasr_fx.fit import fit_in_torch
+from myqasr_fx.forced_run import ForcedRun
+from myqasr_fx.measure import measure
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.prepare import Prepared
+from myqasr_fx.progress import Silent
+from myqasr_fx.reference import runnable_in_torch
+from myqasr_fx.resolve import resolve_config
+from myqasr_fx.sensitivity import forced_clips
+from passes import meta
+from passes.layers import nodes_of
+
+
+@pytest.mark.parametrize("name", ["whisper", "smallest"])
+def test_outputs_come_nearer_to_full_precision(
+    name: str,
+    make_speech_model: Callable[[str], SpeechModel],
+    captured_once: Callable[..., Prepared],
+    noise: list[np.ndarray],
+) -> None:
+    divergence = {}
+    for sequential in (False, True):
+        prepared = captured_once(make_speech_model(name))
+        config = resolve_config(
+            uniform_bits=3, rounding="gptq", granularity="group:32", sequential=sequential, holdout=0.0
+        )
+        calibration = measure(prepared, select_clips(noise, 4), config, Silent())
+        program = fit_in_torch(prepared, calibration, config)
+        assert all(
+            meta.get(next(nodes_of(program, layer))[1], meta.QUANTIZED_WEIGHT) is not None
+            for layer in prepared.layers
+            if layer.weight is not None
+        )
+        full, total = ForcedRun(prepared), 0.0
+        rounded = ForcedRun(replace(prepared, program=runnable_in_torch(program)))
+        with torch.no_grad():
+            for clip in forced_clips(prepared.speech, calibration):
+                exact, found = (run.logits(clip, run.start(clip)) for run in (full, rounded))
+                total += float((exact - found).square().sum())
+        divergence[sequential] = total
+    assert divergence[True] < divergence[False]
