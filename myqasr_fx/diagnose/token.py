@@ -103,5 +103,4 @@ def _why(position: Position) -> str:
 
 def _token(speech: SpeechModel, token: int) -> str:
     """As it is read, with its space; the name of one that stands for no text."""
-    text: str = speech.tokenizer.decode([token])
-    return text or str(speech.tokenizer.convert_ids_to_tokens([token])[0])
+    return str(speech.tokenizer.decode([token])) or str(speech.tokenizer.convert_ids_to_tokens([token])[0])
