@@ -38,13 +38,15 @@ def advise(
     for layer in layers:
         if layer.bits is not None and layer.bits < MAX_PACKED_BITS and layer.kl and layer.kl >= SHARE * total:
             weights = math.prod(sizes[layer.name])
-            wide.append((layer, max(1, int(weights * (MAX_PACKED_BITS - layer.bits) / 8))))
+            cost = max(1, int(weights * (MAX_PACKED_BITS - layer.bits) / 8))
+            if cost <= manifest.num_weights // 8:  # beyond that, a bit more for everything does more
+                wide.append((layer, cost))
     wide.sort(key=lambda pair: -(pair[0].kl or 0) / pair[1])
     found = [
         Advice(
             f"--keep {layer.name}={MAX_PACKED_BITS}",
             cost,
-            f"alone it costs {layer.kl:.4f} nats at {layer.bits:g} bits, {(layer.kl or 0) / total:.0%} of what all "
+            f"alone it costs {layer.kl:.4f} nats at {layer.bits:.3g} bits, {(layer.kl or 0) / total:.0%} of what all "
             "layers cost alone; with the same budget, others get narrower",
         )
         for layer, cost in wide[:LAYERS]

@@ -102,4 +102,5 @@ def _why(position: Position) -> str:
 
 
 def _token(speech: SpeechModel, token: int) -> str:
-    return str(speech.tokenizer.convert_ids_to_tokens([token])[0])
+    """As it is read, with its space; the name of one that stands for no text."""
+    return str(speech.tokenizer.decode([token])) or str(speech.tokenizer.convert_ids_to_tokens([token])[0])

@@ -24,3 +24,10 @@ def test_most_nats_a_byte_come_first_and_wide_layers_never(manifest: BundleManif
 def test_small_divergence_needs_nothing_and_kernels_are_named(manifest: BundleManifest) -> None:
     assert advise(manifest, [], 0.0005, 0.0006) == ()
     assert [advice.option for advice in advise(manifest, [], 0.01, 0.05)] == ["--activations float"]
+
+
+def test_a_layer_that_costs_more_than_a_bit_for_everything_is_left_to_the_budget(manifest: BundleManifest) -> None:
+    layers = [layer(manifest.layers[0].name, 0.05)]
+    small = replace(manifest, num_weights=100)
+    assert [advice.option.split()[0] for advice in advise(manifest, layers, 0.05, 0.06)] == ["--keep", "--budget"]
+    assert [advice.option.split()[0] for advice in advise(small, layers, 0.05, 0.06)] == ["--budget"]
