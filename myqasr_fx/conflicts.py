@@ -23,6 +23,11 @@ def check_conflicts(config: QuantizeConfig) -> None:
         raise OptionError(f"uniform bits with allocation {config.allocation!r}", hint="take --allocation uniform")
     if config.allocation == "optimal" and config.budget.kind == "paper":
         raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
+    if config.activation_ranges != "single" and config.activations != "int8":
+        raise OptionError(
+            f"activation ranges {config.activation_ranges!r} with activations in float",
+            hint="add activations=int8 and granularity=channel or tensor",
+        )
     if config.private and config.embed_audio:
         raise OptionError("private and embed audio exclude each other")
     if "gptq" in config.roundings and config.calibration != "min_max" and config.granularity != "tensor":

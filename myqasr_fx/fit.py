@@ -170,7 +170,13 @@ def _quantize(step: AllocateBits, program: Program, calibration: Calibration, co
     """Annotates the program with quantized weights."""
     passes = (
         step,
-        Calibrate(config.calibration, _activation_bits(config), False, calibration.statistics, calibration.samples),
+        Calibrate(
+            config.calibration,
+            _activation_bits(config),
+            config.activation_ranges,
+            calibration.statistics,
+            calibration.samples,
+        ),
         RoundWeights(grams=calibration.grams),
     )
     dump = config.dump_ir

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import fx
 
 from passes import meta
+from passes.affine import QParams
 from passes.base import Fact, Program
 from passes.fold_constants import FoldConstants
 from passes.lower_fake_quant import LowerToFakeQuant
@@ -57,7 +58,7 @@ def _roundings(module: fx.GraphModule) -> frozenset[tuple[float, int]]:
         (float(qparams.scale), int(qparams.zero_point))
         for node in module.graph.nodes
         for qparams in meta.get(node, meta.ACTIVATION_QPARAMS) or ()
-        if qparams is not None
+        if isinstance(qparams, QParams)
     )
 
 

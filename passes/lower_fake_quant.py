@@ -18,7 +18,7 @@ The graph holds integers and scales, so ``torch.export.save`` keeps them bit for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import fx
@@ -31,6 +31,7 @@ from passes.lowering import InputRounding, forget
 from passes.ops import weight_node
 from passes.quantized_weight import QuantizedBlock, QuantizedWeight
 from passes.scheme import MAX_PACKED_BITS
+from passes.twin import ActivationQParams, Split, TwinQParams
 
 aten = torch.ops.aten
 
@@ -62,7 +63,11 @@ class LowerToFakeQuant(GraphPass):
         return modified
 
 
-def _rounded(value: fx.Node, qparams: QParams) -> fx.Node:
+def _rounded(value: fx.Node, qparams: ActivationQParams) -> fx.Node:
+    return _in_one_range(value, qparams) if isinstance(qparams, QParams) else _in_two_ranges(value, qparams)
+
+
+def _in_one_range(value: fx.Node, qparams: QParams) -> fx.Node:
     """``(clip(round(x / scale) + zero_point, 0, top) - zero_point) * scale`` in single steps.
 
     ``aten.fake_quantize_per_tensor_affine`` multiplies by 1 / scale and so rounds some values the other way than
@@ -79,6 +84,24 @@ def _rounded(value: fx.Node, qparams: QParams) -> fx.Node:
     ):
         value = call(value.graph, op, value, *args, like=value)
     return value
+
+
+def _in_two_ranges(value: fx.Node, qparams: TwinQParams) -> fx.Node:
+    """``where(near, clip(round(x / fine)) * fine, clip(round(x / coarse), 0, top) * coarse)``."""
+
+    def add(op: Any, *args: object) -> fx.Node:
+        return call(value.graph, op, *args, like=value)
+
+    fine, far = (
+        add(aten.round.default, add(aten.div.Tensor, value, scale)) for scale in (qparams.fine, qparams.coarse)
+    )
+    if qparams.split is Split.SIZE:
+        is_near = add(aten.le.Scalar, fine, qparams.top)
+    else:
+        is_near = add(aten.lt.Scalar, value, 0)
+    near = add(aten.mul.Tensor, add(aten.clamp.default, fine, *qparams.near), qparams.fine)
+    far = add(aten.mul.Tensor, add(aten.clamp.default, far, 0, qparams.top), qparams.coarse)
+    return add(aten.where.self, is_near, near, far)
 
 
 def dequantized(module: fx.GraphModule, target: str, weight: QuantizedWeight) -> fx.Node:

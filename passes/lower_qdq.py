@@ -37,6 +37,7 @@ from passes.packing import join, pack
 from passes.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
 from passes.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS
+from passes.twin import ActivationQParams
 
 aten = torch.ops.aten
 
@@ -53,7 +54,7 @@ class LowerToQDQ(GraphPass):
         """Lowers every node that carries a quantized weight or activation qparams.
 
         Raises:
-            QuantizationError: A width is too large to be packed.
+            QuantizationError: A width is too large to be packed, or an input has two ranges.
         """
         modified = False
         round_inputs = InputRounding(_quantize_dequantize)
@@ -107,7 +108,13 @@ class _Block:
         return call(graph, op, indices, *self.tensors, self.bits, list(self.shape))
 
 
-def _quantize_dequantize(value: fx.Node, qparams: QParams) -> fx.Node:
+def _quantize_dequantize(value: fx.Node, qparams: ActivationQParams) -> fx.Node:
+    if not isinstance(qparams, QParams):
+        raise QuantizationError(
+            f"node {value.name}: two ranges of an activation cannot be stored in a file: QuantizeLinear has one scale "
+            "and one zero point a tensor",
+            hint="take single ranges; LowerToFakeQuant evaluates two",
+        )
     op = torch.ops.myqasr.quantize_dequantize.default
     return call(value.graph, op, value, float(qparams.scale), int(qparams.zero_point), qparams.bits, like=value)
 

@@ -8,10 +8,11 @@ from torch import fx
 
 from passes import meta, ops
 from passes.affine import QParams
+from passes.twin import ActivationQParams
 
 _CONSUMED = (meta.WEIGHT_QPARAMS, meta.ACTIVATION_QPARAMS, meta.QUANTIZED_WEIGHT)
 
-_Key = tuple[fx.Node, int, float, int]
+_Key = tuple[fx.Node, object]
 
 
 class InputRounding:
@@ -21,7 +22,7 @@ class InputRounding:
         emit: Inserts, at the graph's insertion point, the nodes that round a value to its qparams and back.
     """
 
-    def __init__(self, emit: Callable[[fx.Node, QParams], fx.Node]) -> None:
+    def __init__(self, emit: Callable[[fx.Node, ActivationQParams], fx.Node]) -> None:
         self._emit = emit
         self._rounded: dict[_Key, fx.Node] = {}
 
@@ -34,12 +35,19 @@ class InputRounding:
             value = node.args[position]
             if params is None or not isinstance(value, fx.Node):
                 continue
-            key = (value, params.bits, float(params.scale), int(params.zero_point))
+            key = (value, _numbers(params))
             if key not in self._rounded:
                 with node.graph.inserting_before(node):
                     self._rounded[key] = self._emit(value, params)
             node.update_arg(position, self._rounded[key])
         return any(params is not None for params in qparams)
+
+
+def _numbers(qparams: ActivationQParams) -> object:
+    """Equal for qparams that round alike."""
+    if isinstance(qparams, QParams):
+        return qparams.bits, float(qparams.scale), int(qparams.zero_point)
+    return qparams
 
 
 def forget(node: fx.Node) -> None:

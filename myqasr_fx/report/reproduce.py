@@ -12,7 +12,7 @@ from myqasr_fx.bundle import BundleManifest
 from myqasr_fx.config import QuantizeConfig
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
-_NO_OPTION = {"activation_bits"}
+_NO_OPTION = {"activation_bits", "activation_ranges"}
 _OFF = {"symmetric": "--asymmetric", "fill": "--no-fill"}
 
 

@@ -19,6 +19,11 @@ def test_recipe_changes_and_budget() -> None:
     assert Condition("paper", "bits=6").config(0).allocation == "uniform"
 
 
+def test_choices_that_no_file_expresses_can_be_tried() -> None:
+    config = Condition("paper:activation_ranges=twin,activation_bits=6", "avg=12").config(0)
+    assert (config.activation_ranges, config.activation_bits) == ("twin", 6)
+
+
 @pytest.mark.parametrize(
     ("recipe", "budget"),
     [("papr", "avg=3"), ("paper:order", "avg=3"), ("paper:colour=3", "avg=3"), ("paper", "mean=3"), ("paper", "3")],
