@@ -94,10 +94,11 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
 }
 
 _FEW = {"seeds": 1, "test_clips": 6}
+_CURVE = {"recipes": ("paper", "paper-cosine"), "matrix": False}
 QUICK: Mapping[str, Mapping[str, object]] = {
-    "gender": {**_FEW, "recipes": ("paper", "paper-cosine"), "budgets": ("avg=6", "avg=5"), "clips": (4,)},
-    "gender-base": {**_FEW, "recipes": ("paper", "paper-cosine"), "budgets": ("avg=6",), "clips": (2,)},
-    "language": {**_FEW, "clips": (4,), "groups": LANGUAGES[:3], "test_clips": 4},
+    "gender": {**_FEW, **_CURVE, "budgets": ("avg=6", "avg=5"), "clips": (4,)},
+    "gender-base": {**_FEW, **_CURVE, "budgets": ("avg=6",), "clips": (2,)},
+    "language": {**_FEW, "recipes": (INT8,), "clips": (4,), "test_clips": 4},
     "speaker": {"seeds": 1, "test_clips": 10},
     "speaker-whisper": {**_FEW, "recipes": (INT8,), "clips": (4,)},
     "clips": {"test_clips": 10, "clips": (1, 4, 16)},
