@@ -21,6 +21,7 @@ _PAPER: Mapping[str, object] = MappingProxyType(
         "symmetric": False,
         "activations": "int8",
         "activation_bits": 8,
+        "activation_ranges": "single",
         "min_bits": 1,
         "max_bits": 32,
         "fill": False,

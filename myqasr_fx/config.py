@@ -110,6 +110,7 @@ class QuantizeConfig:
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
         activation_bits: Width of quantized activations, 4 to 8; files hold 8.
         optimize: ``size``; ``speed``: 8-bit integer kernels for the linear layers that read frames; or ``balanced``.
+        activation_ranges: Name in ``passes.activation_ranges``; files hold ``single`` ones.
         min_bits: Narrowest width that the allocation may take.
         max_bits: Widest width that the allocation may take.
         fill: Give left-over bytes back to lowered layers.
@@ -146,6 +147,7 @@ class QuantizeConfig:
     activations: str = "float"
     activation_bits: int = 8
     optimize: str = "size"
+    activation_ranges: str = "single"
     min_bits: int = 1
     max_bits: int = FLOAT_BITS
     fill: bool = True
@@ -164,7 +166,7 @@ class QuantizeConfig:
     dump_ir: Path | None = None
 
     def __post_init__(self) -> None:
-        for option in ("recipe", "sensitivity", "allocation", "calibration", "rounding", "layout"):
+        for option in ("recipe", "sensitivity", "allocation", "calibration", "rounding", "activation_ranges", "layout"):
             check_choice(option, getattr(self, option))
         kind = self.budget.kind
         _expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))
@@ -194,11 +196,17 @@ class QuantizeConfig:
         """Refuses what evaluates in torch alone.
 
         Raises:
-            OptionError: The activations have a width that the integer kernels lack.
+            OptionError: The activations have a width that the integer kernels lack, or ranges that no file expresses.
         """
         if self.activations == "int8" and self.activation_bits != 8:
             problem = f"{self.activation_bits}-bit activations cannot be stored in a file"
             raise OptionError(problem, hint="take 8; other widths can be evaluated")
+        if self.activation_ranges != "single":
+            raise OptionError(
+                f"{self.activation_ranges} ranges of activations cannot be stored in a file: QuantizeLinear has one "
+                "scale and one zero point a tensor",
+                hint="take activation_ranges single; `myqasr personalize` evaluates others in fake quantization",
+            )
 
     def rule_for(self, layer: str) -> LayerRule | None:
         """The first rule that matches the layer's name."""

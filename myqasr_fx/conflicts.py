@@ -27,6 +27,11 @@ def check_conflicts(config: QuantizeConfig) -> None:
             f"optimize {config.optimize!r} with int8 activations, which have the integer kernels everywhere already",
             hint="take one of the two",
         )
+    if config.activation_ranges != "single" and config.activations != "int8":
+        raise OptionError(
+            f"activation ranges {config.activation_ranges!r} with activations in float",
+            hint="add activations=int8 and granularity=channel or tensor",
+        )
     if config.private and config.embed_audio:
         raise OptionError("private and embed audio exclude each other")
     own = sorted(config.roundings - {"rtn"})

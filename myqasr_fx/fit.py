@@ -189,8 +189,9 @@ def _quantize(
     scales = Calibrate(
         config.calibration,
         _activation_bits(config),
-        statistics=calibration.statistics,
-        samples=calibration.samples,
+        config.activation_ranges,
+        calibration.statistics,
+        calibration.samples,
         dynamic=int8_layers(prepared, config),
     )
     if not config.sequential:

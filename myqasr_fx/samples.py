@@ -17,6 +17,7 @@ from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import Progress
 from myqasr_fx.sensitivity import forced_clips
 from passes import meta, ops
+from passes.activation_ranges import REGISTRY as RANGES
 from passes.calibration import REGISTRY
 from passes.calibration.patches import Geometry, geometry
 from passes.calibration.samples import CalibrationSamples, LayerSample
@@ -36,16 +37,17 @@ COLUMNS = 128
 def collect_samples(
     prepared: Prepared, calibration: Calibration, config: QuantizeConfig, progress: Progress
 ) -> Calibration:
-    """``calibration`` with samples, where ``config.calibration`` looks at any.
+    """``calibration`` with samples, where ``config.calibration`` or ``config.activation_ranges`` looks at any.
 
     Args:
         prepared: Canonical graphs.
         calibration: Clips and what the full-precision model writes for them.
-        config: For the method and the seed.
+        config: For the methods and the seed.
         progress: Told about every clip.
     """
     method = REGISTRY[config.calibration]
-    if method.objective is None and not (method.uses_values and config.activations == "int8"):
+    uses_values = method.uses_values or RANGES[config.activation_ranges].uses_values
+    if method.objective is None and not (uses_values and config.activations == "int8"):
         return calibration
     gradients = method.objective is not None and method.objective.uses_gradient
     run, clips = ForcedRun(prepared), forced_clips(prepared.speech, calibration)

@@ -6,7 +6,7 @@ one). With ``activation_bits``, ``meta.ACTIVATION_QPARAMS`` on every linear and 
 attention products, one entry a floating-point input; an embedding reads integers and gets none.
 
 An input's codes are unsigned with a zero point, so what a softmax leaves has all of them, and what a GELU leaves all
-but the few below its small minimum.
+but the few below its small minimum. With ``activation_ranges="twin"`` these two have two ranges, see ``passes.twin``.
 
 Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, section 2.3.
 """
@@ -22,11 +22,15 @@ import torch
 from torch import fx
 
 from passes import meta, ops
+from passes.activation_ranges import REGISTRY as RANGES
+from passes.activation_ranges import InputRange
+from passes.activation_ranges.method import SeenInput
+from passes.activation_ranges.split import split_of
 from passes.activation_stats import Statistics, input_role
 from passes.affine import QParams, qparams_from_range
 from passes.base import Fact, Program, ProgramPass
 from passes.calibration import REGISTRY
-from passes.calibration.alternate import InputRange, LayerSearch, search_layer, search_product
+from passes.calibration.alternate import LayerSearch, search_layer, search_product
 from passes.calibration.method import ActivationRange, Calibration
 from passes.calibration.samples import CalibrationSamples, LayerSample, Searched
 from passes.dynamic_range import DynamicRange
@@ -34,6 +38,7 @@ from passes.errors import PassError, QuantizationError
 from passes.layers import Layer, find_layers, nodes_of, weight_of
 from passes.registry import lookup
 from passes.scheme import LayerScheme, RowBlock
+from passes.twin import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Calibrate(ProgramPass):
     Args:
         method: Name in the calibration registry.
         activation_bits: Width of quantized inputs; None keeps them float.
-        activation_symmetric: Zero in the middle of the codes of activations.
+        activation_ranges: Name in the registry of activation ranges.
         statistics: Of the layers' inputs; needed with ``activation_bits``.
         samples: Of the layers' inputs, for methods that look at values or at outputs; a search passes over a layer
             without one.
@@ -52,7 +57,7 @@ class Calibrate(ProgramPass):
 
     method: str = "min_max"
     activation_bits: int | None = None
-    activation_symmetric: bool = False
+    activation_ranges: str = "single"
     statistics: Statistics = field(default_factory=dict, repr=False)
     samples: CalibrationSamples = field(default_factory=CalibrationSamples, repr=False)
     dynamic: frozenset[str] = frozenset()
@@ -108,20 +113,26 @@ class Calibrate(ProgramPass):
         """The range of each input that is quantized."""
         if self.activation_bits is None:
             return ()
-        count = max(len(ops.activation_nodes(node)) for node in nodes)
-        return tuple(self._range(layer.name, index, self.activation_bits) for index in range(count))
+        with_inputs = [inputs for node in nodes if (inputs := ops.activation_nodes(node))]
+        splits = [{split_of(source) for source in sources} for sources in zip(*with_inputs, strict=True)]
+        return tuple(
+            self._range(layer.name, index, self.activation_bits, found.pop() if len(found) == 1 else None)
+            for index, found in enumerate(splits)
+        )
 
-    def _range(self, layer: str, index: int, bits: int) -> InputRange:
+    def _range(self, layer: str, index: int, bits: int, split: Split | None) -> InputRange:
+        ranges = lookup(RANGES, self.activation_ranges, "activation ranges")
+        needs_values = self._method.uses_values or (ranges.uses_values and split is Split.SIZE)
         role = input_role(index)
         stats, sample = self.statistics.get((layer, role)), self.samples.layers.get(layer)
-        if stats is None or (self._method.uses_values and sample is None):
+        if stats is None or (needs_values and sample is None):
             raise PassError(
                 f"{self.name}: layer {layer} has no {'statistics' if stats is None else 'sample'} of {role}",
                 hint="run the observed graphs on clips that reach every layer",
             )
-        values = sample.values(index) if sample is not None and self._method.uses_values else torch.empty(0)
-        ends = self._method.activation(ActivationRange(stats, values, bits, self.activation_symmetric))
-        return InputRange(*ends, bits, self.activation_symmetric)
+        values = sample.values(index) if sample is not None and needs_values else torch.empty(0)
+        low, high = self._method.activation(ActivationRange(stats, values, bits))
+        return ranges.make(SeenInput(low, high, bits, split, values))
 
 
 def _search(

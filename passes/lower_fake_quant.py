@@ -18,13 +18,13 @@ The graph holds integers and scales, so ``torch.export.save`` keeps them bit for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import fx
 
 from passes import meta
-from passes.affine import step
+from passes.affine import QParams, step
 from passes.base import Fact, GraphPass
 from passes.dynamic_range import DynamicRange
 from passes.graph_edit import call, constant, drop_unused_tensors
@@ -32,6 +32,7 @@ from passes.lowering import InputRange, InputRounding, forget
 from passes.ops import weight_node
 from passes.quantized_weight import QuantizedBlock, QuantizedWeight
 from passes.scheme import MAX_PACKED_BITS
+from passes.twin import Split, TwinQParams
 
 aten = torch.ops.aten
 
@@ -64,13 +65,17 @@ class LowerToFakeQuant(GraphPass):
 
 
 def _rounded(value: fx.Node, qparams: InputRange) -> fx.Node:
+    if isinstance(qparams, DynamicRange):
+        return _in_the_range_of_the_call(value)
+    return _in_one_range(value, qparams) if isinstance(qparams, QParams) else _in_two_ranges(value, qparams)
+
+
+def _in_one_range(value: fx.Node, qparams: QParams) -> fx.Node:
     """``(clip(round(x / scale) + zero_point, 0, top) - zero_point) * scale`` in single steps.
 
     ``aten.fake_quantize_per_tensor_affine`` multiplies by 1 / scale and so rounds some values the other way than
     QuantizeLinear, which divides.
     """
-    if isinstance(qparams, DynamicRange):
-        return _rounded_dynamically(value)
     scale, zero_point, top = float(qparams.scale), int(qparams.zero_point), (1 << qparams.bits) - 1
     for op, *args in (
         (aten.div.Tensor, scale),
@@ -84,7 +89,7 @@ def _rounded(value: fx.Node, qparams: InputRange) -> fx.Node:
     return value
 
 
-def _rounded_dynamically(value: fx.Node) -> fx.Node:
+def _in_the_range_of_the_call(value: fx.Node) -> fx.Node:
     """The same with the scale and zero point of this call, see :class:`passes.dynamic_range.DynamicRange`."""
     graph = value.graph
     low = call(graph, aten.clamp_max.default, call(graph, aten.amin.default, value), 0)
@@ -105,6 +110,24 @@ def _rounded_dynamically(value: fx.Node) -> fx.Node:
     ):
         value = call(graph, op, value, *args, like=value)
     return value
+
+
+def _in_two_ranges(value: fx.Node, qparams: TwinQParams) -> fx.Node:
+    """``where(near, clip(round(x / fine)) * fine, clip(round(x / coarse), 0, top) * coarse)``."""
+
+    def add(op: Any, *args: object) -> fx.Node:
+        return call(value.graph, op, *args, like=value)
+
+    fine, far = (
+        add(aten.round.default, add(aten.div.Tensor, value, scale)) for scale in (qparams.fine, qparams.coarse)
+    )
+    if qparams.split is Split.SIZE:
+        is_near = add(aten.le.Scalar, fine, qparams.top)
+    else:
+        is_near = add(aten.lt.Scalar, value, 0)
+    near = add(aten.mul.Tensor, add(aten.clamp.default, fine, *qparams.near), qparams.fine)
+    far = add(aten.mul.Tensor, add(aten.clamp.default, far, 0, qparams.top), qparams.coarse)
+    return add(aten.where.self, is_near, near, far)
 
 
 def dequantized(module: fx.GraphModule, target: str, weight: QuantizedWeight) -> fx.Node:

@@ -27,7 +27,7 @@ import torch
 from torch import fx
 
 from passes import meta
-from passes.affine import zero_point_bits
+from passes.affine import QParams, zero_point_bits
 from passes.base import Fact, GraphPass
 from passes.dynamic_range import DynamicRange
 from passes.errors import QuantizationError
@@ -54,7 +54,7 @@ class LowerToQDQ(GraphPass):
         """Lowers every node that carries a quantized weight or activation qparams.
 
         Raises:
-            QuantizationError: A width is too large to be packed.
+            QuantizationError: A width is too large to be packed, or an input has two ranges.
         """
         modified = False
         round_inputs = InputRounding(_quantize_dequantize)
@@ -111,6 +111,12 @@ class _Block:
 def _quantize_dequantize(value: fx.Node, qparams: InputRange) -> fx.Node:
     if isinstance(qparams, DynamicRange):
         return call(value.graph, torch.ops.myqasr.quantize_dynamic.default, value, like=value)
+    if not isinstance(qparams, QParams):
+        raise QuantizationError(
+            f"node {value.name}: two ranges of an activation cannot be stored in a file: QuantizeLinear has one scale "
+            "and one zero point a tensor",
+            hint="take single ranges; LowerToFakeQuant evaluates two",
+        )
     op = torch.ops.myqasr.quantize_dequantize.default
     return call(value.graph, op, value, float(qparams.scale), int(qparams.zero_point), qparams.bits, like=value)
 

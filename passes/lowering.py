@@ -9,11 +9,12 @@ from torch import fx
 from passes import meta, ops
 from passes.affine import QParams
 from passes.dynamic_range import DynamicRange
+from passes.twin import ActivationQParams
 
 _CONSUMED = (meta.WEIGHT_QPARAMS, meta.ACTIVATION_QPARAMS, meta.QUANTIZED_WEIGHT)
 
-InputRange = QParams | DynamicRange
-"""How an input is rounded: to a range that was calibrated, or to that of each call."""
+InputRange = ActivationQParams | DynamicRange
+"""How an input is rounded: to ranges that were calibrated, or to that of each call."""
 
 
 class InputRounding:
@@ -25,7 +26,7 @@ class InputRounding:
 
     def __init__(self, emit: Callable[[fx.Node, InputRange], fx.Node]) -> None:
         self._emit = emit
-        self._rounded: dict[tuple[object, ...], fx.Node] = {}
+        self._rounded: dict[tuple[fx.Node, object], fx.Node] = {}
 
     def __call__(self, node: fx.Node) -> bool:
         """Makes ``node``, which must come after every node seen before, read rounded inputs; True when it has some."""
@@ -36,7 +37,7 @@ class InputRounding:
             value = node.args[position]
             if params is None or not isinstance(value, fx.Node):
                 continue
-            key = (value, *_identity(params))
+            key = (value, _numbers(params))
             if key not in self._rounded:
                 with node.graph.inserting_before(node):
                     self._rounded[key] = self._emit(value, params)
@@ -44,11 +45,11 @@ class InputRounding:
         return any(params is not None for params in qparams)
 
 
-def _identity(range_: InputRange) -> tuple[object, ...]:
-    """Equal for ranges that round alike."""
-    if isinstance(range_, DynamicRange):
-        return ()
-    return range_.bits, float(range_.scale), int(range_.zero_point)
+def _numbers(qparams: InputRange) -> object:
+    """Equal for qparams that round alike."""
+    if isinstance(qparams, QParams):
+        return qparams.bits, float(qparams.scale), int(qparams.zero_point)
+    return qparams
 
 
 def forget(node: fx.Node) -> None:

@@ -23,7 +23,7 @@ WEIGHT_QPARAMS = "myqasr_weight_qparams"
 """``tuple[passes.affine.QParams, ...]``: one a row block."""
 
 ACTIVATION_QPARAMS = "myqasr_activation_qparams"
-"""``tuple[passes.affine.QParams | passes.dynamic_range.DynamicRange | None, ...]``: one an input of the node."""
+"""``tuple[passes.lowering.InputRange | None, ...]``: one an input of the node that is quantized."""
 
 QUANTIZED_WEIGHT = "myqasr_quantized_weight"
 """``passes.quantized_weight.QuantizedWeight``: integer codes and their qparams."""

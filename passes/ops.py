@@ -97,6 +97,15 @@ RESHAPES = frozenset(
 VIEWS = frozenset({aten.view.default, aten._unsafe_view.default})
 """Reshapes that fail on some memory layouts; ``reshape`` is their canonical spelling."""
 
+ARRANGEMENTS = ALIASES | DROPOUTS | RESHAPES | {aten.transpose.int, aten.permute.default, aten.clone.default}
+"""Operators that hand on the values of their first argument, arranged anew; dropouts as they are at inference."""
+
+SOFTMAXES = frozenset({aten.softmax.int, aten._softmax.default})
+"""Operators whose results lie between 0 and 1."""
+
+GELUS = frozenset({aten.gelu.default})
+"""Operators whose results are at least -0.17 and mostly near zero."""
+
 ASSERTIONS = frozenset({aten._assert_tensor_metadata.default})
 """Checks of what the exported graph already fixes."""
 

@@ -58,7 +58,9 @@ def rows_of(name: str) -> tuple[Row, ...]:
 def block(name: str) -> str:
     """The tables of one result as Markdown."""
     if name == POOLED:
-        return pooled_table(sorted(path.parent.name for path in HERE.glob("results/*/utterances.csv")))
+        found = {path.parent.name for path in HERE.glob("results/*/utterances.csv")}
+        short = {name for name in found if name.endswith("-quick") and name.removesuffix("-quick") in found}
+        return pooled_table(sorted(found - short))
     rows = rows_of(name)
     if not rows:
         return MISSING
@@ -111,7 +113,7 @@ def verdict_cells(verdict: Verdict) -> list[str]:
 
 
 def pooled_table(names: Sequence[str]) -> str:
-    """Matched against everybody else over every experiment that ran the control."""
+    """Matched against everybody else over every experiment that ran the control; a full run replaces its short form."""
     rows: list[Row] = []
     ways: list[Method] = []
     for name in names:
@@ -134,14 +136,15 @@ def clips_table(name: str, rows: Sequence[Row]) -> str:
     widths = read_schemes(HERE / "results" / name / "schemes.csv")
     lines = [markdown(["quantized", "clips", "WER, % [95 %]", "widths of two draws differ by, bits a layer"])]
     for recipe, budget, clips in methods(rows):
-        found = score([row for row in rows if method_of(row) == (recipe, budget, clips)], "wer")
+        mine = [row for row in rows if method_of(row) == (recipe, budget, clips)]
+        found, draws = score(mine, "wer"), {row.cell.seed for row in mine}
         low, high = 100 * found.interval.low, 100 * found.interval.high
         apart = [
             spread([scheme for key, scheme in widths.items() if key[:3] == (recipe, budget, clips) and key[4] == who])
             for who in sorted({key[4] for key in widths})
         ]
         cells = [f"{recipe}, {budget}", str(clips), f"{100 * found.value:.2f} [{low:.2f}, {high:.2f}]"]
-        lines.append(line([*cells, f"{sum(apart) / len(apart):.3f}"]))
+        lines.append(line([*cells, f"{sum(apart) / len(apart):.3f}" if len(draws) > 1 else "one draw"]))
     return "\n".join(lines) + "\n"
 
 

@@ -9,8 +9,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
+from myqasr_fx.audio import ClipSet
+from myqasr_fx.calibration import Calibration
+from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import default_normalizer, evaluate, without_diacritics
 from myqasr_fx.fit import fit_in_torch
@@ -58,17 +62,14 @@ class Experiment:
     diacritics: bool = True
 
     def runs(self) -> Iterator[tuple[Cell, ...]]:
-        """The cells that one quantized model fills, model by model."""
+        """The cells that one quantized model fills, model by model; those with the same clips follow each other."""
         names = [group.name for group in self.groups]
-        for seed in range(self.seeds):
-            for clips in self.clips:
-                for condition in self.conditions:
-                    key = (condition.recipe, condition.budget, clips, seed)
-                    for name in names:
-                        yield tuple(Cell(*key, name, test) for test in (names if self.cross else [name]))
-                    if self.control:
-                        yield from ((Cell(*key, OTHERS, name),) for name in names)
-                        yield tuple(Cell(*key, NOISE, name) for name in names)
+        sources = [(name, tuple(names if self.cross else [name])) for name in names]
+        if self.control:
+            sources += [*((OTHERS, (name,)) for name in names), (NOISE, tuple(names))]
+        for seed, clips, (source, tests) in product(range(self.seeds), self.clips, sources):
+            for condition in self.conditions:
+                yield tuple(Cell(condition.recipe, condition.budget, clips, seed, source, test) for test in tests)
 
     def identity(self, speech: SpeechModel) -> dict[str, object]:
         """What may not change between two sittings."""
@@ -124,17 +125,26 @@ class _Bench:
         self._out = out
         self._ledger = ledger
         self._features = FeatureCache(prepared.speech.features)
+        self._measured: tuple[str, Calibration] | None = None
 
     def fill(self, cells: list[Cell], clock: Progress) -> None:
         """Quantizes once and scores every cell."""
         cell, own = cells[0], replace(self._prepared, program=self._prepared.program.clone())
         config = Condition(cell.recipe, cell.budget).config(cell.seed, self._out / "cache")
         clips = draw(self._experiment.groups, cell.calibration, cell.test, cell.clips, cell.seed)
-        rounded = fit_in_torch(own, measure(own, clips, config, Silent()), config)
+        rounded = fit_in_torch(own, self._measure(own, clips, config), config)
         if cell.calibration != OTHERS:  # a model for each target under one name
             append_scheme(self._out / SCHEMES, cell, read_scheme(rounded))
         name = f"{cell.recipe} at {cell.budget}, seed {cell.seed}, {cell.clips} clips of {cell.calibration}"
         self.score(runnable_in_torch(rounded), cells, name, clock)
+
+    def _measure(self, prepared: Prepared, clips: ClipSet, config: QuantizeConfig) -> Calibration:
+        """What the clips tell; kept for the other budgets of a recipe, on which it does not depend."""
+        choices = {name: value for name, value in config.as_dict().items() if name != "budget"}
+        key = f"{clips.sha256} {json.dumps(choices, sort_keys=True)}"
+        if self._measured is None or self._measured[0] != key:
+            self._measured = (key, measure(prepared, clips, config, Silent()))
+        return self._measured[1]
 
     def score(self, program: Program, cells: list[Cell], name: str, clock: Progress) -> None:
         """Transcribes the test recordings of every cell."""

@@ -13,7 +13,7 @@ from myqasr_fx.choices import RECIPES
 from myqasr_fx.config import QuantizeConfig
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
-_NO_OPTION = {"activation_bits"}
+_NO_OPTION = {"activation_bits", "activation_ranges"}
 _OFF = {
     "symmetric": "--asymmetric",
     "fill": "--no-fill",

@@ -11,45 +11,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from passes.affine import (
-    QParams,
-    activation_qparams,
-    dequantize,
-    levels_of,
-    nearest_codes,
-    qparams_from_range,
-    quantize,
-)
+from passes.activation_ranges import InputRange
+from passes.affine import QParams, dequantize, qparams_from_range, quantize
 from passes.calibration.method import Calibration
 from passes.calibration.objective import Objective
 from passes.calibration.samples import LayerSample, Searched
-from passes.calibration.search import ROWS, Side, multiples, search_rows, search_tensor
+from passes.calibration.search import ROWS, Side, multiples, round_each, search_rows, search_tensor
 from passes.scheme import LayerScheme, RowBlock
+from passes.twin import ActivationQParams
 
 ROUNDS = 3
 """Rounds over weights and inputs; without quantized inputs one suffices."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputRange:
-    """Whole range of a quantized input, and what it is quantized to."""
-
-    low: float
-    high: float
-    bits: int
-    symmetric: bool
-
-    def candidates(self) -> list[QParams]:
-        """Qparams of every multiple of the range."""
-        return multiples(self.low, self.high, self.qparams)
-
-    def qparams(self, low: float, high: float) -> QParams:
-        """Qparams of another range."""
-        return activation_qparams(low, high, self.bits, self.symmetric)
-
-    def start(self) -> QParams:
-        """Qparams of the range itself."""
-        return self.qparams(self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,8 +161,6 @@ def _rows_of(search: LayerSearch) -> list[Tensor]:
     return [search.weight[block.start : block.stop] for block in search.scheme.blocks]
 
 
-def _rounded(values: Tensor, qparams: QParams) -> Tensor:
-    """``values`` of any shape rounded to one scale."""
-    width = (qparams.bits, qparams.symmetric)
-    scale, zero_point = qparams.scale[0], qparams.zero_point[0].to(torch.float32)
-    return levels_of(nearest_codes(values, scale, zero_point, width), scale, zero_point, width)
+def _rounded(values: Tensor, qparams: ActivationQParams) -> Tensor:
+    """``values`` of any shape as they are quantized."""
+    return round_each(values, [qparams])[0]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from passes.affine import QParams
 from passes.errors import QuantizationError
+from passes.twin import ActivationQParams
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +41,7 @@ class LayerSample:
         return torch.cat([part.reshape(-1) for part in (self.others if index else self.inputs)])
 
 
-Searched = tuple[tuple[QParams | None, ...] | None, tuple[QParams, ...] | None]
+Searched = tuple[tuple[QParams | None, ...] | None, tuple[ActivationQParams, ...] | None]
 """Qparams of a layer's blocks (None for a product) and of its inputs (None when they stay float)."""
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,9 +20,12 @@ from torch import Tensor
 from passes.affine import QParams, levels_of, nearest_codes, qparams_from_range
 from passes.calibration.factors import FACTORS
 from passes.calibration.objective import Objective
+from passes.twin import ActivationQParams, TwinQParams, round_twin
 
 ROWS = 1024
 """Rows of a weight that one scale for all of them is judged by."""
+
+Tried = TypeVar("Tried", bound=ActivationQParams)
 
 _NUMBERS = 1 << 22
 """Weights and outputs looked at together, all candidates of a piece counted."""
@@ -52,24 +56,21 @@ class Side:
         return Side(self.varied[part], self.fixed, self.expected[part], gradient)
 
 
-def search_tensor(sides: Sequence[Side], candidates: Sequence[QParams], objective: Objective) -> QParams:
-    """The candidate that suits all sides, which share its one scale, best.
+def search_tensor(sides: Sequence[Side], candidates: Sequence[Tried], objective: Objective) -> Tried:
+    """The candidate that suits all sides, which share it, best.
 
     Args:
         sides: At least one.
-        candidates: (1, 1) scales each, of one width.
+        candidates: Of one kind and width, with (1, 1) scales.
         objective: Compares outputs.
     """
-    width = (candidates[0].bits, candidates[0].symmetric)
-    scale = torch.cat([c.scale for c in candidates]).unsqueeze(-1)  # (C, 1, 1)
-    zero_point = torch.cat([c.zero_point for c in candidates]).to(torch.float32).unsqueeze(-1)
     total: Tensor | None = None
     for side in sides:
         step = max(1, -(-len(side.varied) // ROWS))
         side = side.rows(slice(None, None, step))
         sums = torch.cat(
             [
-                _sums_of(side, _round(side.varied, scale[part], zero_point[part], width), objective).sum(-1)
+                _sums_of(side, round_each(side.varied, candidates[part]), objective).sum(-1)
                 for part in _pieces(len(candidates), side.varied.numel() + side.expected.numel())
             ],
             dim=1,
@@ -78,6 +79,26 @@ def search_tensor(sides: Sequence[Side], candidates: Sequence[QParams], objectiv
     if total is None:
         return candidates[-1]
     return candidates[int(objective.loss(total).argmin())]
+
+
+def round_each(values: Tensor, candidates: Sequence[ActivationQParams]) -> Tensor:
+    """Values rounded to each of several qparams of one kind and width.
+
+    Args:
+        values: Of any shape.
+        candidates: At least one, with (1, 1) scales.
+
+    Returns:
+        (C, *values.shape) for C candidates.
+    """
+    twins = [c for c in candidates if isinstance(c, TwinQParams)]
+    if twins:
+        return round_twin(values, twins)
+    plain = [c for c in candidates if isinstance(c, QParams)]
+    shape = (len(plain), *(1,) * values.ndim)
+    scale = torch.cat([c.scale for c in plain]).reshape(shape)
+    zero_point = torch.cat([c.zero_point for c in plain]).to(torch.float32).reshape(shape)
+    return _round(values, scale, zero_point, (plain[0].bits, plain[0].symmetric))
 
 
 def _sums_of(side: Side, rounded: Tensor, objective: Objective) -> Tensor:

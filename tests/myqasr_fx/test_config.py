@@ -16,7 +16,9 @@ def test_defaults_are_available() -> None:
     assert (config.sensitivity, config.allocation, config.calibration) == ("median", "uniformity", "min_max")
 
 
-@pytest.mark.parametrize("option", ["recipe", "sensitivity", "allocation", "calibration", "rounding"])
+@pytest.mark.parametrize(
+    "option", ["recipe", "sensitivity", "allocation", "calibration", "rounding", "activation_ranges"]
+)
 def test_unknown_choice_lists_the_known_ones(option: str) -> None:
     with pytest.raises(OptionError, match=rf"unknown {option} 'bogus' .*known: .*{available(option)[0]}"):
         QuantizeConfig(BUDGET, **{option: "bogus"})
@@ -82,6 +84,16 @@ def test_narrow_activations_evaluate_and_are_not_exported() -> None:
     with pytest.raises(OptionError, match="6-bit activations cannot be stored"):
         config.check_exportable()
     QuantizeConfig(BUDGET, activation_bits=6).check_exportable()
+
+
+def test_two_ranges_of_activations_evaluate_and_are_not_exported() -> None:
+    config = QuantizeConfig(BUDGET, activations="int8", granularity="tensor", activation_ranges="twin")
+    with pytest.raises(
+        OptionError, match=r"twin ranges of activations cannot be stored .*take activation_ranges single"
+    ):
+        config.check_exportable()
+    with pytest.raises(OptionError, match="'twin' with activations in float"):
+        QuantizeConfig(BUDGET, activation_ranges="twin")
 
 
 def test_a_rounding_that_searches_scales_refuses_another_search() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from passes import meta, ops
 from passes.activation_stats import Statistics
-from passes.affine import activation_qparams
+from passes.affine import QParams, activation_qparams
 from passes.base import Program
 from passes.calibrate import Calibrate, weight_qparams
 from passes.calibration import REGISTRY
@@ -18,6 +18,7 @@ from passes.calibration.samples import CalibrationSamples, LayerSample
 from passes.errors import MyqasrError, PassError, QuantizationError
 from passes.layers import find_layers, nodes_of
 from passes.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.twin import Split, TwinQParams
 
 MIN_MAX = REGISTRY["min_max"]
 
@@ -123,6 +124,25 @@ def test_missing_schemes_statistics_and_methods(tiny_program: Program, tiny_stat
         Calibrate("bogus")(tiny_program)
     with pytest.raises(PassError, match="layer embed has no sample of input:0"):
         Calibrate("mse", 8, statistics=tiny_statistics)(tiny_program)
+
+
+@pytest.mark.parametrize("method", ["min_max", "l2_norm"])
+def test_the_operand_that_a_softmax_makes_has_two_ranges(
+    method: str, tiny_program: Program, tiny_statistics: Statistics
+) -> None:
+    annotate(tiny_program, {})
+    (node,) = tiny_program.graphs["model"].graph.find_nodes(op="call_function", target=torch.ops.aten.softmax.int)
+    (layer,) = [meta.get(user, meta.LAYER) for user in node.users]
+    statistics = {**tiny_statistics, (layer, "input:1"): tiny_statistics["fc", "input:0"]}
+    with pytest.raises(PassError, match=f"layer {layer} has no sample of input:0"):
+        Calibrate(method, 8, "twin", statistics)(tiny_program)
+    random = torch.Generator().manual_seed(0)
+    sample = LayerSample((torch.randn(6, 6, generator=random).softmax(-1),), (torch.randn(32, 6, generator=random),))
+    Calibrate(method, 8, "twin", statistics, CalibrationSamples({layer: sample}))(tiny_program)
+    ((_, (weights, values)),) = of_layer(tiny_program, layer, meta.ACTIVATION_QPARAMS)
+    assert isinstance(weights, TwinQParams) and weights.split is Split.SIZE and isinstance(values, QParams)
+    ((_, (inputs,)),) = of_layer(tiny_program, "fc", meta.ACTIVATION_QPARAMS)
+    assert isinstance(inputs, QParams)
 
 
 def test_sampled_layers_are_searched_once_and_others_take_their_range(

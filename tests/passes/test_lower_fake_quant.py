@@ -19,11 +19,14 @@ from passes.layers import find_layers, nodes_of
 from passes.lower_fake_quant import LowerToFakeQuant
 from passes.manager import PassManager
 from passes.scheme import Granularity, WeightSpec
+from passes.twin import Split, TwinQParams, round_twin
 from passes.verify import verify
 
 Rounded = Callable[..., Program]
 GRANULARITIES = [Granularity("tensor"), Granularity("channel"), Granularity("group", 16)]
 TOKENS = torch.arange(12).view(2, 6)
+SIZE = TwinQParams(6, Split.SIZE, 1 / 32, 3)
+SIGN = TwinQParams(6, Split.SIGN, 0.25, 4)
 
 
 def with_dequantized_weights(program: Program) -> fx.GraphModule:
@@ -141,6 +144,33 @@ def test_inputs_are_rounded_to_their_qparams(rounded: Rounded, bits: int) -> Non
     products = [n for n in module.graph.nodes if n.target is torch.ops.aten.matmul.default]
     rounded_inputs = sum(n.args[i].target is torch.ops.aten.mul.Tensor for n in products for i in (0, 1))
     assert len(products) == 2 and rounded_inputs >= 3  # of the second product only the left has statistics of its own
+
+
+def by_size(values: torch.Tensor) -> torch.Tensor:
+    return round_twin(values, [SIZE])[0]
+
+
+def by_sign(values: torch.Tensor) -> torch.Tensor:
+    return round_twin(values, [SIGN])[0]
+
+
+def test_inputs_of_two_ranges_are_rounded_in_plain_steps(rounded: Rounded) -> None:
+    program = rounded(WeightSpec(8))
+    twins = {"attention": (by_size, SIZE), "fc": (by_sign, SIGN)}
+
+    def find(module: fx.GraphModule) -> dict[str, fx.Node]:
+        (softmax,) = module.graph.find_nodes(op="call_function", target=torch.ops.aten.softmax.int)
+        (fc,) = [n for n in module.graph.nodes if meta.get(n, meta.LAYER) == "fc"]
+        return {"attention": next(iter(softmax.users)), "fc": fc}
+
+    for name, node in find(program.graphs["model"]).items():
+        meta.put(node, meta.ACTIVATION_QPARAMS, (twins[name][1],))
+    plain = with_dequantized_weights(program)
+    for name, node in find(plain).items():
+        with plain.graph.inserting_before(node):
+            node.update_arg(0, plain.graph.call_function(twins[name][0], (node.args[0],)))
+    plain.recompile()
+    assert torch.equal(lowered(program)(TOKENS), plain(TOKENS))
 
 
 def test_readers_of_one_input_share_its_rounding(rounded: Rounded) -> None:

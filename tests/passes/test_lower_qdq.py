@@ -21,6 +21,7 @@ from passes.manager import PassManager
 from passes.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL
 from passes.round_weights import RoundWeights
 from passes.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.twin import Split, TwinQParams
 from passes.verify import verify
 
 Rounded = Callable[..., Program]
@@ -160,6 +161,14 @@ def test_layers_in_float_are_left_alone(rounded: Rounded) -> None:
     before = str(program.graphs["model"].graph)
     assert not LowerToQDQ()(program).modified
     assert str(program.graphs["model"].graph) == before
+
+
+def test_two_ranges_of_an_activation_are_refused_with_the_reason(rounded: Rounded) -> None:
+    program = rounded(WeightSpec(4, Granularity("channel")))
+    (fc,) = [n for _, _, n in program.nodes() if meta.get(n, meta.LAYER) == "fc"]
+    meta.put(fc, meta.ACTIVATION_QPARAMS, (TwinQParams(8, Split.SIGN, 0.1, 2),))
+    with pytest.raises(QuantizationError, match=r"two ranges .* one scale and one zero point a tensor"):
+        LowerToQDQ()(program)
 
 
 def test_a_second_run_changes_nothing(rounded: Rounded) -> None:

@@ -20,6 +20,11 @@ def test_recipe_changes_and_budget() -> None:
     assert Condition("paper:allocation=linear", "none").config(0).budget.given == ()
 
 
+def test_choices_that_no_file_expresses_can_be_tried() -> None:
+    config = Condition("paper:activation_ranges=twin,activation_bits=6", "avg=12").config(0)
+    assert (config.activation_ranges, config.activation_bits) == ("twin", 6)
+
+
 @pytest.mark.parametrize(
     ("recipe", "budget"),
     [

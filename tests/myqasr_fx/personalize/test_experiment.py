@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,9 @@ from myqasr_fx.personalize.groups import Split, make_groups
 from myqasr_fx.personalize.ledger import FULL, read_rows
 from myqasr_fx.personalize.result import Result, write_result
 from myqasr_fx.personalize.schemes import read_schemes
+from passes import meta
+from passes.base import Program
+from passes.twin import TwinQParams
 
 SPLIT = Split("speaker", 2, calibrate={"split": "calib"}, test={"split": "test"}, only=("ann", "bob"))
 
@@ -57,6 +61,25 @@ def test_every_cell_is_filled_and_resumed(
     result = json.loads(written[1].read_text())
     assert {verdict["control"] for verdict in result["verdicts"]} == {OTHERS, NOISE, "another group"}
     assert written[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_ranges_of_activations_change_what_is_computed(
+    experiment: Experiment, make_speech_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twins: list[int] = []
+    fit = module.fit_in_torch
+
+    def counted(*args: Any) -> Program:
+        program = fit(*args)
+        found = (meta.get(node, meta.ACTIVATION_QPARAMS) or () for _, _, node in program.nodes())
+        twins.append(sum(isinstance(qparams, TwinQParams) for pair in found for qparams in pair))
+        return program
+
+    monkeypatch.setattr(module, "fit_in_torch", counted)
+    ways = (Condition("paper:activation_ranges=twin", "avg=12"), Condition("paper", "avg=12"))
+    few = replace(experiment, conditions=ways, control=False, cross=False)
+    assert len(run(few, make_speech_model("smallest"), tmp_path)) == 2 * (1 + 2) * 2
+    assert [count > 0 for count in twins] == [True, False] * 2  # both ways on the clips of one, then of the other
 
 
 def test_another_experiment_is_not_mixed_in(experiment: Experiment, make_speech_model, tmp_path: Path) -> None:

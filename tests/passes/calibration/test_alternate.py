@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from passes.activation_ranges.single import SingleRange
 from passes.affine import dequantize, qparams_from_range, quantize
 from passes.calibration import REGISTRY
-from passes.calibration.alternate import InputRange, LayerSearch, _rounded, search_layer, search_product
+from passes.calibration.alternate import LayerSearch, _rounded, search_layer, search_product
 from passes.calibration.objective import Objective
 from passes.calibration.samples import LayerSample
 from passes.errors import QuantizationError
@@ -17,7 +18,7 @@ RANDOM = torch.Generator().manual_seed(0)
 INPUTS = torch.randn(40, 32, generator=RANDOM).pow(3)
 WEIGHT = torch.randn(16, 32, generator=RANDOM).pow(3)
 TENSOR = Granularity("tensor")
-RANGE = InputRange(float(INPUTS.min()), float(INPUTS.max()), 4, False)
+RANGE = SingleRange(float(INPUTS.min()), float(INPUTS.max()), 4)
 
 
 def objective(name: str) -> Objective:
@@ -82,8 +83,8 @@ def test_both_operands_of_a_product() -> None:
     gradients = tuple(torch.ones(10, 16) for _ in left)
     sample = LayerSample(left, right, gradients)
     ranges = (
-        InputRange(float(sample.values(0).min()), float(sample.values(0).max()), 4, False),
-        InputRange(float(sample.values(1).min()), float(sample.values(1).max()), 4, False),
+        SingleRange(float(sample.values(0).min()), float(sample.values(0).max()), 4),
+        SingleRange(float(sample.values(1).min()), float(sample.values(1).max()), 4),
     )
     for name in ("l2_norm", "hessian"):
         none, found = search_product(sample, ranges, objective(name))
