@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.checks import KEPT_WIDTHS, expect, is_int, is_share, is_width, widths
 from myqasr_fx.choices import check_choice
 from myqasr_fx.conflicts import check_conflicts
 from myqasr_fx.errors import OptionError
 from myqasr_fx.layout import DEFAULT
 from passes.allocation.problem import Order
-from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
+from passes.scheme import FLOAT_BITS, MAX_PACKED_BITS, Granularity
 
 OPSETS = range(21, 26)
 """From the first with 4-bit integers in DequantizeLinear to the newest, with 2-bit integers."""
 
 Optimize = Literal["size", "balanced", "speed"]
 """Which layers get the 8-bit integer kernels, see :mod:`myqasr_fx.kernels`."""
-
-_FLOATS = (HALF_BITS, FLOAT_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,11 @@ class Budget:
     def __post_init__(self) -> None:
         if len(self.given) > 1:
             raise OptionError(f"expected exactly one of {', '.join(self.SIZES)}, got {' and '.join(self.given)}")
-        _expect(self.kind in ("file", "paper"), "budget kind", self.kind, "file or paper")
-        _expect(self.bytes is None or _is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
-        _expect(self.avg_bits is None or 0 < self.avg_bits <= FLOAT_BITS, "average bits", self.avg_bits, "0 to 32")
+        expect(self.kind in ("file", "paper"), "budget kind", self.kind, "file or paper")
+        expect(self.bytes is None or is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
+        expect(self.avg_bits is None or 0 < self.avg_bits <= FLOAT_BITS, "average bits", self.avg_bits, "0 to 32")
         if self.uniform_bits is not None:
-            _expect(_is_width(self.uniform_bits, self.kind), "uniform bits", self.uniform_bits, _widths(self.kind))
+            expect(is_width(self.uniform_bits, self.kind), "uniform bits", self.uniform_bits, widths(self.kind))
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -83,8 +82,8 @@ class LayerRule:
             raise OptionError(f"{name} expected a glob and one of bits, keep, granularity or rounding")
         if self.bits is not None and self.keep is not None:
             raise OptionError(f"{name} bits and keep exclude each other")
-        _expect(self.bits is None or _is_int(self.bits, 1, MAX_PACKED_BITS), f"{name} bits", self.bits, "1 to 8")
-        _expect(self.keep is None or self.keep in _FLOATS, f"{name} keep", self.keep, "16 or 32")
+        expect(self.bits is None or is_int(self.bits, 1, MAX_PACKED_BITS), f"{name} bits", self.bits, "1 to 8")
+        expect(self.keep is None or self.keep in KEPT_WIDTHS, f"{name} keep", self.keep, "16 or 32")
         if self.granularity is not None:
             Granularity.parse(str(self.granularity))
         if self.rounding is not None:
@@ -169,22 +168,22 @@ class QuantizeConfig:
         for option in ("recipe", "sensitivity", "allocation", "calibration", "rounding", "activation_ranges", "layout"):
             check_choice(option, getattr(self, option))
         kind = self.budget.kind
-        _expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))
-        _expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
-        _expect(self.optimize in get_args(Optimize), "optimize", self.optimize, ", ".join(get_args(Optimize)))
-        _expect(_is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
-        _expect(_is_width(self.min_bits, kind), "min bits", self.min_bits, _widths(kind))
-        _expect(_is_width(self.max_bits, kind), "max bits", self.max_bits, _widths(kind))
-        _expect(self.min_bits <= self.max_bits, "min bits", self.min_bits, f"at most max bits ({self.max_bits})")
+        expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))
+        expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
+        expect(self.optimize in get_args(Optimize), "optimize", self.optimize, ", ".join(get_args(Optimize)))
+        expect(is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
+        expect(is_width(self.min_bits, kind), "min bits", self.min_bits, widths(kind))
+        expect(is_width(self.max_bits, kind), "max bits", self.max_bits, widths(kind))
+        expect(self.min_bits <= self.max_bits, "min bits", self.min_bits, f"at most max bits ({self.max_bits})")
         if self.max_spread is not None:
-            _expect(_is_int(self.max_spread, 0), "max spread", self.max_spread, "whole rungs, at least 0")
-        _expect(_is_int(self.max_clips, 1), "max clips", self.max_clips, "at least 1")
-        _expect(_is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
-        _expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
-        _expect(_is_int(self.seed, 0), "seed", self.seed, "at least 0")
+            expect(is_int(self.max_spread, 0), "max spread", self.max_spread, "whole rungs, at least 0")
+        expect(is_int(self.max_clips, 1), "max clips", self.max_clips, "at least 1")
+        expect(is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
+        expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
+        expect(is_int(self.seed, 0), "seed", self.seed, "at least 0")
         for option in ("sequential", "equalize", "symmetric", "fill", "private", "embed_audio"):
-            _expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
-        _expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
+            expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
+        expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
         check_conflicts(self)
 
     @property
@@ -238,24 +237,3 @@ class QuantizeConfig:
             for rule in self.rules
         ]
         return plain
-
-
-def _is_int(value: object, low: int, high: int = 2**63) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
-
-
-def _is_width(value: object, kind: str) -> bool:
-    return _is_int(value, 1, FLOAT_BITS) and (kind == "paper" or value in _FLOATS or _is_int(value, 1, MAX_PACKED_BITS))
-
-
-def _widths(kind: str) -> str:
-    return "1 to 8, 16 or 32" if kind == "file" else "1 to 32"
-
-
-def _expect(holds: bool, what: str, got: object, expected: str) -> None:
-    if not holds:
-        raise OptionError(f"{what} {got!r}: expected {expected}")
