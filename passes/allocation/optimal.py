@@ -18,6 +18,7 @@ import numpy.typing as npt
 from passes.allocation.choice import Choice
 from passes.allocation.problem import Allocation, Problem
 from passes.errors import AllocationError
+from passes.native_output import no_native_output
 
 _PRICES = (-30.0, 6.0)
 """Decimal exponents between which the price of a byte lies, in nats."""
@@ -100,13 +101,14 @@ def _solve(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list[Cho
     scale = max(_damage(first), 1e-30)
     one_each = LinearConstraint((item[None, :] == np.arange(len(options))[:, None]).astype(float), 1, 1)
     fits = LinearConstraint(sizes[None, :] / budget, -np.inf, 1)
-    found = milp(
-        damages / scale,
-        integrality=np.ones_like(damages),
-        bounds=Bounds(0, 1),
-        constraints=[one_each, fits],
-        options={"node_limit": _NODES, "mip_rel_gap": 1e-6},
-    )
+    with no_native_output():
+        found = milp(
+            damages / scale,
+            integrality=np.ones_like(damages),
+            bounds=Bounds(0, 1),
+            constraints=[one_each, fits],
+            options={"node_limit": _NODES, "mip_rel_gap": 1e-6},
+        )
     if found.x is None:
         return first, bound
     chosen = [choice for choice, taken in zip((c for row in options for c in row), found.x > 0.5, strict=True) if taken]
