@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 DAMPING = 0.05
-"""Part of the mean diagonal of H that is added to it; chosen on development speech."""
+"""Part of the mean diagonal of H that is added to it, as in GPTQ."""
 
 
 class PairedMoments:
