@@ -87,25 +87,31 @@ def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, fo
         return _write(prepared, calibration, config, folder, 0)[0]
     surplus, fits, tried = 0, None, _quickly(config)
     for attempt in range(1, ATTEMPTS + 1):
+        draft = tried != config
         fitted, predicted = _write(prepared, calibration, tried, folder, surplus)
         error = fitted.model_bytes - predicted
         _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, fitted.model_bytes)
         if fitted.model_bytes <= budget:
+            fits = surplus
             if -error <= max(SPARE * budget, SPARE_BYTES):
-                if tried == config:
+                if not draft:
                     return fitted
                 tried = config  # the same widths, rounded for good
                 continue
-            fits = surplus
         surplus += error
-    if fitted.model_bytes <= budget:
+    if fitted.model_bytes <= budget and not draft:
         return fitted
     if fits is None:
         raise BudgetError(
             f"a budget of {budget:,} bytes is infeasible: the smallest files found take {fitted.model_bytes:,} bytes",
             hint="raise the budget",
         )
-    return _write(prepared, calibration, config, folder, fits)[0]
+    fitted = _write(prepared, calibration, config, folder, fits)[0]
+    if fitted.model_bytes > budget:
+        raise BudgetError(
+            f"the files take {fitted.model_bytes:,} bytes, more than the {budget:,} allowed", hint="raise the budget"
+        )
+    return fitted
 
 
 def _quickly(config: QuantizeConfig) -> QuantizeConfig:

@@ -9,7 +9,6 @@ Three checks, teacher-forced on the user's clips:
 2. With rounded activations and exact kernels, the difference is smaller than what the rounding itself changes.
 3. With the session options of the bundle the best token is the same at ``AGREEMENT`` of the positions. A position is
    tied, and counts as the same, where torch prefers its token by less than exact kernels already differ from torch.
-   Where the clips have fewer than ``POSITIONS``, as many more may differ as chance brings once in twenty times.
 """
 
 from __future__ import annotations
@@ -46,9 +45,6 @@ CLIPS = 4
 
 POSITIONS = 400
 """Positions from which on no more clips are compared: one tie more or less is then far below one per cent."""
-
-CONFIDENCE = 0.95
-"""With which fewer positions have to show that the agreement is below that."""
 
 EXACT = OrtSettings(optimize=False)
 """Every operator as the file has it, in float32."""
@@ -172,21 +168,12 @@ def _session_options(
     for options in SESSION_OPTIONS:
         shipped = difference(bench.on_onnxruntime(OrtSettings(entries=options)), expected)
         share = agreement(shipped, exact)
-        if _agrees(share, sum(len(margin) for margin in shipped.margin)):
+        if share >= AGREEMENT:
             return options, shipped, share
     raise VerificationError(
         f"onnxruntime {onnxruntime.__version__} prefers another token than torch at {1 - share:.1%} of positions",
         hint="give a larger budget",
     )
-
-
-def _agrees(share: float, positions: int) -> bool:
-    """True when ``AGREEMENT`` holds, or when so few positions cannot show that it does not."""
-    if share >= AGREEMENT or positions >= POSITIONS:
-        return share >= AGREEMENT
-    from scipy.stats import binom  # slow to import
-
-    return round((1 - share) * positions) <= float(binom.ppf(CONFIDENCE, positions, 1 - AGREEMENT))
 
 
 _DEFECT = "this is a defect of the export: please report it with the options used"

@@ -77,6 +77,10 @@ def _in_one_range(value: fx.Node, qparams: QParams) -> fx.Node:
     QuantizeLinear, which divides.
     """
     scale, zero_point, top = float(qparams.scale), int(qparams.zero_point), (1 << qparams.bits) - 1
+    return _there_and_back(value, scale, zero_point, top)
+
+
+def _there_and_back(value: fx.Node, scale: fx.Node | float, zero_point: fx.Node | int, top: int) -> fx.Node:
     for op, *args in (
         (aten.div.Tensor, scale),
         (aten.round.default,),
@@ -100,16 +104,7 @@ def _in_the_range_of_the_call(value: fx.Node) -> fx.Node:
     zero_point = call(
         graph, aten.round.default, call(graph, aten.div.Tensor, call(graph, aten.neg.default, low), scale)
     )
-    for op, *args in (
-        (aten.div.Tensor, scale),
-        (aten.round.default,),
-        (aten.add.Tensor, zero_point),
-        (aten.clamp.default, 0, 255),
-        (aten.sub.Tensor, zero_point),
-        (aten.mul.Tensor, scale),
-    ):
-        value = call(graph, op, value, *args, like=value)
-    return value
+    return _there_and_back(value, scale, zero_point, 255)
 
 
 def _in_two_ranges(value: fx.Node, qparams: TwinQParams) -> fx.Node:

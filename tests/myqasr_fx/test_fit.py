@@ -60,6 +60,21 @@ def test_widths_are_found_with_nearest_rounding(search: Search) -> None:
     assert calls == [(0, "rtn", False), (50_000, "rtn", False), (50_000, "gptq", True)]
 
 
+@pytest.mark.parametrize("last", [BUDGET, BUDGET - 30_000])
+def test_a_draft_that_fits_at_last_is_rounded_for_good(search: Search, last: int) -> None:
+    calls: list[Any] = []
+    sizes = iter([*[BUDGET + 50_000] * 3, last, last])
+    assert search(lambda surplus: next(sizes), calls, rounding="gptq", sequential=True) == last
+    assert [call[1:] for call in calls] == [("rtn", False)] * 4 + [("gptq", True)]
+    assert calls[-1][0] == calls[-2][0]
+
+
+def test_files_that_outgrow_their_draft_are_an_error(search: Search) -> None:
+    sizes = iter([*[BUDGET + 50_000] * 3, BUDGET, BUDGET + 1])
+    with pytest.raises(BudgetError, match="1,000,001 bytes, more than the 1,000,000 allowed"):
+        search(lambda surplus: next(sizes), rounding="gptq", sequential=True)
+
+
 def test_files_that_fit_are_kept_when_later_ones_do_not(search: Search) -> None:
     assert search(lambda surplus: BUDGET - 30_000 if surplus == 0 else BUDGET + 40_000) == BUDGET - 30_000
 

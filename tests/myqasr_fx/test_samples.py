@@ -94,4 +94,4 @@ def test_bundles_by_search(calibration: str, activations: str, compile_model: Ca
     options = {"activations": activations, "granularity": granularity}
     bundle = compile_model(avg_bits=7.0, calibration=calibration, **options)
     assert bundle.manifest.config["calibration"] == calibration
-    assert bundle.manifest.verification.exact_error < 1e-5
+    assert bundle.manifest.verification.agreement >= 0.99

@@ -159,30 +159,15 @@ def test_a_kernel_that_is_not_fused_is_caught(ctc: Made, monkeypatch: pytest.Mon
 
 
 def test_other_tokens_are_caught(ctc: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "agreement", lambda *_: 0.9)
-    with pytest.raises(VerificationError, match=r"prefers another token than torch at 10\.0% of positions"):
+    monkeypatch.setattr(module, "agreement", lambda *_: 0.98)
+    with pytest.raises(VerificationError, match=r"prefers another token than torch at 2\.0% of positions"):
         ctc.verify()
-
-
-@pytest.mark.parametrize(
-    ("share", "positions", "agrees"),
-    [
-        (0.99, 400, True),
-        (0.9875, 400, False),
-        (0.99, 100, True),
-        (0.97, 100, True),
-        (0.96, 100, False),
-        (0.9, 20, False),
-    ],
-)
-def test_few_positions_leave_room_for_chance(share: float, positions: int, agrees: bool) -> None:
-    assert module._agrees(share, positions) is agrees
 
 
 def test_exact_kernels_are_shipped_where_rounding_inside_kernels_costs_tokens(
     ctc: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shares = iter((0.9, 1.0))
+    shares = iter((0.98, 1.0))
     monkeypatch.setattr(module, "agreement", lambda *_: next(shares))
     verified = ctc.verify()
     assert verified.session_options == {"session.qdq_matmulnbits_accuracy_level": "1"}
