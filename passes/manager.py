@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import fx
 
 from passes.base import Fact, Pass, PassResult, Program
-from passes.dump import IrDump, Texts, texts_of, write_reproducer
+from passes.dump import IrDump, texts_of, write_reproducer
 from passes.errors import DumpError, MyqasrError, PassError, PassOrderError
 from passes.graph_edit import clone
 from passes.verify import verify
@@ -93,9 +93,8 @@ class PassManager:
         """
         program = Program.of(target)
         dump = IrDump(self.dump_ir) if self.dump_ir is not None else None
-        texts = texts_of(program)
         if dump is not None:
-            dump.write_input(texts)
+            dump.write_input(texts_of(program))
         timings: list[PassTiming] = []
         facts = self.initial
         for number, step in enumerate(self.passes, start=1):
@@ -103,7 +102,7 @@ class PassManager:
             facts = _after(step, facts)
             before = Program({name: clone(module) for name, module in program.graphs.items()})
             try:
-                modified, old, texts = _run(step, program, facts, texts)
+                modified = _run(step, program, facts, before)
             except Exception as error:
                 failure = self._failure(number, step, before, error)
                 if failure is error:
@@ -111,7 +110,7 @@ class PassManager:
                 raise failure from error
             timings.append(PassTiming(step.name, time.perf_counter() - start, modified))
             if dump is not None:
-                dump.write(number, step.name, old, texts)
+                dump.write(number, step.name, texts_of(before), texts_of(program))
         return PipelineResult(program, any(timing.modified for timing in timings), tuple(timings), facts)
 
     def _failure(self, number: int, step: Pass, before: Program, error: Exception) -> MyqasrError:
@@ -146,14 +145,13 @@ class PassManager:
         return f"add a pass that provides {', '.join(missing)} before it"
 
 
-def _run(step: Pass, program: Program, facts: frozenset[Fact], texts: Texts) -> tuple[bool, Texts, Texts]:
-    """One pass and its checks: whether it changed something, and the graphs' texts before and after."""
+def _run(step: Pass, program: Program, facts: frozenset[Fact], before: Program) -> bool:
+    """One pass and its checks: whether it changed something."""
     result = step(program)
     verify(result.program, facts)
-    after = texts_of(program)
-    if after != texts and not result.modified:
+    if not result.modified and texts_of(before) != texts_of(program):
         raise PassError(f"{step.name}: changed a graph and reported no change", hint="return True from run")
-    return result.modified, texts, after
+    return result.modified
 
 
 def _after(step: Pass, facts: frozenset[Fact]) -> frozenset[Fact]:
