@@ -49,7 +49,7 @@ from myqasr_fx.prepare import prepare
 from myqasr_fx.progress import Silent
 from myqasr_fx.reference import runnable_in_torch
 from myqasr_fx.runtime import Runtime, WhisperRuntime
-from myqasr_fx.runtime.runtime import GraphRunner
+from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from passes.allocate_bits import read_scheme
 from passes.base import Program
@@ -85,24 +85,6 @@ VARIANTS = (
     Variant(BASE, "default:language=en", "48MB"),
 )
 NAME = "acceptance_study"
-
-
-class Once:
-    """A graph that is not run again for the input it was run for last: forced and free decoding share the encoder.
-
-    Args:
-        runner: The encoder.
-    """
-
-    def __init__(self, runner: GraphRunner) -> None:
-        self._runner, self._input, self._results = runner, None, {}
-
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """The named outputs for inputs by name."""
-        features = feeds["input_features"]
-        if features is not self._input:
-            self._input, self._results = features, self._runner.run(feeds, outputs)
-        return self._results
 
 
 class Known:

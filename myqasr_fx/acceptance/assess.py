@@ -17,6 +17,7 @@ from myqasr_fx.evaluate.wer import normalize, normalize_plain
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Runtime
+from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from myqasr_fx.statistics_cache import transcripts_file
@@ -46,7 +47,7 @@ class Contenders:
     def candidate(self) -> Runtime:
         """The quantized model on onnxruntime, as the bundle's users run it."""
         settings = OrtSettings(entries=self.session_options)
-        runners = {name: OrtRunner(path, settings) for name, path in self.models.items()}
+        runners = {name: Once(OrtRunner(path, settings)) for name, path in self.models.items()}
         return runtime_of(self.speech, runners, model_bytes=0)
 
 

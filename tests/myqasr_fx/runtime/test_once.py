@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from myqasr_fx.runtime.once import Once
+
+
+class Doubling:
+    """Doubles ``x`` and counts its runs."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        self.runs += 1
+        return {name: 2 * feeds["x"] for name in outputs}
+
+
+def test_equal_inputs_run_once_and_others_run() -> None:
+    graph = Doubling()
+    once = Once(graph)
+    for value, runs in ((1.0, 1), (1.0, 1), (2.0, 2), (1.0, 3)):
+        result = once.run({"x": np.full(3, value)}, ["y"])
+        np.testing.assert_array_equal(result["y"], np.full(3, 2 * value))
+        assert graph.runs == runs
+
+
+def test_another_shape_input_or_output_runs() -> None:
+    graph = Doubling()
+    once = Once(graph)
+    x = np.ones(3)
+    once.run({"x": x}, ["y"])
+    assert once.run({"x": np.ones(4)}, ["y"])["y"].shape == (4,)
+    once.run({"x": x}, ["y", "z"])
+    assert set(once.run({"x": x}, ["z"])) == {"z"}
+    assert graph.runs == 3
+    once.run({"x": x, "more": x}, ["y"])
+    assert graph.runs == 4
