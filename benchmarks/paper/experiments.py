@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 PAPER = ("paper", "paper-cosine", "paper-hessian")
-INT8 = "default:activations=int8,granularity=channel"
+INT8 = "default:activations=int8,granularity=channel,order=descending"
+"""Every choice that is not the paper's is spelled out."""
 LANGUAGES = ("kerstin", "AllisonSmith", "AllisonSmith_es", "JuneWallack", "CarloFlora", "IvrvoiceRU", "nathalie")
 """One voice each: German, English, Spanish, French, Italian, Russian, Dutch."""
 
