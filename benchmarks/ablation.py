@@ -2,7 +2,8 @@ r"""What each method is worth at one byte budget: divergence from full precision
 
     python benchmarks/ablation.py whisper-tiny.en 20MB --data ../shared/data/speech/manifest.jsonl
 
-Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest. Models are calibrated on
+Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest. ``FRAMES`` rounds with the
+gradient-weighted Gram matrices of the optimal allocation under the widths of the row above. Models are calibrated on
 the ``calibration`` set of ``benchmarks/splits.json`` and compared on recordings of its ``dev`` set, as many of each
 data set: teacher-forced along what full precision writes, fake-quantized in torch. Writes ``OUT/ablation_MODEL.csv``,
 every row as soon as it is measured.
@@ -38,12 +39,15 @@ from myqasr_fx.runtime.torch_runner import torch_runtime
 
 _OPTIMAL: Mapping[str, object] = {"rounding": "gptq", "allocation": "optimal", "min_bits": 2}
 
+FRAMES = "frames weighted by gradients"
+
 STEPS: Mapping[str, Mapping[str, object]] = {
     "one scale a tensor": {"granularity": "tensor"},
     "one scale a channel": {"granularity": "channel"},
     "groups of 64": {},
     "hqq": {"rounding": "hqq"},
     "gptq": {"rounding": "gptq"},
+    FRAMES: {"rounding": "gptq"},
     "optimal allocation, curvature": _OPTIMAL,
     "refined": {**_OPTIMAL, "rounding": "refined"},
     "sequential, biases corrected": {**_OPTIMAL, "rounding": "refined", "sequential": True},
@@ -124,8 +128,10 @@ def measured(prepared: Prepared, bench: Bench, audio: Sequence[Path], step: str,
     """Quantizes as ``step`` says and compares; seconds are those of the compiler."""
     start = time.perf_counter()
     fresh = replace(prepared, program=prepared.program.clone())
-    config = resolve_config(options.budget, holdout=0.0, language=options.language, cache=options.cache, **STEPS[step])
-    calibration = measure(fresh, select_clips(audio, config.max_clips, seed=config.seed), config, RichProgress())
+    shared = {"holdout": 0.0, "language": options.language, "cache": options.cache}
+    config = resolve_config(options.budget, **shared, **STEPS[step])
+    measured_for = resolve_config(options.budget, **shared, **_OPTIMAL) if step == FRAMES else config
+    calibration = measure(fresh, select_clips(audio, config.max_clips, seed=config.seed), measured_for, RichProgress())
     program = fit_in_torch(fresh, calibration, config)
     seconds = time.perf_counter() - start
     size = predicted_bytes(fresh, program, allocation_pass(fresh, calibration, config, 0))
