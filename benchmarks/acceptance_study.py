@@ -19,9 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from acceptance_noise import reliability, sentence
 from acceptance_outcomes import (
     FULL,
     SIDES,
+    TEST,
     Errors,
     Outcome,
     Variant,
@@ -177,7 +179,9 @@ def main() -> None:
         if missing := [v for v in VARIANTS if v.model == model and v not in done]:
             run(Bench(model, Speech.read(options.data), options.cache), missing, (table, transcripts))
     outcomes = read_outcomes(table)
-    (options.out / f"{NAME}.md").write_text(summary(outcomes), encoding="utf-8")
+    wanted = [outcome for outcome in outcomes if outcome.side == TEST and outcome.in_range]
+    noise = sentence(reliability(read_errors(transcripts), wanted))
+    (options.out / f"{NAME}.md").write_text(f"{summary(outcomes)}\n{noise}\n", encoding="utf-8")
     plot(options.out / f"{NAME}.png", outcomes)
 
 

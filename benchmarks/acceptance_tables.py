@@ -117,19 +117,28 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         f"{len(test)} models; {len(wanted)} of them lose 0 to 6 points of word error rate on the test side "
         f"({', '.join(f'{count} {model}' for model, count in counts.items())}).",
         "",
-        "| figure | rank correlation with the loss | bound from dev | wrong on dev | wrong on test, 0 to 6 points | "
-        "wrong on test, all |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| figure | rank correlation with the loss | {' | '.join(counts)} | bound from dev | wrong on dev | "
+        "wrong on test, 0 to 6 points | wrong on test, all |",
+        f"| --- | --- |{' --- |' * len(counts)} --- | --- | --- | --- |",
     ]
     for figure in (*FIGURES, BASELINE):
-        bound, rho = choose(dev, figure), correlation(wanted, figure)
+        bound = choose(dev, figure)
+        parts = (wanted, *([o for o in wanted if o.variant.model == model] for model in counts))
         scores = [Score.of(part, _rule(figure, bound)) for part in (dev, wanted, test)]
-        cells = ["constant" if rho is None else f"{rho:.2f}", f"{figure.sign * bound:.4g}", *map(str, scores)]
+        cells = [
+            *(_shown(correlation(part, figure)) for part in parts),
+            f"{figure.sign * bound:.4g}",
+            *map(str, scores),
+        ]
         lines.append(f"| {figure.name} | {' | '.join(cells)} |")
     scores = [Score.of(part, accepts(Thresholds())) for part in (dev, wanted, test)]
-    lines.append(f"| the verdict, default bounds | | | {' | '.join(map(str, scores))} |")
+    lines.append(f"| the verdict, default bounds | |{' |' * len(counts)} | {' | '.join(map(str, scores))} |")
     lines += ["", "Wrong verdicts: accepted of those that lose more than 2 points / rejected of the others.", ""]
     return "\n".join((*lines, *_models(outcomes), ""))
+
+
+def _shown(rho: float | None) -> str:
+    return "constant" if rho is None else f"{rho:.2f}"
 
 
 def _rule(figure: Figure, bound: float) -> Callable[[Outcome], bool]:

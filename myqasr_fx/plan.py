@@ -52,6 +52,7 @@ class Plan:
         predicted_bytes: What the size rule predicts; the files of a real run are measured and may differ a little.
         num_weights: Weights in layers.
         clips: Clips that the sensitivities come from.
+        rejected: Recordings that could not be used, with the reason.
         layers: In network order.
     """
 
@@ -60,6 +61,7 @@ class Plan:
     predicted_bytes: int
     num_weights: int
     clips: int
+    rejected: tuple[str, ...]
     layers: tuple[PlannedLayer, ...]
 
 
@@ -100,6 +102,7 @@ def plan(
         predicted_bytes=predicted,
         num_weights=prepared.num_weights,
         clips=len(split.calibration.clips),
+        rejected=tuple(item.reason for item in clips.rejected),
         layers=tuple(_planned(program, layer) for layer in prepared.layers),
     )
 

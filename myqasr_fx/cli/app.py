@@ -73,7 +73,8 @@ def _report(error: BaseException) -> int:
         return _line("interrupted", 130)
     if isinstance(error, typer.TyperException):
         text = getattr(error, "format_message", lambda: str(error))().rstrip(".") or "no command given"
-        return _line(f"{text}; see `myqasr --help`", 2)
+        context = getattr(error, "ctx", None)
+        return _line(f"{text}; see `{context.command_path if context else 'myqasr'} --help`", 2)
     if isinstance(error, MyqasrError):
         return _line(str(error), 2)
     if isinstance(error, ModuleNotFoundError) and (missing := _requirement(error)):

@@ -32,7 +32,7 @@ Files = Annotated[list[Path], Argument(metavar="FILE", help="ONNX files, or fold
 
 
 def lint(files: Files, *, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:
-    """Show which low-bit weights of an ONNX file onnxruntime really runs as such; exit code 3 when not all."""
+    """Show which low-bit weights of an ONNX file onnxruntime runs as such; exit code 3: one is unpacked each run."""
     from myqasr_fx.lint.lint import lint as lint_file
 
     reports = [lint_file(path) for path in _files(files)]

@@ -33,8 +33,11 @@ _REPORT = "Report"
 _VERDICT = "Verdict on clips held out, without texts; exit code 3 when a bound does not hold"
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
-MoreAudio = Annotated[list[Path] | None, Argument(metavar="AUDIO", help="More of --audio.", show_default=False)]
-Audio = Annotated[list[Path], Option("--audio", help="Recordings of your speech, files or folders; no texts needed.")]
+MoreAudio = Annotated[list[Path] | None, Argument(metavar="AUDIO", help="As with --audio.", show_default=False)]
+Audio = Annotated[
+    list[Path] | None,
+    Option("--audio", help="Recordings of your speech, files or folders; no texts needed.", show_default=False),
+]
 Out = Annotated[Path | None, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
 DryRun = Annotated[bool, Option("--dry-run", help="Show the width of every layer and the bytes; write nothing.")]
 Force = Annotated[bool, Option("--force", help="Replace an existing bundle.")]

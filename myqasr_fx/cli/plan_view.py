@@ -19,7 +19,7 @@ def plan_view(plan: Plan) -> RenderableType:
     head = (
         f"{plan.model}: {plan.predicted_bytes:,}{budget} bytes predicted, "
         f"{8 * plan.predicted_bytes / plan.num_weights:.2f} bits a weight, "
-        f"ranked on {plan.clips} clips; nothing written"
+        f"ranked on {plan.clips} clip{'s' * (plan.clips != 1)}; nothing written"
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("layer", "op", "shape"):
@@ -32,4 +32,4 @@ def plan_view(plan: Plan) -> RenderableType:
         bits = "-" if layer.bits is None else f"{layer.bits:.3g}"
         shape = "x".join(map(str, layer.shape)) or "-"
         table.add_row(layer.name, layer.op, shape, f"{layer.sensitivity:.3g}", bits, rows)
-    return Group(Text(head), table)
+    return Group(Text(head), table, *(Text(f"not used: {reason}", "yellow") for reason in plan.rejected))

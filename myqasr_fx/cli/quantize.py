@@ -23,7 +23,7 @@ def quantize(
     model: o.Model,
     more_audio: o.MoreAudio = None,
     *,
-    audio: o.Audio,
+    audio: o.Audio = None,
     out: o.Out = None,
     force: o.Force = False,
     dry_run: o.DryRun = False,
@@ -109,7 +109,9 @@ def quantize(
         private=private,
         embed_audio=embed_audio,
     )
-    recordings = [*audio, *(more_audio or ())]
+    recordings = [*(audio or ()), *(more_audio or ())]
+    if not recordings:
+        raise OptionError("no recordings", hint="give --audio FILE_OR_FOLDER; 5 minutes of your speech serve well")
     if dry_run:
         return _plan(model, recordings, config)
     if out is None:

@@ -30,7 +30,33 @@ The same texts as `myqasr COMMAND --help`, made by `python -m myqasr_fx.cli.refe
 | 3 | done, and what was found is bad news: a rejected bundle, weights that are dequantized on every run |
 | 130 | interrupted; nothing half-written stays |
 
-Results go to standard output, as a table or, with `--json`, as one JSON object; progress goes to standard error.
+Results go to standard output, as a table or, with `--json`, as one JSON object; progress goes to standard error, and so
+does an error, after which standard output stays empty.
+"""
+
+_RULES = """\
+## Rules files
+
+What `--rules FILE` reads: options under the names that `myqasr.json` has in `config`, and exceptions for single layers.
+A bundle, or its `myqasr.json`, serves as well: its options are taken, its budget is not.
+
+```toml
+[options]
+rounding = "gptq"
+min_bits = 3
+
+[[layers]]                              # the first entry that matches a layer's name counts; * and ? as in a shell
+match = "model.decoder.embed_tokens"
+bits = 6                                # one width, 1 to 8
+granularity = "group:32"                # tensor, channel or group:N
+rounding = "rtn"
+
+[[layers]]
+match = "*.encoder_attn.out_proj"
+keep = 16                               # a layer that stays in float, at 16 or 32 bits; in place of bits
+```
+
+Options given on the command line override the file, and the file overrides the recipe.
 """
 
 _VALUES = """\
@@ -50,7 +76,7 @@ def reference() -> str:
     root = typer.Context(get_command(build()), info_name="myqasr")
     parts = [_HEAD, _section(root), *map(_section, _below(root))]
     rows = (f"| `--{option}` | {', '.join(f'`{name}`' for name in available(option))} |\n" for option in _NAMED)
-    return "\n".join([*parts, _VALUES + "".join(rows)])
+    return "\n".join([*parts, _RULES, _VALUES + "".join(rows)])
 
 
 def _section(context: typer.Context) -> str:

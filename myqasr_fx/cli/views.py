@@ -14,6 +14,12 @@ from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.bundle import BundleManifest, LayerRecord, QuantizedBundle
 from myqasr_fx.units import format_seconds
 
+REJECTED_ADVICE = (
+    "what helps: a larger budget, --recipe best, or more recordings, on which the verdict is surer; "
+    "`myqasr diagnose` names the layers behind it"
+)
+"""Below a verdict that is bad news."""
+
 
 def bundle_data(bundle: QuantizedBundle) -> dict[str, Any]:
     """The manifest with the bundle's path."""
@@ -34,7 +40,7 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         ("bundle", place or str(bundle.path)),
         ("bytes", _bytes(manifest)),
         *([("spent on", _spent(manifest))] if manifest.categories else []),
-        ("bits", f"{manifest.file_bits_per_weight:.2f} a weight in the files, {_widths(manifest)}"),
+        ("bits", f"{manifest.file_bits_per_weight:.2f} a weight in the files, scales included; {_widths(manifest)}"),
         ("calibration", f"{manifest.calibration.clips} clips, {format_seconds(manifest.calibration.seconds)}"),
         (
             "verified",
@@ -51,6 +57,8 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
     notes += [f"not used: {reason}" for reason in manifest.calibration.rejected]
     if manifest.acceptance is not None and manifest.acceptance.note:
         notes.append(manifest.acceptance.note)
+    if manifest.acceptance is not None and not manifest.acceptance.accepted:
+        notes.append(REJECTED_ADVICE)
     return Group(grid, *(Text(note, "yellow") for note in notes))
 
 
@@ -99,8 +107,9 @@ def _spent(manifest: BundleManifest) -> str:
 
 
 def _widths(manifest: BundleManifest) -> str:
-    widths = sorted({block.bits for layer in manifest.layers for block in layer.blocks})
-    return f"{len(manifest.layers)} layers at {', '.join(map(str, widths))} bits"
+    weights = [layer for layer in manifest.layers if layer.blocks]
+    widths = sorted({block.bits for layer in weights for block in layer.blocks})
+    return f"{len(weights)} layers at {', '.join(map(str, widths))} bits"
 
 
 def _bits(layer: LayerRecord) -> str:

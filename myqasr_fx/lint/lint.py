@@ -54,7 +54,7 @@ def lint(path: Path) -> LintReport:
         VerificationError: onnxruntime refuses it.
     """
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load(path, format="protobuf", load_external_data=False)
     except (OSError, DecodeError) as error:
         raise ExportError(f"{path}: no ONNX file: {error}", hint="give a file that ends in .onnx") from error
     executed = optimized_graph(path, {})

@@ -47,7 +47,9 @@ def test_the_verdict_is_that_of_the_bounds(bounds: dict[str, float], expected: t
 def test_the_summary_counts_models_in_range() -> None:
     text = summary([*outcomes(DEV), *outcomes(TEST)])
     assert "6 models; 5 of them lose 0 to 6 points of word error rate on the test side (3 base, 2 tiny)." in text
-    assert "| divergence, nats | 1.00 | 0.04 | 0 of 3 / 0 of 3 | 0 of 2 / 0 of 3 | 0 of 3 / 0 of 3 |" in text
+    assert (
+        "| divergence, nats | 1.00 | 1.00 | 1.00 | 0.04 | 0 of 3 / 0 of 3 | 0 of 2 / 0 of 3 | 0 of 3 / 0 of 3 |" in text
+    )
     assert "| tiny | default | 35MB | 24 | 3.00 | 0.900 | +50.00 [+49.00, +51.00] |" in text
 
 

@@ -96,7 +96,9 @@ def test_a_dry_run_shows_the_plan_and_needs_no_folder(
         PlannedLayer("model.fc1", "linear", (64, 32), 4.5, ((5, 32), (4, 32)), 0.25),
         PlannedLayer("model.qk", "matmul", (), None, (), 1.5),
     )
-    monkeypatch.setattr(plan, "plan", lambda *_, **__: Plan("tiny", 2_000, 1_900, 2_048, 3, layers))
+    monkeypatch.setattr(
+        plan, "plan", lambda *_, **__: Plan("tiny", 2_000, 1_900, 2_048, 3, ("a.wav: is no audio",), layers)
+    )
     options = ["--budget", "2000", "--dry-run"]
     for extra in ([], ["--json"]):
         with pytest.raises(SystemExit) as stop:
@@ -105,7 +107,28 @@ def test_a_dry_run_shows_the_plan_and_needs_no_folder(
     text, _, data = capsys.readouterr().out.partition("{")
     assert "1,900 of 2,000 bytes predicted" in text
     assert "32 at 5, 32 at 4" in text
+    assert "not used: a.wav: is no audio" in text
     assert json.loads("{" + data)["layers"][0]["rows"] == [[5, 32], [4, 32]]
+
+
+def test_recordings_are_needed_and_may_stand_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["quantize", "no-such-model", "--budget", "2000", "--dry-run"])
+    assert stop.value.code == 2
+    assert "no recordings (give --audio" in capsys.readouterr().err
+    heard: list[list[Path]] = []
+
+    def fake(_: str, audio: list[Path], **__: object) -> Plan:
+        heard.append(audio)
+        return Plan("tiny", 2_000, 1_900, 2_048, 1, (), ())
+
+    monkeypatch.setattr(plan, "plan", fake)
+    for arguments in (["a", "b"], ["a", "--audio", "b"]):
+        with pytest.raises(SystemExit):
+            main(["quantize", "no-such-model", *arguments, "--budget", "2000", "--dry-run"])
+    assert heard == [[Path("a"), Path("b")], [Path("b"), Path("a")]]
 
 
 def test_without_a_dry_run_a_folder_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,9 @@ def test_roundings_of_activations_that_stay_are_counted(write: Make) -> None:
 
 
 def test_a_file_that_cannot_be_read_or_loaded_says_why(write: Make, tmp_path: Path) -> None:
-    (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(ExportError, match=r"text\.onnx: no ONNX file"):
-        lint(tmp_path / "text.onnx")
+    for name in ("text.onnx", "config.json"):  # onnx takes a JSON file for a model spelled in JSON
+        (tmp_path / name).write_text('{"no": "model"}')
+        with pytest.raises(ExportError, match=rf"{re.escape(name)}: no ONNX file"):
+            lint(tmp_path / name)
     with pytest.raises(VerificationError, match="NoSuchOperator"):
         lint(write([helper.make_node("NoSuchOperator", ["x"], ["y"])], []))
