@@ -178,7 +178,9 @@ def plot(path: Path, outcomes: Sequence[Outcome]) -> None:
             losses, values = [100 * o.loss for o in own], [getattr(o, each.field) for o in own]
             spread = [[100 * (o.loss - o.loss_low) for o in own], [100 * (o.loss_high - o.loss) for o in own]]
             axes.errorbar(values, losses, yerr=spread, fmt=marker, label=model, elinewidth=0.5, alpha=0.8)
-        axes.axvline(each.sign * choose(dev, each), color="gray", linestyle="--")
+        bound = each.sign * choose(dev, each)
+        if axes.get_xlim()[0] <= bound <= axes.get_xlim()[1]:  # a bound far off would squeeze the points
+            axes.axvline(bound, color="gray", linestyle="--")
         axes.axhline(100 * MOST_LOSS, color="gray", linewidth=0.8)
         axes.set(xlabel=each.name, ylabel="loss of word error rate, points")
         axes.grid(alpha=0.3)
