@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 PAPER = ("paper", "paper-cosine", "paper-hessian")
+_ABLATED = ("paper:allocation=uniform", "paper:order=shuffled", "paper:order=descending")
 INT8 = "default:activations=int8,granularity=channel,order=descending"
 """Every choice that is not the paper's is spelled out."""
 LANGUAGES = ("kerstin", "AllisonSmith", "AllisonSmith_es", "JuneWallack", "CarloFlora", "IvrvoiceRU", "nathalie")
@@ -57,7 +58,7 @@ class PaperExperiment:
 _GENDER = PaperExperiment(
     "whisper-tiny.en",
     "gender",
-    (*PAPER, "paper:allocation=uniform", "paper:order=shuffled", "paper:order=descending"),
+    (*PAPER, *_ABLATED),
     ("avg=8", "avg=7", "avg=6", "avg=5.5", "avg=5", "avg=4.5"),
     (32,),
     calibrate={"dataset": "librispeech_train_clean_100"},
@@ -87,6 +88,15 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
         groups=(*LANGUAGES, *ENGLISH[1:]),
         diacritics=False,
     ),
+    "curve": replace(
+        _DIGITS,
+        recipes=(*PAPER, *_ABLATED),
+        budgets=("avg=6", "avg=5", "avg=4", "avg=3.5", "avg=3", "avg=2.5"),
+        seeds=1,
+        groups=("george", "lucas", "theo"),
+        matrix=False,
+        kind="curve",
+    ),
     "speaker": _DIGITS,
     "speaker-whisper": PaperExperiment(
         "whisper-tiny.en", "speaker", (INT8, "paper-cosine"), ("avg=5",), (8,), groups=TEN
@@ -100,6 +110,7 @@ QUICK: Mapping[str, Mapping[str, object]] = {
     "gender": {**_FEW, **_CURVE, "budgets": ("avg=6", "avg=5"), "clips": (4,)},
     "gender-base": {**_FEW, **_CURVE, "budgets": ("avg=6",), "clips": (2,)},
     "language": {**_FEW, "recipes": (INT8,), "clips": (4,), "test_clips": 4},
+    "curve": {"recipes": ("paper", "paper-cosine", "paper:allocation=uniform"), "test_clips": 10},
     "speaker": {"seeds": 1, "test_clips": 10},
     "speaker-whisper": {**_FEW, "recipes": (INT8,), "clips": (4,)},
     "clips": {"test_clips": 10, "clips": (1, 4, 16)},

@@ -67,17 +67,31 @@ def block(name: str) -> str:
     curve = f"\n![Word error rates](results/{name}/curve.png)\n"
     if kind_of(name) == "clips":
         return clips_table(name, rows) + curve
+    if kind_of(name) == "curve":
+        return curve_table(rows) + curve
     result = Result.of(rows, "wer")
     matrices = "\n".join(matrix_table(matrix) for matrix in result.matrices)
-    pictures = (
-        curve
-        if kind_of(name) == "curve"
-        else "".join(
-            f"\n![{method_name(matrix.method)}](results/{name}/{heat_map_file(matrix.method)})\n"
-            for matrix in result.matrices
-        )
+    pictures = "".join(
+        f"\n![{method_name(matrix.method)}](results/{name}/{heat_map_file(matrix.method)})\n"
+        for matrix in result.matrices
     )
     return f"{matrices}\n{verdict_table(result.verdicts)}{pictures}"
+
+
+def curve_table(rows: Sequence[Row]) -> str:
+    """WER in percent of every recipe at every budget, each group calibrated for and tested by itself."""
+    own = [row for row in rows if row.cell.calibration == row.cell.test]
+    budgets = list(dict.fromkeys(row.cell.budget for row in own))
+    groups = list(dict.fromkeys(row.cell.test for row in own))
+    full = [row for row in rows if row.cell.recipe == FULL]
+    lines = [markdown(["quantized", "speech of", *budgets])]
+    for recipe in (FULL, *dict.fromkeys(row.cell.recipe for row in own)):
+        mine = full if recipe == FULL else [row for row in own if row.cell.recipe == recipe]
+        for group in (*groups, "all"):
+            here = [row for row in mine if group in ("all", row.cell.test)]
+            cells = [here if recipe == FULL else [r for r in here if r.cell.budget == budget] for budget in budgets]
+            lines.append(line([recipe, group, *(f"{100 * score(c, 'wer').value:.1f}" if c else "" for c in cells)]))
+    return "\n".join(lines) + "\n"
 
 
 def matrix_table(matrix: Matrix) -> str:

@@ -31,7 +31,7 @@ def test_another_number_is_noticed(tmp_path: Path) -> None:
     assert run(str(tmp_path / "tables.py"), "--check").returncode == 1
 
 
-@pytest.mark.parametrize("name", ["gender", "gender-base", "language", "speaker", "speaker-whisper", "clips"])
+@pytest.mark.parametrize("name", ["gender", "gender-base", "language", "curve", "speaker", "speaker-whisper", "clips"])
 def test_every_experiment_and_its_short_form_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PAPER))
     from experiments import chosen
