@@ -29,7 +29,7 @@ def to_onnx(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir
     try:
         with torch.no_grad():
             program = torch.onnx.export(
-                _decomposed(export_graph(module, signature)),
+                export_graph(module, signature),
                 dynamo=True,
                 opset_version=opset,
                 optimize=True,
@@ -46,17 +46,3 @@ def to_onnx(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir
     if program is None:
         raise ExportError("torch.onnx returned no program")
     return program.model
-
-
-class _Decomposed(torch.export.ExportedProgram):
-    """A program whose operators all have a translation."""
-
-    def run_decompositions(self, *args: object, **kwargs: object) -> torch.export.ExportedProgram:
-        """Itself."""
-        return self
-
-
-def _decomposed(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """The same program, which the exporter does not trace once more: that takes longer than all else it does."""
-    program.__class__ = _Decomposed
-    return program
