@@ -149,16 +149,22 @@ def choose(utterances: Sequence[Utterance], each: int) -> tuple[list[Utterance],
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options_of(__doc__)
+    parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS), metavar="STEP")
+    return parser.parse_args()
+
+
+def options_of(description: str | None) -> argparse.ArgumentParser:
+    """What every comparison on development speech at one size asks for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("budget", help="bytes of the model files, such as 20MB")
     parser.add_argument("--data", type=Path, required=True, help="manifest of all sets")
     parser.add_argument("--dev", type=int, default=8, help="recordings of each development set")
     parser.add_argument("--language", help="of a multilingual model")
-    parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS), metavar="STEP")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "myqasr-cache")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

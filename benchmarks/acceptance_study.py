@@ -34,6 +34,7 @@ from acceptance_outcomes import (
 )
 from acceptance_speech import Speech
 from acceptance_tables import plot, summary
+from average_bits import average_bits
 
 from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.acceptance.compare import Heard, compare
@@ -53,7 +54,6 @@ from myqasr_fx.reference import runnable_in_torch
 from myqasr_fx.runtime import Runtime, WhisperRuntime
 from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.torch_runner import torch_runtime
-from passes.allocate_bits import read_scheme
 from passes.base import Program
 
 TINY, BASE = "whisper-tiny.en", "whisper-base"
@@ -133,15 +133,13 @@ class Bench:
         config = Condition(variant.recipe, variant.budget).config(0, self._cache)
         clips = ClipSet(self._speech.calibration.clips[: variant.clips])
         rounded = fit_in_torch(own, measure(own, clips, config, Silent()), config)
-        widths = read_scheme(rounded).layers
-        weights = {layer.name: layer.num_weights for layer in own.layers if layer.name in widths}
-        bits = sum(widths[name].mean_bits * count for name, count in weights.items()) / sum(weights.values())
+        bits = average_bits(own, rounded)
         runtime, found = self._runtime(runnable_in_torch(rounded)), {}
         for name, side in self._speech.sides.items():
             comparisons = list(compare(self._known, runtime, self._hear(name), normalize))
             record = judge(comparisons, Split(clips, side.judged, held_out=True), Thresholds())
             errors = self._errors(runtime, name)
-            found[name] = Outcome.of((variant, name, round(bits, 4)), record, errors, full[name]), errors
+            found[name] = Outcome.of((variant, name, bits), record, errors, full[name]), errors
         return found
 
     def _hear(self, side: str) -> tuple[Heard, ...]:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-from ablation import Bench, choose
+from ablation import Bench, choose, options_of
+from average_bits import average_bits
 from scipy.stats import spearmanr
 from splits import Splits
 
@@ -36,8 +36,7 @@ from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import RichProgress
 from myqasr_fx.reference import runnable_in_torch
 from myqasr_fx.resolve import resolve_config
-from passes.allocate_bits import allocation_items, read_scheme
-from passes.base import Program
+from passes.allocate_bits import allocation_items
 
 MOST_RANDOM = 2.0
 """Standard deviation of the logarithm of the last scheme's factors."""
@@ -100,13 +99,6 @@ def scheme(
     return Scheme(seed, round(sigma, 3), size, average_bits(fresh, rounded), round(expected.total, 5), round(nats, 5))
 
 
-def average_bits(prepared: Prepared, program: Program) -> float:
-    """Mean width of a weight, scales and zero points left out."""
-    widths = read_scheme(program).layers
-    counts = {layer.name: layer.num_weights for layer in prepared.layers if layer.name in widths}
-    return round(sum(widths[name].mean_bits * count for name, count in counts.items()) / sum(counts.values()), 4)
-
-
 def correlations(schemes: Sequence[Scheme]) -> str:
     """Spearman's rank correlations with the divergence; for bits with the sign turned: fewer cost more."""
     measured = [row.measured for row in schemes]
@@ -116,15 +108,8 @@ def correlations(schemes: Sequence[Scheme]) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("budget", help="bytes of the model files, such as 20MB")
-    parser.add_argument("--data", type=Path, required=True, help="manifest of all sets")
+    parser = options_of(__doc__)
     parser.add_argument("--schemes", type=int, default=16, help="at least 2")
-    parser.add_argument("--dev", type=int, default=8, help="recordings of each development set")
-    parser.add_argument("--language", help="of a multilingual model")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "myqasr-cache")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args()
 
 

@@ -1,17 +1,6 @@
 """Rules files: options and per-layer exceptions in TOML.
 
-    [options]                    # any option that describes the result
-    order = "ascending"
-
-    [[layers]]                   # the first entry that matches a layer's name counts
-    match = "model.decoder.embed_tokens"
-    bits = 8                     # a fixed width, or keep = 16 or 32 for a layer that stays in float
-    granularity = "group:32"
-    rounding = "gptq"
-
-A bundle's folder or its ``myqasr.json`` serves as a rules file too: its options are taken again, its budget is not.
-
-Options given on the command line override the file, and the file overrides the recipe.
+``docs/cli.md`` has the format with an example. A bundle's folder or its ``myqasr.json`` serves as a rules file too.
 """
 
 from __future__ import annotations

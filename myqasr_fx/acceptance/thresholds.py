@@ -11,9 +11,6 @@ from myqasr_fx.errors import OptionError
 class Thresholds:
     """Bounds on what is measured against the full-precision model; a bound that is just met is met.
 
-    The defaults of the first four are what nine in ten of the models met that lose at most 2 points of word error rate
-    on development speakers, rounded (``benchmarks/README.md``).
-
     Args:
         min_agreement: Smallest share of positions with the same best token, teacher-forced.
         max_kl: Largest mean Kullback-Leibler divergence, nats a position, teacher-forced.
@@ -26,8 +23,8 @@ class Thresholds:
         OptionError: A bound is not a number, or is negative; a share is above 1.
     """
 
-    min_agreement: float = 0.92
-    max_kl: float = 0.1
+    min_agreement: float = 0.96
+    max_kl: float = 0.05
     max_deletions: float = 0.02
     max_insertions: float = 0.02
     max_loops: float = 0.0

@@ -1,8 +1,8 @@
 // Prints versions and transcripts of recordings (raw float32 samples at 16 kHz) as JSON.
 // Usage: node transformers_js_client.mjs NODE_MODULES BUNDLE SAMPLES…
-// The bundle's own config.json tells the dtype; no option but "offline" is given. "between" holds what it hears when its
-// onnxruntime is told to keep the activations beside narrow weights in float.
-import { readFileSync } from 'node:fs';
+// The bundle's own config.json tells the dtype; no option but "offline" is given.
+// Beside NAME.f32 it writes NAME.features, the model's input as the client computes it, raw float32.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,20 +12,15 @@ const require = createRequire(resolve(modules, 'here.js'));
 const { env, pipeline } = await import(pathToFileURL(require.resolve('@huggingface/transformers')));
 env.allowRemoteModels = false;
 
-async function hear(options) {
-    const transcribe = await pipeline('automatic-speech-recognition', resolve(bundle), options);
-    const texts = [];
-    for (const path of recordings) {
-        const bytes = readFileSync(path);
-        const samples = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-        texts.push((await transcribe(samples)).text.trim());
-    }
-    return texts;
+const transcribe = await pipeline('automatic-speech-recognition', resolve(bundle));
+const texts = [];
+for (const path of recordings) {
+    const bytes = readFileSync(path);
+    const samples = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    const inputs = await transcribe.processor(samples);
+    writeFileSync(path.replace(/\.f32$/, '.features'), (inputs.input_features ?? inputs.input_values).data);
+    texts.push((await transcribe(samples)).text.trim());
 }
-const texts = await hear({});
-const exact = { session_options: { extra: { session: { qdq_matmulnbits_accuracy_level: '1' } } } };
-const between = await hear(exact);
 const packages = ['@huggingface/transformers', 'onnxruntime-node'];
 const version = (name) => JSON.parse(readFileSync(resolve(modules, name, 'package.json'))).version;
-const versions = Object.fromEntries(packages.map((name) => [name, version(name)]));
-console.log(JSON.stringify({ versions, texts, between }));
+console.log(JSON.stringify({ versions: Object.fromEntries(packages.map((name) => [name, version(name)])), texts }));

@@ -1,5 +1,6 @@
 """docs/cli.md is what the commands say of themselves."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from myqasr_fx.cli.app import COMMANDS, main
 from myqasr_fx.cli.reference import reference
+from myqasr_fx.resolve import resolve_config
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
@@ -37,3 +39,14 @@ def test_every_option_of_the_help_is_there(command: object, capsys: pytest.Captu
     section = reference().partition(f"\n## myqasr {name}\n")[2].partition("\n## ")[0]
     assert "--json" in options
     assert [option for option in sorted(options) if option.rstrip("/.…") not in section] == []
+
+
+def test_its_rules_file_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", reference(), re.DOTALL)
+    (tmp_path / "rules.toml").write_text(example, encoding="utf-8")
+    config = resolve_config("24MB", rules=tmp_path / "rules.toml")
+    assert (config.rounding, config.min_bits) == ("gptq", 3)
+    assert [(rule.bits, rule.keep, rule.granularity, rule.rounding) for rule in config.rules] == [
+        (6, None, "group:32", "rtn"),
+        (None, 16, None, None),
+    ]

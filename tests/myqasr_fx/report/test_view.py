@@ -33,8 +33,6 @@ def test_layers_keep_their_order_and_have_a_rank(manifest: BundleManifest, detai
 
 
 def test_bounds_repeat_the_verdict(manifest: BundleManifest) -> None:
-    limits = {**manifest.config["acceptance"], "min_agreement": 0.96}
-    manifest = replace(manifest, config={**manifest.config, "acceptance": limits})
     rows = bounds(manifest)
     assert [row.holds for row in rows] == [False, True, True, True, True, True]
     assert (rows[0].name, rows[0].value, rows[0].bound) == ("token agreement", "95.00%", "≥ 96.00%")

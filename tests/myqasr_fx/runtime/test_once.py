@@ -1,3 +1,5 @@
+"""A graph runs again for other inputs and for results that were not asked for, and not otherwise."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
