@@ -15,7 +15,7 @@ from myqasr_fx.progress import RichProgress
 from myqasr_fx.units import format_seconds, format_size
 
 if TYPE_CHECKING:
-    from myqasr_fx.evaluate import Evaluation
+    from myqasr_fx.evaluate import Baseline, Evaluation
     from myqasr_fx.runtime import Runtime
 
 Target = Annotated[
@@ -26,6 +26,10 @@ ManifestFile = Annotated[
 ]
 Filters = Annotated[list[str] | None, Option("--filter", help="Lines to score, such as lang=en; may repeat.")]
 Limit = Annotated[int | None, Option("--limit", help="Score the first N lines only.")]
+Compared = Annotated[
+    str | None,
+    Option("--baseline", help="Bundle or model to compare with, such as full precision.", show_default=False),
+]
 Language = Annotated[str | None, Option("--language", help="Language of all recordings, instead of the lines' own.")]
 
 
@@ -35,18 +39,25 @@ def evaluate(
     manifest: ManifestFile,
     filters: Filters = None,
     limit: Limit = None,
+    baseline: Compared = None,
     language: Language = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
     """Measure word and character error rates, with intervals."""
     from myqasr_fx.corpora import read_corpus
+    from myqasr_fx.evaluate import beside, parse_filters
     from myqasr_fx.evaluate import evaluate as score
-    from myqasr_fx.evaluate import parse_filters
 
     utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
-    result = score(_open(target), utterances, language=language, progress=RichProgress())
-    return Answer({"model": target, "manifest": str(manifest), **result.as_dict()}, _table(result))
+    progress = RichProgress()
+    runtime, other = _open(target), _open(baseline) if baseline else None  # a name that is wrong is told at once
+    result = score(runtime, utterances, language=language, progress=progress)
+    data = {"model": target, "manifest": str(manifest), **result.as_dict()}
+    if other is None:
+        return Answer(data, _table(result))
+    compared = beside(result, runtime, other, utterances, language=language, progress=progress)
+    return Answer(data | {"baseline": {"model": baseline, **compared.as_dict()}}, _table(result, compared))
 
 
 def _open(target: str) -> Runtime:
@@ -62,16 +73,29 @@ def _open(target: str) -> Runtime:
     return torch_runtime(model, model.capture())
 
 
-def _table(result: Evaluation) -> Table:
+def _table(result: Evaluation, compared: Baseline | None = None) -> Table:
     low, high = result.wer_ci95.low, result.wer_ci95.high
     table = Table.grid(padding=(0, 2))
-    rows = (
+    rows = [
         ("WER", f"{result.wer:.2%}, 95 % interval {low:.2%} to {high:.2%}"),
         ("CER", f"{result.cer:.2%}"),
         ("utterances", f"{result.utterances} with {result.words} words, {format_seconds(result.audio_seconds)}"),
         ("bytes", f"{result.bytes:,} ({format_size(result.bytes)})"),
         ("speed", f"{1 / result.rtf:.1f} times real time (RTF {result.rtf:.3f})"),
-    )
+    ]
+    if compared is not None:
+        rows += _comparison(compared)
     for name, value in rows:
         table.add_row(Text(name, "bold"), Text(value))
     return table
+
+
+def _comparison(compared: Baseline) -> list[tuple[str, str]]:
+    interval, apart = compared.difference_ci95, compared.divergence
+    ends = f"{100 * interval.low:+.2f} to {100 * interval.high:+.2f}"
+    tokens = f"{apart.agreement:.2%} of {apart.tokens:,} as the baseline's"
+    return [
+        ("baseline", f"WER {compared.evaluation.wer:.2%}, {compared.evaluation.bytes:,} bytes"),
+        ("difference", f"{100 * compared.difference:+.2f} points of WER, 95 % interval {ends}"),
+        ("best tokens", f"{tokens}, divergence {apart.kl:.3g} nats a token"),
+    ]

@@ -1,5 +1,6 @@
 """Scores a runtime on a manifest: word and character error rates, intervals, divergence from full precision."""
 
+from myqasr_fx.evaluate.baseline import Baseline, beside
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.divergence import Divergence, measure_divergence
 from myqasr_fx.evaluate.evaluator import (
@@ -21,6 +22,7 @@ from myqasr_fx.evaluate.wer import (
 )
 
 __all__ = [
+    "Baseline",
     "Divergence",
     "ErrorCount",
     "Evaluation",
@@ -28,6 +30,7 @@ __all__ = [
     "Normalizer",
     "ScoredUtterance",
     "Utterance",
+    "beside",
     "character_errors",
     "default_normalizer",
     "difference_interval",

@@ -38,7 +38,7 @@ def measure_divergence(
         language: Code for a multilingual model; None takes what the reference detects.
 
     Raises:
-        EvaluationError: There is no clip.
+        EvaluationError: There is no clip, or the two models do not write the same tokens.
     """
     if not clips:
         raise EvaluationError("no clip to compare on")
@@ -47,6 +47,11 @@ def measure_divergence(
         (said,) = reference.transcribe_batch([samples], language)
         expected = reference.logits(samples, said.tokens, said.language)
         got = candidate.logits(samples, said.tokens, said.language)
+        if expected.shape != got.shape:
+            raise EvaluationError(
+                f"the models write different tokens: {expected.shape[-1]:,} and {got.shape[-1]:,} of them",
+                hint="compare a bundle with the model that it was made from",
+            )
         kl += float(divergence_of(expected, got).sum())
         same += int((expected.argmax(axis=-1) == got.argmax(axis=-1)).sum())
         tokens += len(expected)

@@ -146,6 +146,11 @@ def paired_wer_difference(evaluation: Evaluation, other: Evaluation) -> Interval
     return difference_interval(errors, other_errors, [a.words.total for a, _ in pairs])
 
 
+def spoken_language(runtime: Runtime, language: str | None) -> str | None:
+    """``language`` for a model that can be told one, None for one that knows a single language."""
+    return language if isinstance(runtime, WhisperRuntime) and runtime.settings.is_multilingual else None
+
+
 def _batches(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
     """Positions of utterances of one language, of similar length where the manifest tells it."""
 
@@ -161,10 +166,7 @@ def _batches(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
 
 
 def _transcribe(runtime: Runtime, clips: Sequence[Clip], language: str | None) -> list[Transcript]:
-    if not isinstance(runtime, WhisperRuntime):
-        language = None  # such models know one language
-    elif not runtime.settings.is_multilingual:
-        language = None
+    language = spoken_language(runtime, language)
     if any(clip.seconds > CHUNK_SECONDS for clip in clips):
         return [runtime.transcribe(clip.samples, language) for clip in clips]
     return runtime.transcribe_batch([clip.samples for clip in clips], language)

@@ -17,7 +17,10 @@ class Deaf:
     model_bytes = 1234
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
-        return [Transcript("red house", (), len(samples) / 16_000, language) for samples in clips]
+        return [Transcript("red house", (1, 0), len(samples) / 16_000, language) for samples in clips]
+
+    def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
+        return np.eye(3)
 
 
 @pytest.fixture
@@ -62,6 +65,17 @@ def test_view_names_what_was_measured(manifest: Path, capsys: pytest.CaptureFixt
     assert code == 0
     assert "62.50%" in out
     assert "3 with 8 words, 3.0 s" in out
+
+
+def test_baseline_is_compared(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--manifest", str(manifest), "--baseline", "another", "--json")
+    compared = json.loads(out)["baseline"]
+    assert (code, compared["model"], compared["wer_difference"], compared["kl"]) == (0, "another", 0, 0)
+    assert (compared["agreement"], compared["positions"]) == (1, 9)
+    code, out, _ = run(capsys, "--manifest", str(manifest), "--baseline", "another")
+    assert code == 0
+    assert "+0.00 points of WER, 95 % interval +0.00 to +0.00" in out
+    assert "100.00% of 9 as the baseline's" in out
 
 
 @pytest.mark.parametrize(
