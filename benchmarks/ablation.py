@@ -1,12 +1,13 @@
-r"""What each method is worth at one byte budget: divergence from full precision on development speech, without texts.
+r"""What each method is worth at one byte budget: divergence from full precision, and errors, on development speech.
 
     python benchmarks/ablation.py whisper-tiny.en 20MB --data ../shared/data/speech/manifest.jsonl
 
 Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest. ``FRAMES`` rounds with the
 gradient-weighted Gram matrices of the optimal allocation under the widths of the row above. Models are calibrated on
 the ``calibration`` set of ``benchmarks/splits.json`` and compared on recordings of its ``dev`` set, as many of each
-data set: teacher-forced along what full precision writes, fake-quantized in torch. Writes ``OUT/ablation_MODEL.csv``,
-every row as soon as it is measured.
+data set: teacher-forced along what full precision writes, and by the word errors of what each writes by itself,
+fake-quantized in torch. Writes ``OUT/ablation_MODEL.csv``, every row as soon as it is measured; rows that are there
+already are kept when they are of the same budget, so that ``--steps`` can go on with others.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from __future__ import annotations
 import argparse
 import csv
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import soundfile
@@ -25,7 +25,7 @@ from splits import CALIBRATION, CALIBRATION_CLIPS, DEV, Splits, spread
 
 from myqasr_fx.allocation import allocation_pass, predicted_bytes
 from myqasr_fx.audio import select_clips
-from myqasr_fx.evaluate import Utterance, read_manifest
+from myqasr_fx.evaluate import Evaluation, Utterance, evaluate, read_manifest
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.fit import fit_in_torch
 from myqasr_fx.forced_run import ForcedClip, ForcedRun, forced_clip
@@ -39,9 +39,11 @@ from myqasr_fx.runtime.torch_runner import torch_runtime
 
 _OPTIMAL: Mapping[str, object] = {"rounding": "gptq", "allocation": "optimal", "min_bits": 2}
 
+FULL = "full precision"
 FRAMES = "frames weighted by gradients"
 
 STEPS: Mapping[str, Mapping[str, object]] = {
+    FULL: {},
     "one scale a tensor": {"granularity": "tensor"},
     "one scale a channel": {"granularity": "channel"},
     "groups of 64": {},
@@ -58,7 +60,7 @@ STEPS: Mapping[str, Mapping[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: nats a position, share of positions with the same best token."""
+    """One line of the table: nats a position, share of positions with the same best token, errors a word."""
 
     step: str
     budget: str
@@ -66,13 +68,31 @@ class Row:
     kl: float
     agreement: float
     positions: int
-    seconds: float
+    wer: float
+    words: int
+
+    @classmethod
+    def of(cls, step: str, budget: str, size: int, found: Closeness, heard: Evaluation) -> Row:
+        """Rounded as the file has it."""
+        nats, same = round(found.kl, 5), round(found.agreement, 4)
+        return cls(step, budget, size, nats, same, found.positions, round(heard.wer, 5), heard.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Closeness:
+    """Nats a position, share of positions with the same best token, positions."""
+
+    kl: float
+    agreement: float
+    positions: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bench:
     """The development clips with what full precision makes of them."""
 
+    utterances: Sequence[Utterance]
+    language: str | None
     clips: Sequence[ForcedClip]
     expected: Sequence[torch.Tensor]
 
@@ -86,10 +106,10 @@ class Bench:
             clips.append(forced_clip(prepared.speech, samples, said))
         run = ForcedRun(prepared)
         with torch.no_grad():
-            return cls(clips, [run.logits(clip, run.start(clip)) for clip in clips])
+            return cls(utterances, language, clips, [run.logits(clip, run.start(clip)) for clip in clips])
 
-    def compare(self, quantized: Prepared) -> tuple[float, float, int]:
-        """Divergence, agreement and positions."""
+    def compare(self, quantized: Prepared) -> Closeness:
+        """How far the distributions are from full precision."""
         run, kl, same, positions = ForcedRun(quantized), 0.0, 0, 0
         with torch.no_grad():
             for clip, expected in zip(self.clips, self.expected, strict=True):
@@ -97,7 +117,11 @@ class Bench:
                 kl += float(divergence_of(expected.numpy(), got.numpy()).sum())
                 same += int((expected.argmax(-1) == got.argmax(-1)).sum())
                 positions += len(got)
-        return kl / positions, same / positions, positions
+        return Closeness(kl / positions, same / positions, positions)
+
+    def hear(self, quantized: Prepared) -> Evaluation:
+        """Word errors."""
+        return evaluate(torch_runtime(quantized.speech, quantized.program), self.utterances, language=self.language)
 
 
 def main() -> None:
@@ -112,31 +136,55 @@ def main() -> None:
     audio = [utterance.audio for utterance in calibration]
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"ablation_{Path(options.model).name}.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["step", "budget", "predicted_bytes", "kl", "agreement", "positions"])
-        for step in options.steps:
-            row = measured(prepared, bench, audio, step, options)
-            writer.writerow(
-                [row.step, row.budget, row.predicted_bytes, f"{row.kl:.5f}", f"{row.agreement:.4f}", row.positions]
-            )
-            file.flush()
-            print(row, flush=True)
+    rows = {row.step: row for row in read_rows(path) if row.budget == options.budget}
+    for step in options.steps:
+        rows[step] = measured(prepared, bench, audio, step, options)
+        print(rows[step], flush=True)
+        write_rows(path, [rows[name] for name in STEPS if name in rows])
 
 
 def measured(prepared: Prepared, bench: Bench, audio: Sequence[Path], step: str, options: argparse.Namespace) -> Row:
-    """Quantizes as ``step`` says and compares; seconds are those of the compiler."""
-    start = time.perf_counter()
+    """Quantizes as ``step`` says and compares."""
     fresh = replace(prepared, program=prepared.program.clone())
+    if step == FULL:
+        size = torch_runtime(fresh.speech, fresh.program).model_bytes
+        return Row.of(step, options.budget, size, bench.compare(fresh), bench.hear(fresh))
     shared = {"holdout": 0.0, "language": options.language, "cache": options.cache}
     config = resolve_config(options.budget, **shared, **STEPS[step])
     measured_for = resolve_config(options.budget, **shared, **_OPTIMAL) if step == FRAMES else config
     calibration = measure(fresh, select_clips(audio, config.max_clips, seed=config.seed), measured_for, RichProgress())
     program = fit_in_torch(fresh, calibration, config)
-    seconds = time.perf_counter() - start
     size = predicted_bytes(fresh, program, allocation_pass(fresh, calibration, config, 0))
-    found = bench.compare(replace(fresh, program=runnable_in_torch(program)))
-    return Row(step, options.budget, size, *found, round(seconds, 1))
+    lowered = replace(fresh, program=runnable_in_torch(program))
+    return Row.of(step, options.budget, size, bench.compare(lowered), bench.hear(lowered))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of an earlier run; none when there was none."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Row(
+                line["step"],
+                line["budget"],
+                int(line["predicted_bytes"]),
+                float(line["kl"]),
+                float(line["agreement"]),
+                int(line["positions"]),
+                float(line["wer"]),
+                int(line["words"]),
+            )
+            for line in csv.DictReader(file)
+        ]
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """One line a row."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([f.name for f in fields(Row)])
+        writer.writerows([getattr(row, f.name) for f in fields(Row)] for row in rows)
 
 
 def choose(utterances: Sequence[Utterance], each: int) -> tuple[list[Utterance], list[Utterance]]:

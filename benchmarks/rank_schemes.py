@@ -94,7 +94,7 @@ def scheme(
     step = allocation_pass(fresh, calibration, config, 0)
     expected = expectation(fresh, rounded, step)
     assert expected is not None  # the optimal allocation weighs damage
-    nats, _, _ = bench.compare(replace(fresh, program=runnable_in_torch(rounded)))
+    nats = bench.compare(replace(fresh, program=runnable_in_torch(rounded))).kl
     size = predicted_bytes(fresh, rounded, step)
     return Scheme(seed, round(sigma, 3), size, average_bits(fresh, rounded), round(expected.total, 5), round(nats, 5))
 
