@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -174,3 +174,20 @@ def _cut(source: Path, target: Path) -> Path:
     samples = load_audio(source).samples[: SECONDS * 16_000]
     soundfile.write(target, samples, 16_000, subtype="FLOAT")
     return target
+
+
+@pytest.fixture
+def hear_with_features() -> Callable[[Any, Path, float], str]:
+    """What our runtime writes, given the features that a client wrote beside the recording, raw float32.
+
+    Features that differ in their last digits decide where the model hesitates between two tokens. They may be apart by
+    a tolerance, relative to the largest of ours.
+    """
+
+    def hear(runtime: Any, recording: Path, tolerance: float) -> str:
+        own = runtime.features(load_audio(recording).samples)
+        its = np.fromfile(recording.with_suffix(".features"), np.float32).reshape(own.shape)
+        np.testing.assert_allclose(its, own, rtol=0, atol=tolerance * np.abs(own).max())
+        return str(replace(runtime, features=lambda _: its).transcribe(recording).text)
+
+    return hear

@@ -13,27 +13,20 @@ import numpy as np
 import pytest
 
 import myqasr_fx
-from myqasr_fx.audio import load_audio
 
 CLIENT = Path(__file__).with_name("transformers_js_client.mjs")
+EXACT = 4 * np.finfo(np.float32).eps
 WAY = "our runtime, with the client's features"
 pytestmark = pytest.mark.clients
 
 
 @pytest.mark.parametrize("family", ["whisper", "ctc"])
-def test_texts_are_the_same(family, make_case, record, needed, run_client, samples_file):
+def test_texts_are_the_same(family, make_case, record, needed, run_client, samples_file, hear_with_features):
     modules = needed("MYQASR_NODE_MODULES")
     case = make_case(family, "transformers.js")
     heard = run_client("node", CLIENT, modules, case.bundle, *map(samples_file, case.recordings))
     ours = myqasr_fx.load(case.bundle)
-    with_its_features = tuple(_hear_with_its_features(ours, path) for path in case.recordings)
+    with_its_features = tuple(hear_with_features(ours, path, EXACT) for path in case.recordings)
     record("transformers.js", case, replace(heard, between=with_its_features, way=WAY))
     assert all(case.texts)
     assert tuple(heard.texts) == with_its_features
-
-
-def _hear_with_its_features(runtime, recording: Path) -> str:
-    own = runtime.features(load_audio(recording).samples)
-    its = np.fromfile(recording.with_suffix(".features"), np.float32).reshape(own.shape)
-    np.testing.assert_allclose(its, own, rtol=0, atol=4 * np.finfo(np.float32).eps * np.abs(own).max())
-    return replace(runtime, features=lambda _: its).transcribe(recording).text
