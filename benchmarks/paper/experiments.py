@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 PAPER = ("paper", "paper-cosine", "paper-hessian")
+_TWIN = ("paper:activation_ranges=twin", "paper-cosine:activation_ranges=twin")
 _ABLATED = ("paper:allocation=uniform", "paper:order=shuffled", "paper:order=descending")
 INT8 = "default:activations=int8,granularity=channel,order=descending"
 """Every choice that is not the paper's is spelled out."""
@@ -90,7 +91,7 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
     ),
     "curve": replace(
         _DIGITS,
-        recipes=(*PAPER, *_ABLATED),
+        recipes=(*PAPER, *_ABLATED, *_TWIN),
         budgets=("avg=6", "avg=5", "avg=4", "avg=3.5", "avg=3", "avg=2.5"),
         seeds=1,
         groups=("george", "lucas", "theo"),

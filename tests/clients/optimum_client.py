@@ -3,8 +3,8 @@
 Usage: python optimum_client.py FAMILY BUNDLE RECORDING…
 
 Not through transformers' pipeline, which searches with five beams where the model's own settings ask for one. And CTC
-tokens are decoded with their special tokens, as without them the blank between two equal letters is gone. Beside each recording
-it writes the features that the model got, raw float32, as NAME.features.
+tokens are decoded with their special tokens, as without them the blank between two equal letters is gone. Writes the
+features that the model got beside each recording, raw float32, as NAME.features.
 """
 
 import json
