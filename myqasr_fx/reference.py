@@ -47,9 +47,13 @@ def make_reference(rounded: Program, dump_ir: Path | None = None) -> Reference:
 
 def runnable_in_torch(rounded: Program) -> Program:
     """A lowered copy of a program whose nodes carry quantized weights and activation qparams, dequantized once."""
-    program = rounded.clone()
-    passes = (LowerToFakeQuant(), FoldConstants())
-    PassManager(passes, frozenset({Fact.CANONICAL, Fact.ROUNDED}))(program)
+    return dequantized_once(_lower(rounded.clone()))
+
+
+def dequantized_once(fake_quant: Program) -> Program:
+    """A copy of fake-quantized graphs that computes the same bits from float weights: 4 bytes a weight in memory."""
+    program = fake_quant.clone()
+    PassManager((FoldConstants(),), frozenset({Fact.FAKE_QUANT}))(program)
     return program
 
 
