@@ -1,7 +1,7 @@
 """Keeps what a calibration run saw, so that another budget for the same user needs no second run.
 
 A file holds numbers and the transcripts' tokens, no audio, and is read only for the same weights, the same samples and
-the same language.
+the same language. The full-precision logits of clips to judge on are kept, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -67,6 +69,34 @@ def curvature_file(folder: Path, speech: SpeechModel, clips: ClipSet, told: tupl
     """
     key = (speech.fingerprint, clips.sha256, told[0] or "", str(told[1]))
     return _file(folder, "curvature", key).with_suffix(".safetensors")
+
+
+def logits_file(folder: Path, speech: SpeechModel, key: Sequence[str]) -> Path:
+    """Where logits of this model belong; ``key`` is all else that they depend on. Makes the folder.
+
+    Raises:
+        OutputError: There can be no such folder.
+    """
+    return _file(folder, "logits", (speech.fingerprint, torch.__version__, *key)).with_suffix(".safetensors")
+
+
+def read_logits(path: Path) -> np.ndarray | None:
+    """Logits (L, vocabulary) float32 in the file at ``path``; None when there is none or it is damaged."""
+    try:
+        found = load_file(path)["logits"]
+    except (OSError, KeyError, SafetensorError):
+        return None
+    return found.numpy() if found.dtype == torch.float32 and found.dim() == 2 else None
+
+
+def write_logits(path: Path, logits: np.ndarray) -> None:
+    """Writes a file that appears whole or not at all.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    with _refused(path.parent):
+        _write_whole(path, save({"logits": torch.from_numpy(np.ascontiguousarray(logits))}))
 
 
 def read_curvatures(path: Path) -> Curvatures | None:

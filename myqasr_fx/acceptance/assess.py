@@ -10,6 +10,7 @@ from myqasr_fx.acceptance.compare import ClipComparison, compare
 from myqasr_fx.acceptance.hear import hear
 from myqasr_fx.acceptance.holdout import Split
 from myqasr_fx.acceptance.judge import judge
+from myqasr_fx.acceptance.kept_logits import KeptLogits
 from myqasr_fx.acceptance.record import AcceptanceRecord
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
@@ -20,7 +21,7 @@ from myqasr_fx.runtime import OrtSettings, Runtime
 from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
-from myqasr_fx.statistics_cache import transcripts_file
+from myqasr_fx.statistics_cache import logits_file, transcripts_file
 from passes.base import Program
 
 
@@ -77,7 +78,7 @@ def assess(
         progress: Told about every clip.
     """
     cached = config.cache and transcripts_file(config.cache, contenders.speech, split.judged, config.language)
-    reference = contenders.reference()
+    reference = _reference(contenders, config)
     normalizer = normalize if contenders.speech.generation is not None else normalize_plain
     comparisons = []
     with progress.stage("judge without labels", len(split.judged)) as advance:
@@ -86,3 +87,14 @@ def assess(
             comparisons.append(comparison)
             advance(1)
     return Assessed(judge(comparisons, split, config.acceptance), tuple(comparisons))
+
+
+def _reference(contenders: Contenders, config: QuantizeConfig) -> Runtime:
+    """The full-precision model, its logits kept where there is a cache.
+
+    Equalized graphs depend on more than the model: theirs are not kept.
+    """
+    reference, folder = contenders.reference(), config.cache
+    if folder is None or config.equalize:
+        return reference
+    return KeptLogits(reference, lambda key: logits_file(folder, contenders.speech, (config.layout, *key)))

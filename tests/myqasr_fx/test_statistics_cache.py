@@ -10,7 +10,15 @@ from myqasr_fx.audio import ClipSet, select_clips
 from myqasr_fx.errors import OutputError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Transcript
-from myqasr_fx.statistics_cache import Cached, cache_file, read_cache, write_cache
+from myqasr_fx.statistics_cache import (
+    Cached,
+    cache_file,
+    logits_file,
+    read_cache,
+    read_logits,
+    write_cache,
+    write_logits,
+)
 from passes.activation_stats import ActivationStats
 
 STATISTICS = {
@@ -80,3 +88,33 @@ def test_a_full_disk_leaves_no_piece(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(OutputError, match="No space left"):
         write_cache(tmp_path / "kept.json", Cached(STATISTICS, TRANSCRIPTS, {}))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_logits_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "logits.safetensors"
+    assert read_logits(path) is None
+    logits = np.random.default_rng(0).normal(size=(3, 7)).astype(np.float32)
+    write_logits(path, logits)
+    found = read_logits(path)
+    assert found is not None
+    assert found.dtype == np.float32
+    assert np.array_equal(found, logits)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert read_logits(path) is None
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((3, 7), np.float64), np.zeros(7, np.float32)], ids=["type", "shape"])
+def test_what_cannot_be_logits_is_not_read(tmp_path: Path, wrong: np.ndarray) -> None:
+    write_logits(tmp_path / "logits.safetensors", wrong)
+    assert read_logits(tmp_path / "logits.safetensors") is None
+
+
+def test_another_model_torch_or_key_has_other_logits(
+    tiny_wav2vec2: SpeechModel, tiny_whisper: SpeechModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = logits_file(tmp_path, tiny_whisper, ("hf", "1 2"))
+    assert file == logits_file(tmp_path, tiny_whisper, ("hf", "1 2"))
+    others = {logits_file(tmp_path, tiny_wav2vec2, ("hf", "1 2")), logits_file(tmp_path, tiny_whisper, ("hf", "1 3"))}
+    monkeypatch.setattr(torch, "__version__", "0.1")
+    others.add(logits_file(tmp_path, tiny_whisper, ("hf", "1 2")))
+    assert len(others - {file}) == 3

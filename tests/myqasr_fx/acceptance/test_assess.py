@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx.acceptance import assess
+from myqasr_fx.bundle import QuantizedBundle
+
+CompileModel = Callable[..., QuantizedBundle]
+
+
+def test_a_second_budget_asks_the_full_precision_model_nothing(
+    compile_model: CompileModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = compile_model("whisper-smallest", uniform_bits=4, cache=tmp_path / "cache").manifest.acceptance
+    compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache")
+    kept = sorted((tmp_path / "cache").glob("logits-*"))
+    assert len(kept) == 4
+    monkeypatch.setattr(assess, "torch_runtime", lambda *_: _Unreachable())
+    again = compile_model("whisper-smallest", uniform_bits=4, cache=tmp_path / "cache").manifest.acceptance
+    assert again == fresh
+    assert sorted((tmp_path / "cache").glob("logits-*")) == kept
+
+
+class _Unreachable:
+    """A model that must not be run."""
+
+    model_bytes = 0
+
+
+def test_equalized_graphs_and_other_layouts_do_not_share_logits(compile_model: CompileModel, tmp_path: Path) -> None:
+    compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", equalize=True, rounding="gptq")
+    assert not list((tmp_path / "cache").glob("logits-*"))
+    for layout in ("hf", "sherpa-onnx"):
+        compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", layout=layout)
+    assert len(list((tmp_path / "cache").glob("logits-*"))) == 8
