@@ -63,11 +63,13 @@ class _Sequence:
         run: Full precision.
         clips: In front of the same step.
         weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
+        known: Moments of what a layer has read, by the value and its cut into rows, while another may read the same.
     """
 
     run: ForcedRun
     clips: list[_Clip]
     weights: dict[str, Tensor] = field(default_factory=dict)
+    known: dict[tuple[fx.Node, Patches | None], PairedMoments] = field(default_factory=dict)
 
     def advance(self, cut: Cut) -> fx.Node:
         """Takes all clips to a step, and gives it."""
@@ -83,7 +85,14 @@ class _Sequence:
         if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
             return None
         (source,) = ops.activation_nodes(node)
-        total = PairedMoments(layer.cols, centred=bias_node(node) is not None)
+        alive = self.clips[0].exact.state.values
+        self.known = {key: moments for key, moments in self.known.items() if key[0] in alive}
+        if (source, patches) not in self.known:
+            self.known[source, patches] = self._moments(layer.cols, source, patches)
+        return self.known[source, patches].as_centred(bias_node(node) is not None)
+
+    def _moments(self, cols: int, source: fx.Node, patches: Patches | None) -> PairedMoments:
+        total = PairedMoments(cols)
         for clip in self.clips:
             pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
             exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
