@@ -19,6 +19,7 @@ from passes.calibrate import weight_qparams
 from passes.calibration import REGISTRY
 from passes.layers import Layer
 from passes.observer import Observer, pool
+from passes.quantized_weight import QuantizedWeight
 from passes.registry import lookup
 from passes.round_weights import round_weight
 from passes.rounding import REGISTRY as ROUNDINGS
@@ -45,10 +46,14 @@ class Alone:
 
     def quantized(self, weight: Tensor, layer: Layer) -> Tensor:
         """``weight`` rounded, in its own shape."""
+        return self.rounded(weight, layer).dequantize()
+
+    def rounded(self, weight: Tensor, layer: Layer) -> QuantizedWeight:
+        """The same as codes."""
         scheme = LayerScheme(layer.name, (RowBlock(0, layer.rows, self.spec),))
         qparams = weight_qparams(weight, scheme, REGISTRY["min_max"])
         rounding = lookup(ROUNDINGS, self.rounding, "rounding")
-        return round_weight(weight, scheme, qparams, rounding, self.grams.get(layer.name)).dequantize()
+        return round_weight(weight, scheme, qparams, rounding, self.grams.get(layer.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +97,8 @@ def measure_distances(job: DistanceJob, progress: Progress, save: Save | None = 
     left = _layers_by_cut(job)
     with progress.stage("quantize single layers", sum(len(layers) for _, layers in left)) as advance, torch.no_grad():
         states = [job.run.start(clip) for clip in job.clips]
+        for cut, _ in left[:1]:  # no layer needs what comes before
+            states = [job.run.advance(clip, state, cut) for clip, state in zip(job.clips, states, strict=True)]
         expected = [job.run.logits(*pair) for pair in zip(job.clips, states, strict=True)] if left else []
         for cut, layers in left:
             states = [job.run.advance(clip, state, cut) for clip, state in zip(job.clips, states, strict=True)]
