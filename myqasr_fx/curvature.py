@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from myqasr_fx.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.probed_run import run_probed
-from myqasr_fx.progress import Progress
+from myqasr_fx.progress import MODEL_PASSES, Progress
 from passes import ops
 from passes.curvature import Curvatures, CurvatureSum
 from passes.gram_observer import Patches
@@ -37,7 +37,8 @@ def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, pr
     positions = 0
     with progress.stage("measure curvature", len(clips)) as advance:
         for clip in clips:
-            positions += run_probed(run, clip, generator, add)
+            with progress.part(MODEL_PASSES):
+                positions += run_probed(run, clip, generator, add)
             advance(1)
     found = {name: sums[name].mean(positions, (layer.rows, layer.cols)) for name, layer in layers.items()}
     return {name: curvature for name, curvature in found.items() if curvature is not None}

@@ -39,7 +39,7 @@ from myqasr_fx.verify import Sample, Verified, verify
 from passes.layers import find_layers
 
 RUN_FILE = "run.json"
-"""Wall time of every stage and peak memory; unlike ``myqasr.json`` it differs between runs."""
+"""Wall time of every stage and of the model's passes, peak memory; unlike ``myqasr.json`` it differs between runs."""
 
 
 def quantize(
@@ -79,7 +79,7 @@ def quantize(
         calibration = measure(prepared, split.calibration, config, clock)
         full = prepared.program.clone()  # the next stage rounds what stays in float
         with clock.stage("allocate, round and export"):
-            fitted = fit(prepared, calibration, config, folder)
+            fitted = fit(prepared, calibration, config, folder, clock)
         with clock.stage("verify on onnxruntime"):
             verified = _verify(prepared, calibration, fitted, config)
         contenders = Contenders(speech, full, fitted.models, verified.session_options)

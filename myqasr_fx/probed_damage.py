@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from myqasr_fx.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.probed_run import run_probed
-from myqasr_fx.progress import Progress
+from myqasr_fx.progress import MODEL_PASSES, Progress
 from passes.activation_stats import ActivationStats
 from passes.layers import Layer
 from passes.observer import Observer, pool
@@ -48,7 +48,8 @@ def probe_damage(
                     change = probed_change(node, args, error, gradient)
                     to[layer.name] = to[layer.name] + change if layer.name in to else change
 
-            positions = run_probed(run, clip, generator, add)
+            with progress.part(MODEL_PASSES):
+                positions = run_probed(run, clip, generator, add)
             for name, change in changes.items():
                 observers[name](torch.tensor([damage_of(change, positions)]))
             advance(1)

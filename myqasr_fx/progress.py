@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+MODEL_PASSES = "passes of the model"
+"""Part of several stages: forward and backward passes with all that watches them; the rest is the compiler's own."""
+
 Advance = Callable[[int], None]
 """Called with the number of steps just done."""
 
@@ -20,7 +23,11 @@ class Progress(Protocol):
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Seconds of every stage that ended; stages of one name add up."""
+        """Seconds of every stage and part that ended; those of one name add up, and a part counts in its stage too."""
+        ...
+
+    def part(self, name: str) -> AbstractContextManager[None]:
+        """Context of one of the many parts of a stage, which is timed and not shown."""
         ...
 
     def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Advance]:
@@ -29,25 +36,30 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Shows nothing; keeps the wall time of each stage."""
+    """Shows nothing; keeps the wall time of each stage and part."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Seconds of every stage that ended; stages of one name add up."""
+        """See :class:`Progress`."""
         return dict(self._seconds)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """See :class:`Progress`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
         """See :class:`Progress`."""
-        start = time.perf_counter()
-        try:
-            with self._shown(name, total) as advance:
-                yield advance
-        finally:
-            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
+        with self.part(name), self._shown(name, total) as advance:
+            yield advance
 
     @contextmanager
     def _shown(self, name: str, total: int | None) -> Iterator[Advance]:

@@ -15,6 +15,7 @@ from torch import Tensor, fx
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
 from myqasr_fx.prepare import Prepared
+from myqasr_fx.progress import MODEL_PASSES, Progress
 from passes import ops
 from passes.allocate_bits import read_scheme
 from passes.base import Program
@@ -101,7 +102,7 @@ class _Sequence:
 
 
 def round_in_sequence(
-    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip]
+    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip], progress: Progress
 ) -> Sequenced:
     """Rounds every layer that the logits need and that is not all float32.
 
@@ -110,6 +111,7 @@ def round_in_sequence(
         program: The same with schemes in its metadata.
         calibration: For the Gram matrices of layers whose inputs cannot be paired.
         clips: At least one.
+        progress: Told about every layer.
 
     Raises:
         QuantizationError: A weight cannot be quantized as its scheme says.
@@ -120,11 +122,13 @@ def round_in_sequence(
     starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
     sequence = _Sequence(run, starts)
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
-    with torch.no_grad():
+    with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
         for cut, name in steps:
+            advance(1)
             if all(block.spec.bits == FLOAT_BITS for block in schemes[name].blocks):
                 continue
-            node = sequence.advance(cut)
+            with progress.part(MODEL_PASSES):
+                node = sequence.advance(cut)
             moments = sequence.moments(layers[name], node)
             weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
             target = weight
