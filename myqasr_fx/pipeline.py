@@ -118,6 +118,7 @@ def _write_report(folder: Path, manifest: BundleManifest, fitted: Fitted, assess
 def _write_run(folder: Path, clock: Progress) -> None:
     run = {
         "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
+        "parts": {name: round(value, 3) for name, value in clock.parts.items()},
         "peak_memory_bytes": _peak_memory_bytes(),
     }
     (folder / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")

@@ -23,7 +23,12 @@ class Progress(Protocol):
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Seconds of every stage and part that ended; those of one name add up, and a part counts in its stage too."""
+        """Seconds of every stage that ended; stages of one name add up."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """Seconds of every part of stages, over all of them; they count in the stages as well."""
         ...
 
     def part(self, name: str) -> AbstractContextManager[None]:
@@ -40,30 +45,41 @@ class Silent:
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self._parts: dict[str, float] = {}
 
     @property
     def seconds(self) -> Mapping[str, float]:
         """See :class:`Progress`."""
         return dict(self._seconds)
 
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
+    @property
+    def parts(self) -> Mapping[str, float]:
         """See :class:`Progress`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
+        return dict(self._parts)
+
+    def part(self, name: str) -> AbstractContextManager[None]:
+        """See :class:`Progress`."""
+        return _timed(self._parts, name)
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
         """See :class:`Progress`."""
-        with self.part(name), self._shown(name, total) as advance:
+        with _timed(self._seconds, name), self._shown(name, total) as advance:
             yield advance
 
     @contextmanager
     def _shown(self, name: str, total: int | None) -> Iterator[Advance]:
         yield lambda steps: None
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Adds what its body takes to ``seconds[name]``."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 class RichProgress(Silent):
