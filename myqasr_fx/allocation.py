@@ -173,7 +173,9 @@ def _choices(prepared: Prepared, calibration: Calibration, config: QuantizeConfi
     for item in allocation_items(prepared.program, split=True):
         choices = []
         for group in group_choices(prepared, config, item.layer):
-            rule = rules.setdefault(group, _rule(prepared, config, surplus, group))
+            if group not in rules:
+                rules[group] = _rule(prepared, config, surplus, group)
+            rule = rules[group]
             for bits in rule.ladder:
                 nats = calibration.damages[item.name, bits, group]
                 choices.append(Choice(bits, group, rule.bytes_of(item, bits), nats))

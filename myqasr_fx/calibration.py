@@ -11,7 +11,7 @@ from myqasr_fx.audio import ClipSet
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.damage_table import Damages
 from myqasr_fx.prepare import Prepared
-from myqasr_fx.progress import Progress
+from myqasr_fx.progress import MODEL_PASSES, Progress
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.statistics_cache import Cached, cache_file, read_cache, write_cache
@@ -70,7 +70,8 @@ def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
     samples = [clip.samples for clip in clips.clips]
     with progress.stage("observe activations", len(samples)) as advance:
         for start in range(0, len(samples), BATCH):
-            transcripts += runtime.transcribe_batch(samples[start : start + BATCH], config.language)
+            with progress.part(MODEL_PASSES):
+                transcripts += runtime.transcribe_batch(samples[start : start + BATCH], config.language)
             advance(len(transcripts) - start)
     seen = Cached(read_statistics(observed), tuple(transcripts), read_grams(observed))
     if cached:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, fx
 
 from myqasr_fx.forced_run import ForcedClip, ForcedRun
-from myqasr_fx.progress import Progress
-from passes import meta, ops
-from passes.curvature import Curvatures, CurvatureSum, probe
+from myqasr_fx.probed_run import run_probed
+from myqasr_fx.progress import MODEL_PASSES, Progress
+from passes import ops
+from passes.curvature import Curvatures, CurvatureSum
 from passes.gram_observer import Patches
 from passes.layers import Layer
 from passes.ops import LayerKind
@@ -30,20 +31,14 @@ def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, pr
     sums = {name: CurvatureSum() for name in layers}
     generator = torch.Generator().manual_seed(seed)
 
-    def watch(node: fx.Node, args: tuple[Any, ...], result: Any) -> None:
-        layer = layers.get(str(meta.get(node, meta.LAYER)))
-        if layer is None or not isinstance(result, Tensor) or not result.numel():
-            return
-        if not result.requires_grad:
-            result.requires_grad_()  # nothing before it does: gradients of weights and inputs are not computed
-        result.register_hook(lambda gradient: _add(sums[layer.name], layer, node, (args, gradient)))
+    def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
+        _add(sums[layer.name], layer, node, (args, gradient))
 
     positions = 0
-    with progress.stage("measure curvature", len(clips)) as advance, torch.enable_grad():
+    with progress.stage("measure curvature", len(clips)) as advance:
         for clip in clips:
-            logits = run.logits(clip, run.start(clip), watch=watch)
-            (logits * probe(logits, generator)).sum().backward()
-            positions += len(logits)
+            with progress.part(MODEL_PASSES):
+                positions += run_probed(run, clip, generator, add)
             advance(1)
     found = {name: sums[name].mean(positions, (layer.rows, layer.cols)) for name, layer in layers.items()}
     return {name: curvature for name, curvature in found.items() if curvature is not None}
@@ -55,14 +50,13 @@ def _add(total: CurvatureSum, layer: Layer, node: fx.Node, seen: tuple[tuple[Any
     role = ops.role_of(node)
     if role is None:
         return
-    with torch.no_grad():
-        if role.kind is LayerKind.EMBEDDING:
-            total.add_lookup(args[1], gradient, layer.rows)
-        elif role.kind is LayerKind.CONV1D:
-            patches, wanted = Patches.of(node), gradient.transpose(-1, -2)  # (B, frames, N)
-            if patches is None:
-                total.add_scale(args[0].detach(), wanted)
-            else:
-                total.add_product(patches.rows(args[0].detach()), wanted)
+    if role.kind is LayerKind.EMBEDDING:
+        total.add_lookup(args[1], gradient, layer.rows)
+    elif role.kind is LayerKind.CONV1D:
+        patches, wanted = Patches.of(node), gradient.transpose(-1, -2)  # (B, frames, N)
+        if patches is None:
+            total.add_scale(args[0], wanted)
         else:
-            total.add_product(args[0].detach(), gradient)
+            total.add_product(patches.rows(args[0]), wanted)
+    else:
+        total.add_product(args[0], gradient)

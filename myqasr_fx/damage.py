@@ -1,7 +1,8 @@
 """Measures what it takes to say how much every way to store the model costs this user: curvature, and corrections.
 
 The expectation of ``passes.damage`` takes frames as uncorrelated, which those of some layers are far from. So each
-layer alone is rounded to 3 bits, and the divergence that this really causes corrects its expectation at every width.
+layer alone is rounded to 3 bits, and what this costs, as far as one more backward pass a clip can tell, corrects its
+expectation at every width. Large layers, on which most bytes depend, are held against the divergence itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from myqasr_fx.damage_table import damage_table
 from myqasr_fx.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.layer_distances import Alone, DistanceJob, measure_distances
 from myqasr_fx.prepare import Prepared
+from myqasr_fx.probed_damage import probe_damage
 from myqasr_fx.progress import Progress
 from myqasr_fx.sensitivity import forced_clips, measured_cache
 from myqasr_fx.statistics_cache import curvature_file, read_curvatures, write_curvatures
@@ -23,14 +25,20 @@ from passes.activation_stats import ActivationStats, Statistics
 from passes.allocation.items import LARGE_LAYER
 from passes.curvature import Curvatures
 from passes.damage import CORRECTION_BITS
+from passes.layers import Layer
+from passes.quantized_weight import QuantizedWeight
 from passes.rounding import USES_GRAMS
 from passes.scheme import Granularity, WeightSpec
+from passes.sensitivity import distance_role
 
 CURVATURE_CLIPS = 16
 """Most clips whose curvature is measured."""
 
+PROBED_CLIPS = 8
+"""Clips that probe what rounded layers cost; half as many make widths that are expected to lose 1 % more."""
+
 CORRECTION_CLIPS = 4
-"""Clips on which single layers are rounded."""
+"""Clips on which the model runs with one large layer rounded."""
 
 _LARGE_BITS = 2  # measured as well where the budget may press a large layer so far
 
@@ -53,8 +61,7 @@ def measure_damage(
     curvatures = _curvatures(run, clips, (calibration, config), progress)
     grams = {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
     calibration = replace(calibration, grams=grams)
-    clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
-    measured = _corrections(run, clips, (calibration, config), progress)
+    measured = _corrections(run, (calibration, config), progress)
     with progress.stage("expect damage"):
         return replace(calibration, damages=damage_table(prepared, config, curvatures, measured))
 
@@ -74,18 +81,47 @@ def _curvatures(
     return found
 
 
-def _corrections(
-    run: ForcedRun, clips: Sequence[ForcedClip], known: tuple[Calibration, QuantizeConfig], progress: Progress
-) -> Statistics:
+def _corrections(run: ForcedRun, known: tuple[Calibration, QuantizeConfig], progress: Progress) -> Statistics:
     """Divergences in roles such as ``kl@3`` of every layer rounded alone, of large layers at 2 bits too."""
     calibration, config = known
     prepared, found = run.prepared, dict[tuple[str, str], ActivationStats]()
     large = LARGE_LAYER * prepared.num_weights
     weighty = frozenset(layer.name for layer in prepared.layers if layer.num_weights > large)
-    grams = calibration.grams if config.rounding in USES_GRAMS else {}
-    for bits, names in ((CORRECTION_BITS, None), (_LARGE_BITS, weighty)):
-        spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
-        cache = measured_cache(prepared, calibration, config, f"{config.rounding} {spec}")
-        alone = Alone(spec, config.rounding, grams)
-        found |= measure_distances(DistanceJob(run, clips, alone, cache.read(), ("kl",), names), progress, cache.append)
+    clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
+    for bits in (CORRECTION_BITS, _LARGE_BITS):
+        alone = _alone(bits, known)
+        cache = measured_cache(prepared, calibration, config, f"{config.rounding} {alone.spec}")
+        job = DistanceJob(run, clips, alone, cache.read(), ("kl",), weighty)
+        found |= measure_distances(job, progress, cache.append)
+    others = [layer for layer in prepared.layers if layer.name in run.first_steps() and layer.name not in weighty]
+    found.update(_probed(run, [layer for layer in others if layer.weight is not None], known, progress))
     return found
+
+
+def _probed(
+    run: ForcedRun, layers: Sequence[Layer], known: tuple[Calibration, QuantizeConfig], progress: Progress
+) -> Statistics:
+    """What rounding each of ``layers`` costs; measured, or kept from an earlier run."""
+    calibration, config = known
+    role, alone = distance_role("kl", CORRECTION_BITS), _alone(CORRECTION_BITS, known)
+    cache = measured_cache(run.prepared, calibration, config, f"probed {config.rounding} {alone.spec}")
+    found = {key: stats for key, stats in cache.read().items() if key[1] == role}
+    if {layer.name for layer in layers} <= {name for name, _ in found}:
+        return found
+    rounded: dict[str, QuantizedWeight] = {}
+    with progress.stage("round single layers", len(layers)) as advance:
+        for layer in layers:
+            rounded[layer.name] = alone.rounded(run.prepared.weight(layer), layer)
+            advance(1)
+    clips = forced_clips(run.prepared.speech, calibration, PROBED_CLIPS)
+    probed = probe_damage(run, clips, rounded, config.seed, progress)
+    found = {(name, role): stats for name, stats in probed.items()}
+    cache.append(found)
+    return found
+
+
+def _alone(bits: int, known: tuple[Calibration, QuantizeConfig]) -> Alone:
+    """How a layer is rounded that is rounded alone."""
+    calibration, config = known
+    spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
+    return Alone(spec, config.rounding, calibration.grams if config.rounding in USES_GRAMS else {})

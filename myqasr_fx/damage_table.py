@@ -54,9 +54,10 @@ def damage_table(prepared: Prepared, config: QuantizeConfig, curvatures: Curvatu
         if layer.weight is None:
             continue
         expected = _Expected(prepared, layer, curvatures.get(layer.name), config)
+        factors = correction_factors(expected.ratios(measured))
         for granularity in group_choices(prepared, config, layer.name):
             for bits in (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1)):
-                rows = expected.corrected(bits, granularity, measured)
+                rows = expected.rows(bits, granularity) * factors.get(bits, 1.0)
                 for item in items[layer.name]:
                     nats = float(rows[item.start : item.start + item.rows].sum())
                     found[item.name, bits, granularity] = nats
@@ -95,13 +96,11 @@ class _Expected:
             weight, self.curvature, self._inputs, WeightSpec(bits, granularity, self.config.symmetric)
         )
 
-    def corrected(self, bits: int, granularity: Granularity, measured: Statistics) -> Tensor:
-        """The same, in line with what was measured."""
-        if bits > MAX_PACKED_BITS:
-            return torch.zeros(self.layer.rows)
+    def ratios(self, measured: Statistics) -> dict[int, float]:
+        """Width to measured over expected nats, of the widths that were measured."""
         common, ratios = Granularity.parse(self.config.granularity), {}
         for width in range(1, MAX_PACKED_BITS + 1):
             seen = measured.get((self.layer.name, distance_role("kl", width)))
             if seen is not None and (nats := float(self.rows(width, common).sum())) > 0:
                 ratios[width] = seen.mean / nats
-        return correction_factors(ratios)[bits] * self.rows(bits, granularity)
+        return ratios

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from myqasr_fx.allocation import Expectation, allocation_pass, budget_bytes, expectation, predicted_bytes
@@ -16,6 +16,7 @@ from myqasr_fx.export.files import model_bytes, write_program
 from myqasr_fx.kernels import int8_layers
 from myqasr_fx.layout import LAYOUTS
 from myqasr_fx.prepare import Prepared
+from myqasr_fx.progress import Progress, Silent
 from myqasr_fx.sensitivity import forced_clips
 from myqasr_fx.sequence import round_in_sequence
 from passes.allocate_bits import AllocateBits, read_scheme
@@ -69,7 +70,23 @@ class Fitted:
         return model_bytes(self.files)
 
 
-def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, folder: Path) -> Fitted:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """The arguments of :func:`fit`, without the folder."""
+
+    prepared: Prepared
+    calibration: Calibration
+    config: QuantizeConfig
+    progress: Progress = field(default_factory=Silent)
+
+
+def fit(
+    prepared: Prepared,
+    calibration: Calibration,
+    config: QuantizeConfig,
+    folder: Path,
+    progress: Progress | None = None,
+) -> Fitted:
     """Allocates, calibrates, rounds, lowers and exports until the files meet the budget and use it.
 
     Args:
@@ -77,18 +94,20 @@ def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, fo
         calibration: What the clips told.
         config: Resolved options.
         folder: Where the model files go.
+        progress: Told about every layer that is rounded in sequence.
 
     Raises:
         BudgetError: The budget is infeasible.
     """
     _rank(prepared, calibration, config)
+    job = _Job(prepared, calibration, config, progress or Silent())
     budget = budget_bytes(config.budget, prepared.num_weights)
     if budget is None or config.budget.kind == "paper":
-        return _write(prepared, calibration, config, folder, 0)[0]
+        return _write(job, folder, 0)[0]
     surplus, fits, tried = 0, None, _quickly(config)
     for attempt in range(1, ATTEMPTS + 1):
         draft = tried != config
-        fitted, predicted = _write(prepared, calibration, tried, folder, surplus)
+        fitted, predicted = _write(replace(job, config=tried), folder, surplus)
         error = fitted.model_bytes - predicted
         _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, fitted.model_bytes)
         if fitted.model_bytes <= budget:
@@ -101,12 +120,28 @@ def fit(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, fo
         surplus += error
     if fitted.model_bytes <= budget and not draft:
         return fitted
-    if fits is None:
+    return _settled(job, folder, fits, fitted.model_bytes)
+
+
+def _settled(job: _Job, folder: Path, surplus: int | None, smallest: int) -> Fitted:
+    """The files of the last attempt that met the budget, written again.
+
+    Args:
+        job: As in :func:`fit`.
+        folder: Where the model files go.
+        surplus: Of that attempt; None when there was none.
+        smallest: Bytes of the last attempt.
+
+    Raises:
+        BudgetError: No attempt met the budget, or this one does not.
+    """
+    budget = budget_bytes(job.config.budget, job.prepared.num_weights) or 0
+    if surplus is None:
         raise BudgetError(
-            f"a budget of {budget:,} bytes is infeasible: the smallest files found take {fitted.model_bytes:,} bytes",
+            f"a budget of {budget:,} bytes is infeasible: the smallest files found take {smallest:,} bytes",
             hint="raise the budget",
         )
-    fitted = _write(prepared, calibration, config, folder, fits)[0]
+    fitted = _write(job, folder, surplus)[0]
     if fitted.model_bytes > budget:
         raise BudgetError(
             f"the files take {fitted.model_bytes:,} bytes, more than the {budget:,} allowed", hint="raise the budget"
@@ -154,7 +189,7 @@ def fit_in_torch(prepared: Prepared, calibration: Calibration, config: QuantizeC
     """
     _rank(prepared, calibration, config)
     program = prepared.program.clone()
-    _quantize(prepared, program, calibration, config)
+    _quantize(_Job(prepared, calibration, config), program)
     return program
 
 
@@ -170,12 +205,11 @@ _CALIBRATED = _RANKED | {Fact.SCHEME, Fact.QPARAMS}
 _ROUNDED = frozenset({Fact.CANONICAL, Fact.ROUNDED})
 
 
-def _write(
-    prepared: Prepared, calibration: Calibration, config: QuantizeConfig, folder: Path, surplus: int
-) -> tuple[Fitted, int]:
+def _write(job: _Job, folder: Path, surplus: int) -> tuple[Fitted, int]:
     """One attempt: what was written, and the bytes that the size rule predicted for it."""
+    prepared, config = job.prepared, job.config
     rounded = prepared.program.clone()
-    step = _quantize(prepared, rounded, calibration, config, surplus)
+    step = _quantize(job, rounded, surplus)
     lowered = rounded.clone()
     dump = config.dump_ir
     PassManager((LowerToQDQ(),), _ROUNDED, dump and dump / "qdq")(lowered)
@@ -187,10 +221,9 @@ def _write(
     return fitted, predicted_bytes(prepared, rounded, step)
 
 
-def _quantize(
-    prepared: Prepared, program: Program, calibration: Calibration, config: QuantizeConfig, surplus: int = 0
-) -> AllocateBits:
+def _quantize(job: _Job, program: Program, surplus: int = 0) -> AllocateBits:
     """Annotates the program with quantized weights; the pass that chose their widths."""
+    prepared, calibration, config = job.prepared, job.calibration, job.config
     step, dump = allocation_pass(prepared, calibration, config, surplus), config.dump_ir
     scales = Calibrate(
         config.calibration,
@@ -206,7 +239,7 @@ def _quantize(
         return step
     PassManager((step, scales), _RANKED, dump and dump / "quantize")(program)
     clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
-    found = round_in_sequence(prepared, program, calibration, clips)
+    found = round_in_sequence(prepared, program, calibration, clips, job.progress)
     rounding = RoundWeights(grams=calibration.grams, known=found.weights)
     PassManager((rounding, CorrectBiases(found.mean_errors)), _CALIBRATED, dump and dump / "round")(program)
     return step

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from myqasr_fx.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
-from myqasr_fx.progress import Progress
+from myqasr_fx.forced_run import Cut, ForcedClip, ForcedRun
+from myqasr_fx.progress import MODEL_PASSES, Progress
 from passes.activation_stats import Statistics
 from passes.calibrate import weight_qparams
 from passes.calibration import REGISTRY
 from passes.layers import Layer
 from passes.observer import Observer, pool
+from passes.quantized_weight import QuantizedWeight
 from passes.registry import lookup
 from passes.round_weights import round_weight
 from passes.rounding import REGISTRY as ROUNDINGS
@@ -45,10 +46,14 @@ class Alone:
 
     def quantized(self, weight: Tensor, layer: Layer) -> Tensor:
         """``weight`` rounded, in its own shape."""
+        return self.rounded(weight, layer).dequantize()
+
+    def rounded(self, weight: Tensor, layer: Layer) -> QuantizedWeight:
+        """The same as codes."""
         scheme = LayerScheme(layer.name, (RowBlock(0, layer.rows, self.spec),))
         qparams = weight_qparams(weight, scheme, REGISTRY["min_max"])
         rounding = lookup(ROUNDINGS, self.rounding, "rounding")
-        return round_weight(weight, scheme, qparams, rounding, self.grams.get(layer.name)).dequantize()
+        return round_weight(weight, scheme, qparams, rounding, self.grams.get(layer.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +97,17 @@ def measure_distances(job: DistanceJob, progress: Progress, save: Save | None = 
     left = _layers_by_cut(job)
     with progress.stage("quantize single layers", sum(len(layers) for _, layers in left)) as advance, torch.no_grad():
         states = [job.run.start(clip) for clip in job.clips]
-        expected = [job.run.logits(*pair) for pair in zip(job.clips, states, strict=True)] if left else []
+        expected: list[Tensor] = []
         for cut, layers in left:
-            states = [job.run.advance(clip, state, cut) for clip, state in zip(job.clips, states, strict=True)]
+            with progress.part(MODEL_PASSES):
+                states = [job.run.advance(clip, state, cut) for clip, state in zip(job.clips, states, strict=True)]
+                # No layer needs what comes before the first cut, so the reference goes on from there, too.
+                expected = expected or [job.run.logits(*pair) for pair in zip(job.clips, states, strict=True)]
             for layer in layers:
-                measured = _measure(job, layer, states, expected)
+                weight = {str(layer.weight): job.alone.quantized(job.run.prepared.weight(layer), layer)}
+                with progress.part(MODEL_PASSES):
+                    got = [job.run.logits(*pair, weight) for pair in zip(job.clips, states, strict=True)]
+                measured = _measure(job, layer, expected, got)
                 found |= measured
                 if save is not None:
                     save(measured)
@@ -118,12 +129,11 @@ def _layers_by_cut(job: DistanceJob) -> list[tuple[Cut, list[Layer]]]:
     return sorted(groups.items(), key=lambda group: group[0])
 
 
-def _measure(job: DistanceJob, layer: Layer, states: Sequence[ForcedState], expected: Sequence[Tensor]) -> Statistics:
-    """Distances with ``layer`` alone quantized."""
-    weights = {str(layer.weight): job.alone.quantized(job.run.prepared.weight(layer), layer)}
+def _measure(job: DistanceJob, layer: Layer, expected: Sequence[Tensor], got: Sequence[Tensor]) -> Statistics:
+    """Distances of the logits with ``layer`` alone quantized."""
     observers = {name: Observer(()) for name in job.distances}
-    for clip, state, wanted in zip(job.clips, states, expected, strict=True):
-        pair = [log_probabilities(logits) for logits in (wanted, job.run.logits(clip, state, weights))]
+    for each in zip(expected, got, strict=True):
+        pair = [log_probabilities(logits) for logits in each]
         for name in job.distances:
             observers[name](torch.tensor([DISTANCES[name](*pair)]))
     return {(layer.name, distance_role(name, job.alone.spec.bits)): pool([seen]) for name, seen in observers.items()}

@@ -39,7 +39,7 @@ from myqasr_fx.verify import Sample, Verified, verify
 from passes.layers import find_layers
 
 RUN_FILE = "run.json"
-"""Wall time of every stage and peak memory; unlike ``myqasr.json`` it differs between runs."""
+"""Wall time of every stage and of the model's passes, peak memory; unlike ``myqasr.json`` it differs between runs."""
 
 
 def quantize(
@@ -79,7 +79,7 @@ def quantize(
         calibration = measure(prepared, split.calibration, config, clock)
         full = prepared.program.clone()  # the next stage rounds what stays in float
         with clock.stage("allocate, round and export"):
-            fitted = fit(prepared, calibration, config, folder)
+            fitted = fit(prepared, calibration, config, folder, clock)
         with clock.stage("verify on onnxruntime"):
             verified = _verify(prepared, calibration, fitted, config)
         contenders = Contenders(speech, full, fitted.models, verified.session_options)
@@ -118,6 +118,7 @@ def _write_report(folder: Path, manifest: BundleManifest, fitted: Fitted, assess
 def _write_run(folder: Path, clock: Progress) -> None:
     run = {
         "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
+        "parts": {name: round(value, 3) for name, value in clock.parts.items()},
         "peak_memory_bytes": _peak_memory_bytes(),
     }
     (folder / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")

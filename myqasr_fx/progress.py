@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+MODEL_PASSES = "passes of the model"
+"""Part of several stages: forward and backward passes with all that watches them; the rest is the compiler's own."""
+
 Advance = Callable[[int], None]
 """Called with the number of steps just done."""
 
@@ -23,35 +26,60 @@ class Progress(Protocol):
         """Seconds of every stage that ended; stages of one name add up."""
         ...
 
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """Seconds of every part of stages, over all of them; they count in the stages as well."""
+        ...
+
+    def part(self, name: str) -> AbstractContextManager[None]:
+        """Context of one of the many parts of a stage, which is timed and not shown."""
+        ...
+
     def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Advance]:
         """Context of one stage of ``total`` steps (None: unknown), whose value reports steps done."""
         ...
 
 
 class Silent:
-    """Shows nothing; keeps the wall time of each stage."""
+    """Shows nothing; keeps the wall time of each stage and part."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self._parts: dict[str, float] = {}
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Seconds of every stage that ended; stages of one name add up."""
+        """See :class:`Progress`."""
         return dict(self._seconds)
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """See :class:`Progress`."""
+        return dict(self._parts)
+
+    def part(self, name: str) -> AbstractContextManager[None]:
+        """See :class:`Progress`."""
+        return _timed(self._parts, name)
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
         """See :class:`Progress`."""
-        start = time.perf_counter()
-        try:
-            with self._shown(name, total) as advance:
-                yield advance
-        finally:
-            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
+        with _timed(self._seconds, name), self._shown(name, total) as advance:
+            yield advance
 
     @contextmanager
     def _shown(self, name: str, total: int | None) -> Iterator[Advance]:
         yield lambda steps: None
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Adds what its body takes to ``seconds[name]``."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 class RichProgress(Silent):

@@ -15,6 +15,7 @@ from torch import Tensor, fx
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
 from myqasr_fx.prepare import Prepared
+from myqasr_fx.progress import MODEL_PASSES, Progress
 from passes import ops
 from passes.allocate_bits import read_scheme
 from passes.base import Program
@@ -63,11 +64,13 @@ class _Sequence:
         run: Full precision.
         clips: In front of the same step.
         weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
+        known: Moments of what a layer has read, by the value and its cut into rows, while another may read the same.
     """
 
     run: ForcedRun
     clips: list[_Clip]
     weights: dict[str, Tensor] = field(default_factory=dict)
+    known: dict[tuple[fx.Node, Patches | None], PairedMoments] = field(default_factory=dict)
 
     def advance(self, cut: Cut) -> fx.Node:
         """Takes all clips to a step, and gives it."""
@@ -83,7 +86,14 @@ class _Sequence:
         if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
             return None
         (source,) = ops.activation_nodes(node)
-        total = PairedMoments(layer.cols, centred=bias_node(node) is not None)
+        alive = self.clips[0].exact.state.values
+        self.known = {key: moments for key, moments in self.known.items() if key[0] in alive}
+        if (source, patches) not in self.known:
+            self.known[source, patches] = self._moments(layer.cols, source, patches)
+        return self.known[source, patches].as_centred(bias_node(node) is not None)
+
+    def _moments(self, cols: int, source: fx.Node, patches: Patches | None) -> PairedMoments:
+        total = PairedMoments(cols)
         for clip in self.clips:
             pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
             exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
@@ -92,7 +102,7 @@ class _Sequence:
 
 
 def round_in_sequence(
-    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip]
+    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip], progress: Progress
 ) -> Sequenced:
     """Rounds every layer that the logits need and that is not all float32.
 
@@ -101,6 +111,7 @@ def round_in_sequence(
         program: The same with schemes in its metadata.
         calibration: For the Gram matrices of layers whose inputs cannot be paired.
         clips: At least one.
+        progress: Told about every layer.
 
     Raises:
         QuantizationError: A weight cannot be quantized as its scheme says.
@@ -111,11 +122,13 @@ def round_in_sequence(
     starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
     sequence = _Sequence(run, starts)
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
-    with torch.no_grad():
+    with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
         for cut, name in steps:
+            advance(1)
             if all(block.spec.bits == FLOAT_BITS for block in schemes[name].blocks):
                 continue
-            node = sequence.advance(cut)
+            with progress.part(MODEL_PASSES):
+                node = sequence.advance(cut)
             moments = sequence.moments(layers[name], node)
             weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
             target = weight

@@ -24,7 +24,7 @@ BINS = 1 << 15
 _FIRST_NON_FINITE = 0x7F80
 """Bin of infinity; NaNs fall into it and the bins above."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 """Values handled at a time; bounds the scratch memory."""
 
 _NARROW = (2.0**-30, 2.0**25)

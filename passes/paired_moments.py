@@ -19,6 +19,8 @@ Source: Li et al., "GPTAQ: Efficient Finetuning-Free Quantization for Asymmetric
 
 from __future__ import annotations
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -58,6 +60,12 @@ class PairedMoments:
         self._means += torch.cat([roots.T @ x, roots.T @ seen])
         self._weight += float(weights.sum())
         self._squares += float(weights.square().sum())
+
+    def as_centred(self, centred: bool) -> PairedMoments:
+        """The same sums for another layer that reads the same; what is added to one counts for both or for none."""
+        other = copy(self)
+        other._centred = centred
+        return other
 
     def gram(self) -> Tensor:
         """H (K, K)."""

@@ -22,11 +22,11 @@ from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
 from passes.scheme import MAX_PACKED_BITS
 
-BLOCK = 128
+BLOCK = 32
 """Columns whose errors are carried on together."""
 
-CHUNK = 1024
-"""Rows worked on together: a block of their columns stays in the processor's cache."""
+CHUNK = 4096
+"""Rows worked on together: so many that work outlasts its calls, so few that a block of columns stays in the cache."""
 
 DAMPING = 0.05
 """Part of the mean diagonal that is added to it; chosen on development speech."""
@@ -71,28 +71,34 @@ def _solve_rows(weight: torch.Tensor, qparams: QParams, columns: tuple[torch.Ten
     order, factor = columns
     rows, cols = weight.shape
     left = weight.t()[order].contiguous()  # (K, n): a column of W is contiguous
-    groups = order // qparams.group_size if qparams.scale.shape[1] > 1 else torch.zeros_like(order)
+    places: list[int] = order.tolist()
+    groups = [place // qparams.group_size if qparams.scale.shape[1] > 1 else 0 for place in places]
+    pivots: list[float] = factor.diagonal().tolist()
     scale = qparams.scale.t().contiguous()  # (G, n or 1)
     zero = qparams.zero_point.t().to(weight.dtype).contiguous()
     codes = torch.empty((cols, rows), dtype=code_dtype(qparams.bits))
     width = (qparams.bits, qparams.symmetric)
     for start in range(0, cols, BLOCK):
         stop = min(cols, start + BLOCK)
-        errors = torch.empty((stop - start, rows))
-        for i in range(start, stop):
-            group = groups[i]
-            chosen = nearest_codes(left[i], scale[group], zero[group], width)
-            codes[order[i]] = chosen.to(codes.dtype)
-            errors[i - start] = (left[i] - levels_of(chosen, scale[group], zero[group], width)) / factor[i, i]
-            left[i + 1 : stop] -= factor[i, i + 1 : stop].unsqueeze(-1) * errors[i - start]
-        left[stop:] -= factor[start:stop, stop:].t() @ errors
+        errors, inner = torch.empty((stop - start, rows)), factor[start:stop, start:stop]
+        for i, column in enumerate(left[start:stop]):
+            # What the columns before it in the block got wrong reaches a column when its turn comes.
+            wanted = torch.addmv(column, errors[:i].t(), inner[:i, i], alpha=-1)
+            spread = (scale[groups[start + i]], zero[groups[start + i]], width)
+            chosen = nearest_codes(wanted, *spread)
+            codes[places[start + i]] = chosen.to(codes.dtype)
+            torch.sub(wanted, levels_of(chosen, *spread), out=errors[i])
+            errors[i] /= pivots[start + i]
+        left[stop:].addmm_(factor[start:stop, stop:].t(), errors, alpha=-1)
     return codes.t()
 
 
 def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
     """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix."""
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped(gram)))
-    factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True).to(torch.float32)
+    # With J the order turned round, J H J = L L^T makes J L^-1 J this factor: one inverse of a triangle.
+    lower = torch.linalg.cholesky(damped(gram).flip(0, 1))
+    inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False)
+    factor: torch.Tensor = inverse.flip(0, 1).to(torch.float32)
     return factor
 
 

@@ -27,9 +27,9 @@ def search(monkeypatch: pytest.MonkeyPatch) -> Search:
     """Runs ``fit`` with files of ``sizes(surplus)`` bytes, predicted to fill the budget; the bytes it ends with."""
 
     def run(sizes: Callable[[int], int], calls: list[Any] | None = None, **options: object) -> int:
-        def write(prepared: Any, calibration: Any, config: Any, folder: Path, surplus: int) -> tuple[Any, int]:
+        def write(job: Any, folder: Path, surplus: int) -> tuple[Any, int]:
             if calls is not None:
-                calls.append((surplus, config.rounding, config.sequential) if options else surplus)
+                calls.append((surplus, job.config.rounding, job.config.sequential) if options else surplus)
             return SimpleNamespace(model_bytes=sizes(surplus)), BUDGET
 
         monkeypatch.setattr(module, "_write", write)

@@ -19,6 +19,7 @@ from myqasr_fx.export.executed import FUSED
 from myqasr_fx.lint.lint import lint
 from myqasr_fx.lint.record import Runs
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.progress import MODEL_PASSES
 from myqasr_fx.resolve import resolve_config
 
 AVERAGE_BITS = {  # the text of the graphs outweighs such small weights; these give 3 to 5 bits a weight
@@ -68,6 +69,8 @@ def test_run_file_tells_time_and_memory(compile_model: Callable[..., QuantizedBu
         *("allocate, round and export", "verify on onnxruntime", "judge without labels"),
     ]
     assert 1e8 < run["peak_memory_bytes"] < 1e11
+    assert list(run["parts"]) == [MODEL_PASSES]
+    assert 0 < run["parts"][MODEL_PASSES] <= run["seconds"]["observe activations"]
 
 
 @pytest.mark.parametrize(("name", "size"), [("whisper", {"uniform_bits": 3}), ("smallest", {"avg_bits": 15.0})])

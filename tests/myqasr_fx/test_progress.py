@@ -19,6 +19,19 @@ def test_silent_keeps_the_time_of_each_stage() -> None:
     assert silent.seconds["a"] >= silent.seconds["b"] >= 0
 
 
+def test_parts_are_timed_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    bars = RichProgress()
+    with bars.stage("round"):
+        for _ in range(2):
+            with bars.part("passes"):
+                pass
+    with pytest.raises(ValueError), bars.part("passes"):
+        raise ValueError
+    assert capsys.readouterr().err == "round …\n"
+    assert set(bars.seconds) == {"round"} and set(bars.parts) == {"passes"}
+    assert bars.parts["passes"] >= 0
+
+
 def test_no_terminal_gets_one_plain_line_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
     with RichProgress().stage("capture", 3) as advance:
         advance(1)

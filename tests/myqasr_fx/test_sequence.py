@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import fx
 
 from myqasr_fx.audio import select_clips
 from myqasr_fx.fit import fit_in_torch
@@ -19,8 +20,12 @@ from myqasr_fx.progress import Silent
 from myqasr_fx.reference import runnable_in_torch
 from myqasr_fx.resolve import resolve_config
 from myqasr_fx.sensitivity import forced_clips
+from myqasr_fx.sequence import _Sequence
 from passes import meta
+from passes.gram_observer import Patches
 from passes.layers import nodes_of
+from passes.ops import LayerKind
+from passes.paired_moments import PairedMoments
 
 
 @pytest.mark.parametrize("name", ["whisper", "smallest"])
@@ -51,3 +56,25 @@ def test_outputs_come_nearer_to_full_precision(
                 total += float((exact - found).square().sum())
         divergence[sequential] = total
     assert divergence[True] < divergence[False]
+
+
+def test_layers_that_read_one_value_share_its_moments(
+    make_speech_model: Callable[[str], SpeechModel],
+    captured_once: Callable[..., Prepared],
+    noise: list[np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = captured_once(make_speech_model("whisper"))
+    config = resolve_config(uniform_bits=3, rounding="gptq", granularity="group:32", sequential=True, holdout=0.0)
+    calibration = measure(prepared, select_clips(noise, 2), config, Silent())
+    read: list[tuple[fx.Node, object]] = []
+    found = _Sequence._moments
+
+    def counted(self: _Sequence, cols: int, source: fx.Node, patches: Patches | None) -> PairedMoments:
+        read.append((source, patches))
+        return found(self, cols, source, patches)
+
+    monkeypatch.setattr(_Sequence, "_moments", counted)
+    fit_in_torch(prepared, calibration, config)
+    readers = [layer for layer in prepared.layers if layer.weight is not None and layer.kind != LayerKind.EMBEDDING]
+    assert len(set(read)) == len(read) < len(readers) - 2 * 2 * 2  # query, key and value of two layers of each graph

@@ -71,3 +71,13 @@ def test_a_bias_takes_up_the_mean_error() -> None:
     centred = rounded - (weights.unsqueeze(-1) * rounded).sum((0, 1)) / weights.sum()
     scaled = (centred * weights.sqrt().unsqueeze(-1)).reshape(-1, 64)
     torch.testing.assert_close(moments.gram(), scaled.T @ scaled / weights.sum(), rtol=1e-3, atol=1e-2)
+
+
+def test_a_layer_with_a_bias_shares_the_sums_of_one_without() -> None:
+    weight, exact, rounded, weights = make_pair()
+    shared, own = PairedMoments(64), PairedMoments(64, centred=True)
+    for moments in (shared, own):
+        moments.add(exact + 3.0, rounded + 2.5, weights)
+    plain = shared.shifted(weight)
+    assert torch.equal(shared.as_centred(True).shifted(weight), own.shifted(weight))
+    assert torch.equal(shared.shifted(weight), plain) and not torch.equal(plain, own.shifted(weight))

@@ -7,7 +7,7 @@ import torch
 
 from passes.affine import QParams, dequantize, qparams_from_range, quantize
 from passes.rounding.gptq import damped, gptq
-from passes.rounding.refine import refine, refined
+from passes.rounding.refine import _Chunk, refine, refined
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
 from passes.scale_grid import grid_indices
@@ -88,3 +88,23 @@ def test_what_it_cannot_refine_is_rounded_to_nearest() -> None:
     assert torch.equal(refined(weight, qparams, None).codes, quantize(weight, qparams))
     wide = full_range(weight, 12)
     assert torch.equal(refined(weight, wide, gram).codes, quantize(weight, wide))
+
+
+@pytest.mark.parametrize("group", [32, 64, 128])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_what_is_carried_on_is_the_error_that_is_there(group: int, symmetric: bool) -> None:
+    """Groups of one block and of several; every turn lowers the objective."""
+    weight, gram = make_layer()
+    start = rtn(weight, full_range(weight, 3, symmetric, group), None)
+    hessian = damped(gram).float()
+    chunk = _Chunk(weight, start.codes, start.qparams, hessian)
+    last = objective(weight, start, gram)
+    for _ in range(3):
+        chunk.turn(fixed=False)
+        torch.testing.assert_close(chunk.product, hessian @ (chunk.levels - weight.t()), rtol=1e-3, atol=1e-2)
+        qparams = QParams(3, symmetric, group, chunk.scale.t(), chunk.zero.t().to(torch.int32))
+        found = Rounded(chunk.codes().t().to(torch.uint8), qparams)
+        assert torch.equal(dequantize(found.codes, qparams), chunk.levels.t())
+        now = objective(weight, found, gram)
+        assert bool((now <= last * (1 + 1e-4)).all())
+        last = now
