@@ -104,7 +104,8 @@ def _probed(
     """What rounding each of ``layers`` costs; measured, or kept from an earlier run."""
     calibration, config = known
     role, alone = distance_role("kl", CORRECTION_BITS), _alone(CORRECTION_BITS, known)
-    cache = measured_cache(run.prepared, calibration, config, f"probed on {PROBED_CLIPS} clips {config.rounding} {alone.spec}")
+    how = f"probed on {PROBED_CLIPS} clips {config.rounding} {alone.spec}"
+    cache = measured_cache(run.prepared, calibration, config, how)
     found = {key: stats for key, stats in cache.read().items() if key[1] == role}
     if {layer.name for layer in layers} <= {name for name, _ in found}:
         return found
