@@ -17,6 +17,7 @@ from myqasr_fx.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.layer_distances import Alone, DistanceJob, measure_distances
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import Progress
+from myqasr_fx.row_order import sort_rows
 from myqasr_fx.sensitivity import forced_clips, measured_cache
 from myqasr_fx.statistics_cache import curvature_file, read_curvatures, write_curvatures
 from passes.activation_stats import ActivationStats, Statistics
@@ -41,7 +42,7 @@ def measure_damage(
     """``calibration`` with Gram matrices for the rounding, and with the damage to expect of every choice.
 
     Args:
-        prepared: Canonical graphs.
+        prepared: Canonical graphs, whose rows are sorted where that is asked for.
         calibration: Clips and what the full-precision model writes for them.
         config: Nothing is measured unless its allocation is ``optimal``.
         progress: Told about every clip and layer.
@@ -50,7 +51,7 @@ def measure_damage(
         return calibration
     run = ForcedRun(prepared)
     clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
-    curvatures = _curvatures(run, clips, (calibration, config), progress)
+    curvatures = sort_rows(prepared, _curvatures(run, clips, (calibration, config), progress), config)
     grams = {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
     calibration = replace(calibration, grams=grams)
     clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
@@ -85,7 +86,8 @@ def _corrections(
     grams = calibration.grams if config.rounding in USES_GRAMS else {}
     for bits, names in ((CORRECTION_BITS, None), (_LARGE_BITS, weighty)):
         spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
-        cache = measured_cache(prepared, calibration, config, f"{config.rounding} {spec}")
+        what = f"{config.rounding} {spec}{' sorted' if config.sort_rows else ''}"
+        cache = measured_cache(prepared, calibration, config, what)
         alone = Alone(spec, config.rounding, grams)
         found |= measure_distances(DistanceJob(run, clips, alone, cache.read(), ("kl",), names), progress, cache.append)
     return found
