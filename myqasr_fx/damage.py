@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from torch import Tensor
+
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.curvature import measure_curvature
@@ -51,13 +53,21 @@ def measure_damage(
         return calibration
     run = ForcedRun(prepared)
     clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
-    curvatures = sort_rows(prepared, _curvatures(run, clips, (calibration, config), progress), config)
-    grams = {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
-    calibration = replace(calibration, grams=grams)
+    curvatures = _curvatures(run, clips, (calibration, config), progress)
+    calibration = replace(calibration, grams=_grams(curvatures))
     clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
     measured = _corrections(run, clips, (calibration, config), progress)
     with progress.stage("expect damage"):
-        return replace(calibration, damages=damage_table(prepared, config, curvatures, measured))
+        # Other columns share a scale afterwards, which moves a layer's damage less than a new measurement is worth.
+        curvatures = sort_rows(prepared, curvatures, config)
+        return replace(
+            calibration, grams=_grams(curvatures), damages=damage_table(prepared, config, curvatures, measured)
+        )
+
+
+def _grams(curvatures: Curvatures) -> dict[str, Tensor]:
+    """Layer name to the Gram matrix that rounding looks at, where there is one."""
+    return {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
 
 
 def _curvatures(
@@ -86,8 +96,7 @@ def _corrections(
     grams = calibration.grams if config.rounding in USES_GRAMS else {}
     for bits, names in ((CORRECTION_BITS, None), (_LARGE_BITS, weighty)):
         spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
-        what = f"{config.rounding} {spec}{' sorted' if config.sort_rows else ''}"
-        cache = measured_cache(prepared, calibration, config, what)
+        cache = measured_cache(prepared, calibration, config, f"{config.rounding} {spec}")
         alone = Alone(spec, config.rounding, grams)
         found |= measure_distances(DistanceJob(run, clips, alone, cache.read(), ("kl",), names), progress, cache.append)
     return found
