@@ -12,12 +12,14 @@ from myqasr_fx.audio import select_clips
 from myqasr_fx.bundle import QuantizedBundle
 from myqasr_fx.errors import OptionError
 from myqasr_fx.forced_run import ForcedRun
+from myqasr_fx.layout import LAYOUTS
 from myqasr_fx.measure import measure
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.prepare import Prepared
+from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import Silent
 from myqasr_fx.resolve import resolve_config
 from myqasr_fx.sensitivity import forced_clips
+from passes.channel_pairs import find_pairs
 from passes.graph_edit import put_buffer
 
 
@@ -96,3 +98,10 @@ def test_end_to_end_with_a_budget(compile_model: Callable[..., QuantizedBundle])
     made = compile_model("whisper", "400KB", rounding="gptq", equalize=True, equalize_pairs=True).manifest
     assert made.config["equalize"] is True and made.config["equalize_pairs"] is True
     assert made.model_bytes <= 400_000
+
+
+def test_values_that_another_graph_reads_stay(make_speech_model: Callable[[str], SpeechModel]) -> None:
+    prepared = prepare(make_speech_model("whisper"), layout=LAYOUTS["sherpa-onnx"])
+    writers = {pair.layers[0] for pair in find_pairs(prepared.program)}
+    assert any(".encoder.layers" in name and name.endswith("self_attn.v_proj") for name in writers)
+    assert not any(name.endswith("encoder_attn.v_proj") for name in writers)
