@@ -2,7 +2,8 @@ r"""What each method is worth at one byte budget: divergence from full precision
 
     python benchmarks/ablation.py whisper-tiny.en 20MB --data ../shared/data/speech/manifest.jsonl
 
-Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest. ``FRAMES`` rounds with the
+Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest, and for the rows below the
+recipe ``best``: each changes that recipe, or the row that it names first. ``FRAMES`` rounds with the
 gradient-weighted Gram matrices of the optimal allocation under the widths of the row above. Models are calibrated on
 the ``calibration`` set of ``benchmarks/splits.json`` and compared on recordings of its ``dev`` set, as many of each
 data set: teacher-forced along what full precision writes, and by the word errors of what each writes by itself,
@@ -39,6 +40,9 @@ from myqasr_fx.runtime.torch_runner import torch_runtime
 
 _OPTIMAL: Mapping[str, object] = {"rounding": "gptq", "allocation": "optimal", "min_bits": 2}
 
+_BEST: Mapping[str, object] = {**_OPTIMAL, "rounding": "refined", "sequential": True}
+"""The recipe ``best``."""
+
 FULL = "full precision"
 FRAMES = "frames weighted by gradients"
 
@@ -52,10 +56,16 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     FRAMES: {"rounding": "gptq"},
     "optimal allocation, curvature": _OPTIMAL,
     "refined": {**_OPTIMAL, "rounding": "refined"},
-    "sequential, biases corrected": {**_OPTIMAL, "rounding": "refined", "sequential": True},
-    "equalized": {**_OPTIMAL, "rounding": "refined", "sequential": True, "equalize": True},
+    "sequential, biases corrected": _BEST,
+    "equalized": {**_BEST, "equalize": True},
+    "pairs equalized": {**_BEST, "equalize_pairs": True},
+    "norms and pairs equalized": {**_BEST, "equalize": True, "equalize_pairs": True},
+    "rows sorted": {**_BEST, "sort_rows": True},
+    "gptq, norms equalized": {"rounding": "gptq", "equalize": True},
+    "gptq, pairs equalized": {"rounding": "gptq", "equalize_pairs": True},
+    "optimal allocation, rows sorted": {**_OPTIMAL, "sort_rows": True},
 }
-"""Name of a row to its options; the last but one is the recipe ``best``."""
+"""Name of a row to its options."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ class QuantizeConfig:
         rounding: Name in ``passes.rounding``.
         sequential: Round each layer on what it reads behind the layers that are rounded already.
         equalize: Move factors between layer norms and the layers behind them.
+        equalize_pairs: Move factors between the values of an attention, or a ReLU, and the one layer that reads them.
+        sort_rows: Sort rows whose order is free by what they are expected to cost, and split such layers into blocks.
         granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
         symmetric: No zero points for weights.
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
@@ -141,6 +143,8 @@ class QuantizeConfig:
     rounding: str = "rtn"
     sequential: bool = False
     equalize: bool = False
+    equalize_pairs: bool = False
+    sort_rows: bool = False
     granularity: str = "group:64"
     symmetric: bool = False
     activations: str = "float"
@@ -181,8 +185,8 @@ class QuantizeConfig:
         expect(is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
         expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
         expect(is_int(self.seed, 0), "seed", self.seed, "at least 0")
-        for option in ("sequential", "equalize", "symmetric", "fill", "private", "embed_audio"):
-            expect(isinstance(getattr(self, option), bool), option, getattr(self, option), "true or false")
+        for flag in (f.name for f in fields(self) if f.type == "bool"):
+            expect(isinstance(getattr(self, flag), bool), flag, getattr(self, flag), "true or false")
         expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
         check_conflicts(self)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from torch import Tensor
+
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.curvature import measure_curvature
@@ -19,6 +21,7 @@ from myqasr_fx.layer_distances import Alone, DistanceJob, measure_distances
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.probed_damage import probe_damage
 from myqasr_fx.progress import Progress
+from myqasr_fx.row_order import sort_rows
 from myqasr_fx.sensitivity import forced_clips, measured_cache
 from myqasr_fx.statistics_cache import curvature_file, read_curvatures, write_curvatures
 from passes.activation_stats import ActivationStats, Statistics
@@ -49,7 +52,7 @@ def measure_damage(
     """``calibration`` with Gram matrices for the rounding, and with the damage to expect of every choice.
 
     Args:
-        prepared: Canonical graphs.
+        prepared: Canonical graphs, whose rows are sorted where that is asked for.
         calibration: Clips and what the full-precision model writes for them.
         config: Nothing is measured unless its allocation is ``optimal``.
         progress: Told about every clip and layer.
@@ -59,11 +62,19 @@ def measure_damage(
     run = ForcedRun(prepared)
     clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
     curvatures = _curvatures(run, clips, (calibration, config), progress)
-    grams = {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
-    calibration = replace(calibration, grams=grams)
+    calibration = replace(calibration, grams=_grams(curvatures))
     measured = _corrections(run, (calibration, config), progress)
     with progress.stage("expect damage"):
-        return replace(calibration, damages=damage_table(prepared, config, curvatures, measured))
+        # Other columns share a scale afterwards, which moves a layer's damage less than a new measurement is worth.
+        curvatures = sort_rows(prepared, curvatures, config)
+        return replace(
+            calibration, grams=_grams(curvatures), damages=damage_table(prepared, config, curvatures, measured)
+        )
+
+
+def _grams(curvatures: Curvatures) -> dict[str, Tensor]:
+    """Layer name to the Gram matrix that rounding looks at, where there is one."""
+    return {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
 
 
 def _curvatures(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from passes.correct_biases import CorrectBiases
     from passes.decompose_attention import DecomposeAttention
     from passes.equalize import Equalize
+    from passes.equalize_pairs import EqualizePairs
     from passes.fold_constants import FoldConstants
     from passes.insert_gram_observers import InsertGramObservers, read_grams
     from passes.insert_observers import InsertObservers, read_statistics
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from passes.round_floats import RoundFloats
     from passes.round_weights import RoundWeights
     from passes.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
+    from passes.sort_rows import SortRows
 
 _HOME = {
     "ActivationStats": "activation_stats",
@@ -41,6 +43,7 @@ _HOME = {
     "CorrectBiases": "correct_biases",
     "DecomposeAttention": "decompose_attention",
     "Equalize": "equalize",
+    "EqualizePairs": "equalize_pairs",
     "Fact": "base",
     "FoldConstants": "fold_constants",
     "Granularity": "scheme",
@@ -65,6 +68,7 @@ _HOME = {
     "RoundFloats": "round_floats",
     "RoundWeights": "round_weights",
     "RowBlock": "scheme",
+    "SortRows": "sort_rows",
     "Statistics": "activation_stats",
     "Use": "layers",
     "WeightSpec": "scheme",
@@ -83,6 +87,7 @@ __all__ = [
     "CorrectBiases",
     "DecomposeAttention",
     "Equalize",
+    "EqualizePairs",
     "Fact",
     "FoldConstants",
     "Granularity",
@@ -107,6 +112,7 @@ __all__ = [
     "RoundFloats",
     "RoundWeights",
     "RowBlock",
+    "SortRows",
     "Statistics",
     "Use",
     "WeightSpec",

@@ -9,14 +9,14 @@ After, for a positive vector s::
     n = layer_norm(x, shape, g / s, b / s);  y_i = linear(n, W_i * s, c_i)
 
 The function stays the same. A group of weights shares one scale, and those of channels that matter more now have the
-finer steps. :func:`norm_factors` chooses s as a power of what an error of each channel costs.
+finer steps. :func:`norm_factors` chooses s, see ``passes.channel_factors``.
 
 Source: Xiao et al., "SmoothQuant", ICML 2023, equation 4; Lin et al., "AWQ", MLSys 2024, section 3.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -25,14 +25,10 @@ from torch import Tensor, fx
 
 from passes import meta, ops
 from passes.base import Fact, Program, ProgramPass
-from passes.curvature import Curvature
-from passes.damage import expected_damage, input_weights
+from passes.channel_factors import best_factor
 from passes.graph_edit import get_tensor, put_buffer
 from passes.ops import LayerKind
 from passes.scheme import WeightSpec
-
-POWERS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
-"""Exponents that are tried; 0 changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,34 +114,9 @@ def norm_factors(program: Program, grams: Mapping[str, Tensor], spec: WeightSpec
         module = program.graphs[norm.graph]
         weights = [get_tensor(module, _weight_path(reader)).detach() for reader in norm.readers]
         pairs = [(weight, grams[name]) for weight, name in zip(weights, norm.layers, strict=True)]
-        cost = input_weights(Curvature(pairs[0][1], torch.ones(1)), len(pairs[0][1]), compensated=True)
-        tried = [_factor(cost, power) for power in POWERS]
-        best = min(tried, key=lambda factor: _expected(pairs, factor, spec))
-        if best is not tried[0]:
+        if (best := best_factor(pairs, spec)) is not None:
             found |= dict.fromkeys(norm.layers, best)
     return found
-
-
-def equalized_gram(gram: Tensor, factor: Tensor) -> Tensor:
-    """The Gram matrix (K, K) of what the layer reads afterwards."""
-    return gram / factor.outer(factor)
-
-
-def _factor(cost: Tensor, power: float) -> Tensor:
-    """``cost ** (power / 2)`` with a geometric mean of 1."""
-    logs = cost.clamp(min=1e-30).log() * (power / 2)
-    return (logs - logs.mean()).exp()
-
-
-def _expected(pairs: Sequence[tuple[Tensor, Tensor]], factor: Tensor, spec: WeightSpec) -> float:
-    """Expected error of all layers, each as a share of the energy of its outputs."""
-    total = 0.0
-    for weight, gram in pairs:
-        curvature = Curvature(equalized_gram(gram, factor), torch.ones(len(weight)))
-        inputs = input_weights(curvature, len(gram), compensated=True)
-        energy = ((weight @ gram) * weight).sum().clamp(min=1e-30)
-        total += float(expected_damage(weight * factor, curvature, inputs, spec).sum() / energy)
-    return total
 
 
 def _is_linear(reader: fx.Node, norm: fx.Node) -> bool:

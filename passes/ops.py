@@ -106,6 +106,12 @@ SOFTMAXES = frozenset({aten.softmax.int, aten._softmax.default})
 GELUS = frozenset({aten.gelu.default})
 """Operators whose results are at least -0.17 and mostly near zero."""
 
+HOMOGENEOUS = ALIASES | DROPOUTS | COPIES | {aten.contiguous.default, aten.relu.default}
+"""Operators on each number by itself that hand a positive factor on; dropouts as they are at inference."""
+
+POINTWISE = GELUS | {aten.silu.default, aten.tanh.default, aten.sigmoid.default}
+"""Operators on each number by itself that do not."""
+
 ASSERTIONS = frozenset({aten._assert_tensor_metadata.default})
 """Checks of what the exported graph already fixes."""
 

@@ -61,13 +61,17 @@ def diagnose(
 
     Raises:
         ModelError: The model is not the bundle's.
-        OptionError: The bundle's layout cannot be diagnosed.
+        OptionError: The bundle's layout cannot be diagnosed, or its layers compute other values than the model's.
     """
     manifest = bundle.manifest
     if speech.fingerprint != manifest.fingerprint:
         raise ModelError(f"{speech.name} is not the model of {bundle.path}", hint=f"give --model {manifest.model}")
     if bundle.layout.fixed_cache:
         raise OptionError(f"layout {manifest.config['layout']} has no diagnosis", hint="quantize with --layout hf")
+    for option in ("equalize", "equalize_pairs", "sort_rows"):
+        if manifest.config.get(option):
+            name = option.replace("_", "-")
+            raise OptionError(f"a bundle of --{name} has no diagnosis: its layers are not those of the model")
     with progress.stage("capture graphs"):
         prepared = prepare(speech)
     paths = bundle.layout.paths(bundle.path, prepared.program.graphs)

@@ -19,6 +19,8 @@ _OFF = {
     "fill": "--no-fill",
     "sequential": "--parallel",
     "equalize": "--no-equalize",
+    "equalize_pairs": "--no-equalize-pairs",
+    "sort_rows": "--keep-rows",
 }
 
 

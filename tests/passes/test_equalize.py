@@ -7,7 +7,8 @@ from torch import nn
 
 from passes.base import Program
 from passes.canonicalize import Canonicalize
-from passes.equalize import Equalize, equalized_gram, find_norms, norm_factors
+from passes.channel_factors import equalized_gram
+from passes.equalize import Equalize, find_norms, norm_factors
 from passes.graph_edit import get_tensor
 from passes.manager import PassManager
 from passes.scheme import WeightSpec

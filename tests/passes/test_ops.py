@@ -47,3 +47,17 @@ def test_mutating_operators_are_known() -> None:
     x = graph.placeholder("x")
     assert ops.mutates(graph.call_function(aten.relu_.default, (x,)))
     assert not ops.mutates(graph.call_function(aten.relu.default, (x,)))
+
+
+UNARY = sorted((target for target in ops.HOMOGENEOUS | ops.POINTWISE if "dropout" not in str(target)), key=str)
+
+
+@pytest.mark.parametrize("target", UNARY, ids=str)
+def test_operators_on_each_number_alone_keep_an_order_and_some_a_factor(target: torch._ops.OpOverload) -> None:
+    torch.manual_seed(0)
+    x, order, factor = torch.randn(3, 8), torch.randperm(8), torch.rand(8) + 0.5
+    torch.testing.assert_close(target(x[:, order]), target(x)[:, order])
+    if target in ops.HOMOGENEOUS:
+        torch.testing.assert_close(target(x * factor), target(x) * factor)
+    else:
+        assert not torch.allclose(target(x * factor), target(x) * factor)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from myqasr_fx.audio import select_clips
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle import BundleManifest, QuantizedBundle
 from myqasr_fx.diagnose.diagnose import diagnose
-from myqasr_fx.errors import ModelError
+from myqasr_fx.errors import ModelError, OptionError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.progress import Silent
 
@@ -46,3 +48,17 @@ def test_the_layer_that_lost_its_bits_is_found(
     if name == "smallest":
         with pytest.raises(ModelError, match="wav2vec2 is not the model of"):
             diagnose(bundle, make_speech_model("wav2vec2"), clips, None, Silent())
+
+
+@pytest.mark.parametrize("option", ["equalize", "equalize_pairs", "sort_rows"])
+def test_layers_that_compute_something_else_are_not_compared(
+    option: str,
+    manifest: BundleManifest,
+    make_speech_model: Callable[[str], SpeechModel],
+    noise: list[np.ndarray],
+    tmp_path: Path,
+) -> None:
+    speech = make_speech_model("whisper")
+    changed = replace(manifest, fingerprint=speech.fingerprint, config={**manifest.config, option: True})
+    with pytest.raises(OptionError, match=f"a bundle of --{option.replace('_', '-')} has no diagnosis"):
+        diagnose(QuantizedBundle(tmp_path, changed), speech, select_clips(noise[:1], 1), None, Silent())
