@@ -10,9 +10,9 @@ Half-quadratic splitting gives the outliers an error ``e`` of their own and take
 Scales and zero points are brought to values that a file stores. Each group keeps the best that was seen, rounding to
 nearest included. Left alone, that norm gives up outliers which a model needs, so that a result counts only where
 
-    r_2 <= min(LIMIT, 1 / r_p),   r_p = (sum |w - Q(w)|^p)^(2/p) over the same of rounding to nearest
+    r_2 <= min(LIMIT, 1 / r_p^2),   r_q = sum |w - Q(w)|^q over the same of rounding to nearest
 
-that is where the squared error rises by no more than a factor ``LIMIT``, and by no more than the rest comes nearer.
+that is where the squared error rises by no more than a factor ``LIMIT``, and only as far as the objective pays for it.
 
 Source: Badri and Shaji, "Half-Quadratic Quantization of Large Machine Learning Models", 2023; the scale's turn is ours.
 """
@@ -31,7 +31,7 @@ from passes.scale_grid import nearest_scale
 NORM = 0.7
 """Exponent p."""
 
-LIMIT = 1.5
+LIMIT = 1.7
 """Factor by which the squared error of a group may exceed that of rounding to nearest."""
 
 STARTS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6)
@@ -87,7 +87,7 @@ def _optimize(weight: Tensor, qparams: QParams) -> tuple[Tensor, Tensor]:
         for turn in range(ITERATIONS + 1):
             found = _turn(groups, found, beta) if turn else found
             squares, cost = _errors(weight, found)
-            allowed = nearest * (first / cost.clamp(min=_TINY)).pow(2 / NORM).clamp(max=LIMIT)
+            allowed = nearest * (first / cost.clamp(min=_TINY)).square().clamp(max=LIMIT)
             better = (cost < least) & (squares <= allowed)
             least = torch.where(better, cost, least)
             scale = torch.where(better, found.scale, best.scale)
