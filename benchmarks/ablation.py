@@ -2,7 +2,8 @@ r"""What each method is worth at one byte budget: divergence from full precision
 
     python benchmarks/ablation.py whisper-tiny.en 20MB --data ../shared/data/speech/manifest.jsonl
 
-Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest. ``FRAMES`` rounds with the
+Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest, and the two of learned
+rounding, which stand beside the two of refined rounding. ``FRAMES`` rounds with the
 gradient-weighted Gram matrices of the optimal allocation under the widths of the row above. Models are calibrated on
 the ``calibration`` set of ``benchmarks/splits.json`` and compared on recordings of its ``dev`` set, as many of each
 data set: teacher-forced along what full precision writes, fake-quantized in torch. Writes ``OUT/ablation_MODEL.csv``,
@@ -52,8 +53,10 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     "refined": {**_OPTIMAL, "rounding": "refined"},
     "sequential, biases corrected": {**_OPTIMAL, "rounding": "refined", "sequential": True},
     "equalized": {**_OPTIMAL, "rounding": "refined", "sequential": True, "equalize": True},
+    "learned": {**_OPTIMAL, "rounding": "learned"},
+    "learned, sequential": {**_OPTIMAL, "rounding": "learned", "sequential": True},
 }
-"""Name of a row to its options; the last but one is the recipe ``best``."""
+"""Name of a row to its options; ``sequential, biases corrected`` is the recipe ``best``."""
 
 
 @dataclass(frozen=True, slots=True)

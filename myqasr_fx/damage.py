@@ -23,7 +23,7 @@ from passes.activation_stats import ActivationStats, Statistics
 from passes.allocation.items import LARGE_LAYER
 from passes.curvature import Curvatures
 from passes.damage import CORRECTION_BITS
-from passes.rounding import USES_GRAMS
+from passes.rounding import STAND_INS, USES_GRAMS
 from passes.scheme import Granularity, WeightSpec
 
 CURVATURE_CLIPS = 16
@@ -85,7 +85,8 @@ def _corrections(
     grams = calibration.grams if config.rounding in USES_GRAMS else {}
     for bits, names in ((CORRECTION_BITS, None), (_LARGE_BITS, weighty)):
         spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
-        cache = measured_cache(prepared, calibration, config, f"{config.rounding} {spec}")
-        alone = Alone(spec, config.rounding, grams)
+        rounding = STAND_INS.get(config.rounding, config.rounding)
+        cache = measured_cache(prepared, calibration, config, f"{rounding} {spec}")
+        alone = Alone(spec, rounding, grams)
         found |= measure_distances(DistanceJob(run, clips, alone, cache.read(), ("kl",), names), progress, cache.append)
     return found
