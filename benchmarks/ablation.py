@@ -2,8 +2,9 @@ r"""What each method is worth at one byte budget: divergence from full precision
 
     python benchmarks/ablation.py whisper-tiny.en 20MB --data ../shared/data/speech/manifest.jsonl
 
-Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest, and for the rows below the
-recipe ``best``: each changes that recipe, or the row that it names first. ``FRAMES`` rounds with the
+Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest, for the rows below the
+recipe ``best`` (each changes that recipe, or the row that it names first), and for those of learned rounding, which
+stand beside those of refined rounding. ``FRAMES`` rounds with the
 gradient-weighted Gram matrices of the optimal allocation under the widths of the row above. Models are calibrated on
 the ``calibration`` set of ``benchmarks/splits.json`` and compared on recordings of its ``dev`` set, as many of each
 data set: teacher-forced along what full precision writes, and by the word errors of what each writes by itself,
@@ -61,6 +62,8 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     "pairs equalized": {**_BEST, "equalize_pairs": True},
     "norms and pairs equalized": {**_BEST, "equalize": True, "equalize_pairs": True},
     "rows sorted": {**_BEST, "sort_rows": True},
+    "learned": {**_OPTIMAL, "rounding": "learned"},
+    "learned, sequential": {**_BEST, "rounding": "learned"},
     "gptq, norms equalized": {"rounding": "gptq", "equalize": True},
     "gptq, pairs equalized": {"rounding": "gptq", "equalize_pairs": True},
     "optimal allocation, rows sorted": {**_OPTIMAL, "sort_rows": True},

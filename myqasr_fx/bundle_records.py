@@ -41,7 +41,8 @@ class LayerRecord:
         executes: ``low-bit kernel``, ``int8 kernel`` (rounds its input on every call), or why not.
         expected_damage: Nats a position that the ``optimal`` allocation expects it to cost; None where nothing is
             expected.
-        fallbacks: Rows that are rounded to nearest because that is better by the objective of the rounding method.
+        fallbacks: Rows that keep what the rounding method started from, because that is better by its objective: the
+            nearest levels, or refined codes for ``learned``.
     """
 
     name: str

@@ -46,7 +46,7 @@ PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sensitivity": (),
         "allocation": (),
         "calibration": (),
-        "rounding": ("learned",),
+        "rounding": (),
     }
 )
 """Option to values that are refused by name; a value that a registry holds is available, whatever this says."""

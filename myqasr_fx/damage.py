@@ -30,7 +30,7 @@ from passes.curvature import Curvatures
 from passes.damage import CORRECTION_BITS
 from passes.layers import Layer
 from passes.quantized_weight import QuantizedWeight
-from passes.rounding import USES_GRAMS
+from passes.rounding import STAND_INS, USES_GRAMS
 from passes.scheme import Granularity, WeightSpec
 from passes.sensitivity import distance_role
 
@@ -101,7 +101,7 @@ def _corrections(run: ForcedRun, known: tuple[Calibration, QuantizeConfig], prog
     clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
     for bits in (CORRECTION_BITS, _LARGE_BITS):
         alone = _alone(bits, known)
-        cache = measured_cache(prepared, calibration, config, f"{config.rounding} {alone.spec}")
+        cache = measured_cache(prepared, calibration, config, f"{alone.rounding} {alone.spec}")
         job = DistanceJob(run, clips, alone, cache.read(), ("kl",), weighty)
         found |= measure_distances(job, progress, cache.append)
     others = [layer for layer in prepared.layers if layer.name in run.first_steps() and layer.name not in weighty]
@@ -115,7 +115,7 @@ def _probed(
     """What rounding each of ``layers`` costs; measured, or kept from an earlier run."""
     calibration, config = known
     role, alone = distance_role("kl", CORRECTION_BITS), _alone(CORRECTION_BITS, known)
-    how = f"probed on {PROBED_CLIPS} clips {config.rounding} {alone.spec}"
+    how = f"probed on {PROBED_CLIPS} clips {alone.rounding} {alone.spec}"
     cache = measured_cache(run.prepared, calibration, config, how)
     found = {key: stats for key, stats in cache.read().items() if key[1] == role}
     if {layer.name for layer in layers} <= {name for name, _ in found}:
@@ -136,4 +136,5 @@ def _alone(bits: int, known: tuple[Calibration, QuantizeConfig]) -> Alone:
     """How a layer is rounded that is rounded alone."""
     calibration, config = known
     spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
-    return Alone(spec, config.rounding, calibration.grams if config.rounding in USES_GRAMS else {})
+    rounding = STAND_INS.get(config.rounding, config.rounding)
+    return Alone(spec, rounding, calibration.grams if config.rounding in USES_GRAMS else {})

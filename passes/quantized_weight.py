@@ -27,7 +27,8 @@ class QuantizedBlock:
         rows: Which rows, and their spec.
         codes: (n, K) uint8, or int32 above 8 bits.
         qparams: Their scales and zero points.
-        fallbacks: Rows that are rounded to nearest because that is better by the objective of the rounding method.
+        fallbacks: Rows that keep what the rounding method started from, because that is better by its objective: the
+            nearest levels, or refined codes for ``learned``.
     """
 
     rows: RowBlock

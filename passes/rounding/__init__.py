@@ -1,8 +1,8 @@
 """Rounding methods: integer codes for the rows of a weight.
 
 A method takes the weights (n, K), their qparams and the Gram matrix (K, K) of the layer's inputs or None, and returns
-codes (n, K) with the qparams they belong to, which it may have changed, and counts the rows where rounding to nearest
-was better.
+codes (n, K) with the qparams they belong to, which it may have changed, and counts the rows where what it started from,
+mostly rounding to nearest, was better.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ import torch
 from passes.affine import QParams
 from passes.rounding.gptq import gptq
 from passes.rounding.hqq import hqq
+from passes.rounding.learned import learned
 from passes.rounding.refine import refined
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
 
 Rounding = Callable[[torch.Tensor, QParams, torch.Tensor | None], Rounded]
 
-REGISTRY: Mapping[str, Rounding] = MappingProxyType({"rtn": rtn, "hqq": hqq, "gptq": gptq, "refined": refined})
+REGISTRY: Mapping[str, Rounding] = MappingProxyType(
+    {"rtn": rtn, "hqq": hqq, "gptq": gptq, "refined": refined, "learned": learned}
+)
 """Method name to method."""
 
-USES_GRAMS = frozenset({"gptq", "refined"})
+USES_GRAMS = frozenset({"gptq", "refined", "learned"})
 """Methods that want the Gram matrices of the layers' inputs."""
+
+STAND_INS: Mapping[str, str] = MappingProxyType({"learned": "refined"})
+"""Slow method to the one that stands in for it where many choices of width are compared, and nothing is written."""

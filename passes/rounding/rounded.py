@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,8 @@ class Rounded:
     Args:
         codes: (n, K) integers.
         qparams: That they belong to.
-        fallbacks: Rows that are rounded to nearest because the method's own objective is lower there.
+        fallbacks: Rows that keep what the method started from, mostly the nearest levels, because its own objective is
+            lower there.
     """
 
     codes: Tensor
@@ -40,16 +41,26 @@ def or_nearest(weight: Tensor, qparams: QParams, found: Rounded, gram: Tensor) -
         found: Of the same rows.
         gram: H (K, K).
     """
-    plain = quantize(weight, qparams)
-    worse = row_errors(weight, found.codes, found.qparams, gram) > row_errors(weight, plain, qparams, gram)
-    count = int(worse.sum())
+    plain = Rounded(quantize(weight, qparams), qparams)
+    worse = row_errors(weight, found.codes, found.qparams, gram) > row_errors(weight, plain.codes, qparams, gram)
+    return choose(worse, plain, found)
+
+
+def choose(keep: Tensor, start: Rounded, found: Rounded) -> Rounded:
+    """``found``, with ``start`` in some rows, which count as fallbacks.
+
+    Args:
+        keep: (n,) bool.
+        start: Of the same rows.
+        found: Of the same rows; shares the qparams of ``start`` where one scale serves all of them.
+    """
+    count = int(keep.sum())
     if not count:
         return found
-    keep = worse.unsqueeze(-1)
-    codes = torch.where(keep, plain, found.codes)
-    if found.qparams is qparams:
-        return Rounded(codes, qparams, count)
-    scale = torch.where(keep, qparams.scale, found.qparams.scale)
-    zero_point = torch.where(keep, qparams.zero_point, found.qparams.zero_point)
-    chosen = QParams(qparams.bits, qparams.symmetric, qparams.group_size, scale, zero_point)
-    return Rounded(codes, chosen, count)
+    rows = keep.unsqueeze(-1)
+    codes = torch.where(rows, start.codes, found.codes)
+    if found.qparams is start.qparams:
+        return Rounded(codes, start.qparams, count)
+    scale = torch.where(rows, start.qparams.scale, found.qparams.scale)
+    zero_point = torch.where(rows, start.qparams.zero_point, found.qparams.zero_point)
+    return Rounded(codes, replace(found.qparams, scale=scale, zero_point=zero_point), count)

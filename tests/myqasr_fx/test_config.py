@@ -32,6 +32,12 @@ def test_planned_choice_is_refused_by_name(option: str, value: str) -> None:
         QuantizeConfig(BUDGET, **{option: value})
 
 
+def test_a_planned_choice_of_no_registry_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "PLANNED", {**PLANNED, "rounding": ("dithered",)})
+    with pytest.raises(OptionError, match=r"rounding 'dithered' is not available yet .*rtn, hqq, .*learned"):
+        QuantizeConfig(BUDGET, rounding="dithered")
+
+
 def test_distance_at_a_width_and_near_miss() -> None:
     assert QuantizeConfig(BUDGET, sensitivity="kl@4").sensitivity == "kl@4"
     for wrong, message in (("kl@9", "write kl@4, 1 to 8"), ("kl@", "write kl@4"), ("median@4", "known: kl, l1")):
