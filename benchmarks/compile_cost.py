@@ -80,6 +80,7 @@ def rows(rounds: Sequence[Mapping[str, Cost]]) -> list[tuple[str, str, str, str]
 def one_round(options: argparse.Namespace, work: Path) -> dict[str, Cost]:
     """Every maker once."""
     commands = {**_ours(options, work), **_theirs(options, work)}
+    commands = {name: command for name, command in commands.items() if name not in options.without}
     found = {}
     for name, command in commands.items():
         work.mkdir(parents=True, exist_ok=True)
@@ -141,6 +142,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", type=Path, required=True, help="bundle at 32 bits")
     parser.add_argument("--peers-python", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--without", nargs="*", default=(), metavar="MAKER", help="leave these out")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--make", choices=MAKERS, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""The named choices that options take: what is available, and what is known but not available yet."""
+"""The named choices that options take."""
 
 from __future__ import annotations
 
@@ -40,16 +40,21 @@ RECIPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
 )
 """Recipe name to the options it sets; an option it leaves out keeps the default of ``QuantizeConfig``."""
 
-PLANNED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "recipe": (),
-        "sensitivity": (),
-        "allocation": (),
-        "calibration": (),
-        "rounding": (),
+        "sensitivity": (
+            *("median", "mean", "max", "abs_max", "std", "var", "normality"),
+            *("kl", "l1", "l2", "frobenius", "spectral", "grad", "fisher"),
+        ),
+        "allocation": ("uniformity", "uniform", "linear", "optimal"),
+        "calibration": (
+            *("min_max", "percentile", "mse", "cosine", "hessian"),
+            *("l1_norm", "l2_norm", "linear_weighted_l2_norm"),
+        ),
+        "rounding": ("rtn", "hqq", "gptq", "refined", "learned"),
     }
 )
-"""Option to values that are refused by name; a value that a registry holds is available, whatever this says."""
+"""Our own methods, for help texts: the registries, which packages add to, are not read there, as that takes torch."""
 
 _NAMES: Mapping[str, Mapping[str, object]] = MappingProxyType({"recipe": RECIPES, "layout": LAYOUTS})
 """Options whose values are no methods of ``passes``."""
@@ -66,7 +71,7 @@ def check_choice(option: str, value: str) -> None:
     """Refuses a value that ``option`` does not take.
 
     Raises:
-        OptionError: The value is unknown or not available yet.
+        OptionError: The value is unknown.
     """
     known = available(option)
     if value in known:
@@ -74,8 +79,6 @@ def check_choice(option: str, value: str) -> None:
     if option == "sensitivity" and "@" in str(value):  # kl@4: the metric at a width
         import_module("passes.sensitivity").metric_of(value)
         return
-    if value in PLANNED.get(option, ()):
-        raise OptionError(f"{option} {value!r} is not available yet", hint=f"available: {', '.join(known)}")
     close = difflib.get_close_matches(str(value), known, n=1)
     guess = f"did you mean {close[0]}? " if close else ""
     raise OptionError(f"unknown {option} {value!r}", hint=f"{guess}known: {', '.join(known)}")

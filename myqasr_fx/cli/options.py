@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.choices import METHODS, RECIPES
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.layout import LAYOUTS
 
@@ -25,6 +26,11 @@ def _option(panel: str, name: str, text: str) -> Any:
     shown = f"{text} [default: {default}]" if isinstance(default, (str, int, float)) else text
     # rich would read the brackets of the default as markup.
     return Option(name, help=shown.replace("[default", "\\[default"), rich_help_panel=panel, show_default=False)
+
+
+def _names(option: str) -> str:
+    """Our methods for ``option``."""
+    return ", ".join(METHODS[option])
 
 
 _SIZE = "Size: exactly one of the first three, or none with --allocation linear"
@@ -54,13 +60,17 @@ MaxBits = Annotated[int | None, _option(_SIZE, "--max-bits", "Widest width.")]
 MaxSpread = Annotated[int | None, _option(_SIZE, "--max-spread", "Most rungs between widths, for optimal allocation.")]
 Fill = Annotated[bool | None, _option(_SIZE, "--fill/--no-fill", "Give left-over bytes back to layers.")]
 
-Sensitivity = Annotated[str | None, _option(_METHOD, "--sensitivity", "How layers are ranked.")]
-Allocation = Annotated[str | None, _option(_METHOD, "--allocation", "How bits are assigned.")]
+Sensitivity = Annotated[
+    str | None, _option(_METHOD, "--sensitivity", f"How layers are ranked: {_names('sensitivity')}; also kl@4.")
+]
+Allocation = Annotated[str | None, _option(_METHOD, "--allocation", f"How bits are assigned: {_names('allocation')}.")]
 Order = Annotated[
     str | None, _option(_METHOD, "--order", "Layers that lose bits first: descending sensitivity, ascending, shuffled.")
 ]
-Calibration = Annotated[str | None, _option(_METHOD, "--calibration", "How scales are found.")]
-Rounding = Annotated[str | None, _option(_METHOD, "--rounding", "How weights are rounded.")]
+Calibration = Annotated[
+    str | None, _option(_METHOD, "--calibration", f"How scales are found: {_names('calibration')}.")
+]
+Rounding = Annotated[str | None, _option(_METHOD, "--rounding", f"How weights are rounded: {_names('rounding')}.")]
 Sequential = Annotated[
     bool | None,
     _option(_METHOD, "--sequential/--parallel", "Round each layer behind the rounded ones, or all on full precision."),
@@ -85,7 +95,7 @@ Optimize = Annotated[
     _option(_METHOD, "--optimize", "size; speed: 8-bit integer kernels where a graph reads frames; or balanced."),
 ]
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
-Recipe = Annotated[str | None, _option(_METHOD, "--recipe", "Named set of options.")]
+Recipe = Annotated[str | None, _option(_METHOD, "--recipe", f"Named set of options: {', '.join(RECIPES)}.")]
 Rules = Annotated[
     Path | None,
     _option(_METHOD, "--rules", "TOML file of options and per-layer exceptions, or a bundle to take them from."),

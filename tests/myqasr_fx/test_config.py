@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx import choices
-from myqasr_fx.choices import PLANNED, available
+from myqasr_fx.choices import METHODS, available
 from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
 from myqasr_fx.errors import MyqasrError, OptionError
 
@@ -24,18 +23,9 @@ def test_unknown_choice_lists_the_known_ones(option: str) -> None:
         QuantizeConfig(BUDGET, **{option: "bogus"})
 
 
-@pytest.mark.parametrize(("option", "value"), [(o, v) for o, values in PLANNED.items() for v in values])
-def test_planned_choice_is_refused_by_name(option: str, value: str) -> None:
-    if value in available(option):
-        pytest.skip(f"{value} is available")
-    with pytest.raises(OptionError, match=rf"{option} '{value}' is not available yet"):
-        QuantizeConfig(BUDGET, **{option: value})
-
-
-def test_a_planned_choice_of_no_registry_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choices, "PLANNED", {**PLANNED, "rounding": ("dithered",)})
-    with pytest.raises(OptionError, match=r"rounding 'dithered' is not available yet .*rtn, hqq, .*learned"):
-        QuantizeConfig(BUDGET, rounding="dithered")
+def test_the_help_names_all_our_methods() -> None:
+    for option, names in METHODS.items():
+        assert names == available(option)
 
 
 def test_distance_at_a_width_and_near_miss() -> None:
@@ -180,8 +170,3 @@ def test_plain_values_hold_every_choice_and_no_folder() -> None:
     assert plain["rules"] == [{"match": "*", "bits": 4}]
     assert plain["sensitivity"] == "median"
     assert not {"cache", "dump_ir"} & set(plain)
-
-
-def test_a_value_in_a_registry_is_available_whatever_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choices, "PLANNED", {**PLANNED, "rounding": ("rtn",)})
-    assert QuantizeConfig(BUDGET).rounding == "rtn"
