@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 
 from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.collector import collector_off
 from myqasr_fx.errors import CaptureError
 
 _CHECKS = frozenset(
@@ -61,7 +62,7 @@ def export_graph(module: nn.Module, signature: GraphSignature) -> torch.export.E
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
         named = len(parameters) - 1
         shapes = (*shapes[:named], shapes[named:])
-    with torch.no_grad():
+    with torch.no_grad(), collector_off():
         program = torch.export.export(
             module,
             signature.example_args(),

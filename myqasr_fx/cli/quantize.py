@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
+from myqasr_fx.collector import collector_off
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import OptionError
 from myqasr_fx.progress import RichProgress
@@ -120,7 +122,9 @@ def quantize(
         return _plan(model, recordings, config)
     if out is None:
         raise OptionError("no folder to write to", hint="give --out DIR, or --dry-run to write nothing")
-    from myqasr_fx import pipeline
+    with collector_off():
+        from myqasr_fx import pipeline
+    gc.freeze()  # what is imported stays, and need not be looked through again
 
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
     return Answer(bundle_data(bundle), summary(bundle), exit_code(bundle.manifest.acceptance))

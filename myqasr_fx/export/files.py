@@ -10,6 +10,7 @@ from onnx.helper import find_min_ir_version_for, make_opsetid
 from torch import fx
 
 from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.collector import collector_off
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import declare, store_half, tidy
@@ -51,7 +52,7 @@ def write_program(
 
 def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, keep: frozenset[str]) -> ir.Model:
     """The finished ONNX model of one lowered graph: ``ai.onnx`` operators only."""
-    with quiet():
+    with quiet(), collector_off():
         model = to_onnx(module, signature, opset)
         model.ir_version = find_min_ir_version_for([make_opsetid("", opset)])
         expand_placeholders(model)
