@@ -78,7 +78,7 @@ def assess(
         progress: Told about every clip.
     """
     cached = config.cache and transcripts_file(config.cache, contenders.speech, split.judged, config.language)
-    reference = _reference(contenders, config)
+    reference = _reference(contenders, config, split)
     normalizer = normalize if contenders.speech.generation is not None else normalize_plain
     comparisons = []
     with progress.stage("judge without labels", len(split.judged)) as advance:
@@ -89,12 +89,12 @@ def assess(
     return Assessed(judge(comparisons, split, config.acceptance), tuple(comparisons))
 
 
-def _reference(contenders: Contenders, config: QuantizeConfig) -> Runtime:
-    """The full-precision model, its logits kept where there is a cache.
+def _reference(contenders: Contenders, config: QuantizeConfig, split: Split) -> Runtime:
+    """The full-precision model, its logits of held-out clips kept where there is a cache.
 
-    Equalized graphs depend on more than the model: theirs are not kept.
+    Graphs that are not the model's own as captured depend on more than the model: theirs are not kept.
     """
     reference, folder = contenders.reference(), config.cache
-    if folder is None or config.equalize:
+    if folder is None or not split.held_out or config.equalize or config.equalize_pairs or config.sort_rows:
         return reference
     return KeptLogits(reference, lambda key: logits_file(folder, contenders.speech, (config.layout, *key)))

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx.acceptance import assess
+from myqasr_fx.acceptance import assess, holdout
 from myqasr_fx.bundle import QuantizedBundle
 
 CompileModel = Callable[..., QuantizedBundle]
+
+
+@pytest.fixture(autouse=True)
+def _few_clips_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the four clips is held out."""
+    monkeypatch.setattr(holdout, "MIN_CLIPS", 4)
 
 
 def test_a_second_budget_asks_the_full_precision_model_nothing(
@@ -17,7 +23,7 @@ def test_a_second_budget_asks_the_full_precision_model_nothing(
     fresh = compile_model("whisper-smallest", uniform_bits=4, cache=tmp_path / "cache").manifest.acceptance
     compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache")
     kept = sorted((tmp_path / "cache").glob("logits-*"))
-    assert len(kept) == 4
+    assert len(kept) == 1
     monkeypatch.setattr(assess, "torch_runtime", lambda *_: _Unreachable())
     again = compile_model("whisper-smallest", uniform_bits=4, cache=tmp_path / "cache").manifest.acceptance
     assert again == fresh
@@ -31,8 +37,15 @@ class _Unreachable:
 
 
 def test_equalized_graphs_and_other_layouts_do_not_share_logits(compile_model: CompileModel, tmp_path: Path) -> None:
-    compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", equalize=True, rounding="gptq")
-    assert not list((tmp_path / "cache").glob("logits-*"))
+    for option in ("equalize", "equalize_pairs"):
+        changed = {option: True, "rounding": "gptq"}
+        compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", **changed)
+        assert not list((tmp_path / "cache").glob("logits-*"))
     for layout in ("hf", "sherpa-onnx"):
         compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", layout=layout)
-    assert len(list((tmp_path / "cache").glob("logits-*"))) == 8
+    assert len(list((tmp_path / "cache").glob("logits-*"))) == 2
+
+
+def test_nothing_is_kept_of_clips_that_calibrated(compile_model: CompileModel, tmp_path: Path) -> None:
+    compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", holdout=0.0)
+    assert not list((tmp_path / "cache").glob("logits-*"))
