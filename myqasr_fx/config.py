@@ -22,6 +22,9 @@ OPSETS = range(21, 26)
 Optimize = Literal["size", "balanced", "speed"]
 """Which layers get the 8-bit integer kernels, see :mod:`myqasr_fx.kernels`."""
 
+REARRANGING = ("equalize", "equalize_pairs", "sort_rows")
+"""Options after which layers compute other values than the model's, though the model computes the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:

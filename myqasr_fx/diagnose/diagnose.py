@@ -18,6 +18,7 @@ from torch import Tensor
 from myqasr_fx.acceptance.compare import clip_name
 from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.config import REARRANGING
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.drift import Drift
 from myqasr_fx.diagnose.onnx_side import ShowingRunner, show_products
@@ -68,7 +69,7 @@ def diagnose(
         raise ModelError(f"{speech.name} is not the model of {bundle.path}", hint=f"give --model {manifest.model}")
     if bundle.layout.fixed_cache:
         raise OptionError(f"layout {manifest.config['layout']} has no diagnosis", hint="quantize with --layout hf")
-    for option in ("equalize", "equalize_pairs", "sort_rows"):
+    for option in REARRANGING:
         if manifest.config.get(option):
             name = option.replace("_", "-")
             raise OptionError(f"a bundle of --{name} has no diagnosis: its layers are not those of the model")
