@@ -12,6 +12,7 @@ from passes import meta
 from passes.affine import QParams
 from passes.base import Fact, Program
 from passes.fold_constants import FoldConstants
+from passes.fuse_round_trips import FuseRoundTrips
 from passes.lower_fake_quant import LowerToFakeQuant
 from passes.manager import PassManager
 
@@ -53,7 +54,7 @@ def runnable_in_torch(rounded: Program) -> Program:
 def dequantized_once(fake_quant: Program) -> Program:
     """A copy of fake-quantized graphs that computes the same bits from float weights: 4 bytes a weight in memory."""
     program = fake_quant.clone()
-    PassManager((FoldConstants(),), frozenset({Fact.FAKE_QUANT}))(program)
+    PassManager((FoldConstants(), FuseRoundTrips()), frozenset({Fact.FAKE_QUANT}))(program)
     return program
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from passes.equalize import Equalize
     from passes.equalize_pairs import EqualizePairs
     from passes.fold_constants import FoldConstants
+    from passes.fuse_round_trips import FuseRoundTrips
     from passes.insert_gram_observers import InsertGramObservers, read_grams
     from passes.insert_observers import InsertObservers, read_statistics
     from passes.layers import Layer, Use, find_layers
@@ -46,6 +47,7 @@ _HOME = {
     "EqualizePairs": "equalize_pairs",
     "Fact": "base",
     "FoldConstants": "fold_constants",
+    "FuseRoundTrips": "fuse_round_trips",
     "Granularity": "scheme",
     "GraphPass": "base",
     "InsertGramObservers": "insert_gram_observers",
@@ -90,6 +92,7 @@ __all__ = [
     "EqualizePairs",
     "Fact",
     "FoldConstants",
+    "FuseRoundTrips",
     "Granularity",
     "GraphPass",
     "InsertGramObservers",
