@@ -17,6 +17,7 @@ from experiments import EXPERIMENTS, chosen
 from myqasr_fx.cli.personalize_view import sentence
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.evaluate import parse_filters
+from myqasr_fx.freed_memory import keep_freed_memory
 from myqasr_fx.models.load import load_model
 from myqasr_fx.personalize.condition import conditions
 from myqasr_fx.personalize.experiment import Experiment, run
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few recordings, one draw: minutes instead of hours")
     parser.add_argument("--seeds", type=int, help="stop after so many draws; later runs add the others")
     options = parser.parse_args()
+    keep_freed_memory()
     plan = chosen(options.name, options.quick)
     sides = [
         parse_filters(given) if given else dict(planned)

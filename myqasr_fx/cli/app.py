@@ -28,6 +28,7 @@ from myqasr_fx.cli.quantize import quantize
 from myqasr_fx.cli.report import report
 from myqasr_fx.cli.transcribe import transcribe
 from myqasr_fx.errors import MyqasrError
+from myqasr_fx.freed_memory import keep_freed_memory
 
 COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagnose, lint, models, demo)
 
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    keep_freed_memory()
     if not debug:
         _quiet_libraries()
     try:
