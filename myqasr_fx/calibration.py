@@ -14,7 +14,7 @@ from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import MODEL_PASSES, Progress
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.runtime.torch_runner import torch_runtime
-from myqasr_fx.statistics_cache import Cached, cache_file, read_cache, write_cache
+from myqasr_fx.statistics_cache import Cached, GramKind, cache_file, read_cache, write_cache
 from passes.activation_stats import Statistics
 from passes.base import Fact
 from passes.calibration.samples import CalibrationSamples
@@ -58,12 +58,12 @@ def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
         progress: Told about every clip.
     """
     cached = config.cache and cache_file(config.cache, prepared.speech, clips, config.language)
-    needs_grams = bool(config.roundings & USES_GRAMS) and config.allocation != "optimal"  # curvature brings its own
-    if cached and (found := read_cache(cached, needs_grams)):
+    wanted = _grams_wanted(config)
+    if cached and (found := read_cache(cached, wanted)):
         return Calibration(clips, found.transcripts, found.statistics, found.grams)
     observed = prepared.program.clone()
     dump = config.dump_ir and config.dump_ir / "observe"
-    passes = (InsertObservers(), *([InsertGramObservers()] if needs_grams else []))
+    passes = (InsertObservers(), *([InsertGramObservers(wanted == "looked_up")] if wanted else []))
     PassManager(passes, frozenset({Fact.CANONICAL}), dump)(observed)
     runtime = torch_runtime(prepared.speech, observed)
     transcripts: list[Transcript] = []
@@ -75,5 +75,12 @@ def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
             advance(len(transcripts) - start)
     seen = Cached(read_statistics(observed), tuple(transcripts), read_grams(observed))
     if cached:
-        write_cache(cached, seen)
+        write_cache(cached, seen, wanted)
     return Calibration(clips, seen.transcripts, seen.statistics, seen.grams)
+
+
+def _grams_wanted(config: QuantizeConfig) -> GramKind | None:
+    if not config.roundings & USES_GRAMS:
+        return None
+    # Curvature brings those of the other layers. Its few clips hold too few tokens for a matrix of all words.
+    return "looked_up" if config.allocation == "optimal" else "all"

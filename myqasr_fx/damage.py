@@ -3,6 +3,9 @@
 The expectation of ``passes.damage`` takes frames as uncorrelated, which those of some layers are far from. So each
 layer alone is rounded to 3 bits, and what this costs, as far as one more backward pass a clip can tell, corrects its
 expectation at every width. Large layers, on which most bytes depend, are held against the divergence itself.
+
+Codes are chosen for the clips of the curvature and cost less on those than on any others, least where a layer reads a
+frame a token. What rounded layers cost is therefore measured on clips that were kept from the curvature.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ from passes.rounding import STAND_INS, USES_GRAMS
 from passes.scheme import Granularity, WeightSpec
 from passes.sensitivity import distance_role
 
+KEPT = 4
+"""One clip of so many is kept to measure what rounding costs, where there is more than one."""
+
 CURVATURE_CLIPS = 16
 """Most clips whose curvature is measured."""
 
@@ -60,16 +66,26 @@ def measure_damage(
     if config.allocation != "optimal":
         return calibration
     run = ForcedRun(prepared)
-    clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
+    others, _ = apart(len(calibration.transcripts))
+    clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS, others)
     curvatures = _curvatures(run, clips, (calibration, config), progress)
-    calibration = replace(calibration, grams=_grams(curvatures))
+    looked_up = calibration.grams
+    calibration = replace(calibration, grams={**_grams(curvatures), **looked_up})
     measured = _corrections(run, (calibration, config), progress)
     with progress.stage("expect damage"):
         # Other columns share a scale afterwards, which moves a layer's damage less than a new measurement is worth.
         curvatures = sort_rows(prepared, curvatures, config)
         return replace(
-            calibration, grams=_grams(curvatures), damages=damage_table(prepared, config, curvatures, measured)
+            calibration,
+            grams={**_grams(curvatures), **looked_up},
+            damages=damage_table(prepared, config, curvatures, measured),
         )
+
+
+def apart(count: int) -> tuple[Sequence[int], Sequence[int]]:
+    """Positions, among ``count`` clips, of those whose curvature is measured and of those that are kept from it."""
+    kept = range(KEPT - 1, count, KEPT) if count >= KEPT else range(max(count - 1, 0), count)
+    return [index for index in range(count) if index not in kept] or [0], kept
 
 
 def _grams(curvatures: Curvatures) -> dict[str, Tensor]:
@@ -98,7 +114,8 @@ def _corrections(run: ForcedRun, known: tuple[Calibration, QuantizeConfig], prog
     prepared, found = run.prepared, dict[tuple[str, str], ActivationStats]()
     large = LARGE_LAYER * prepared.num_weights
     weighty = frozenset(layer.name for layer in prepared.layers if layer.num_weights > large)
-    clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS)
+    _, kept = apart(len(calibration.transcripts))
+    clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS, kept)
     for bits in (CORRECTION_BITS, _LARGE_BITS):
         alone = _alone(bits, known)
         cache = measured_cache(prepared, calibration, config, f"{alone.rounding} {alone.spec}")
@@ -125,7 +142,8 @@ def _probed(
         for layer in layers:
             rounded[layer.name] = alone.rounded(run.prepared.weight(layer), layer)
             advance(1)
-    clips = forced_clips(run.prepared.speech, calibration, PROBED_CLIPS)
+    _, kept = apart(len(calibration.transcripts))
+    clips = forced_clips(run.prepared.speech, calibration, PROBED_CLIPS, kept)
     probed = probe_damage(run, clips, rounded, config.seed, progress)
     found = {(name, role): stats for name, stats in probed.items()}
     cache.append(found)

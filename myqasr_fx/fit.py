@@ -10,7 +10,6 @@ from pathlib import Path
 from myqasr_fx.allocation import Expectation, allocation_pass, budget_bytes, expectation, predicted_bytes
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
-from myqasr_fx.damage import CURVATURE_CLIPS
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
 from myqasr_fx.kernels import int8_layers
@@ -18,7 +17,7 @@ from myqasr_fx.layout import LAYOUTS
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import Progress, Silent
 from myqasr_fx.sensitivity import forced_clips
-from myqasr_fx.sequence import round_in_sequence
+from myqasr_fx.sequence import SEQUENCE_CLIPS, round_in_sequence
 from passes.allocate_bits import AllocateBits, read_scheme
 from passes.base import Fact, Program
 from passes.calibrate import Calibrate
@@ -238,7 +237,7 @@ def _quantize(job: _Job, program: Program, surplus: int = 0) -> AllocateBits:
         PassManager(passes, _RANKED, dump and dump / "quantize")(program)
         return step
     PassManager((step, scales), _RANKED, dump and dump / "quantize")(program)
-    clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS)
+    clips = forced_clips(prepared.speech, calibration, SEQUENCE_CLIPS)
     found = round_in_sequence(prepared, program, calibration, clips, job.progress)
     rounding = RoundWeights(grams=calibration.grams, known=found.weights)
     PassManager((rounding, CorrectBiases(found.mean_errors)), _CALIBRATED, dump and dump / "round")(program)

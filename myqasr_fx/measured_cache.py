@@ -11,7 +11,7 @@ from pathlib import Path
 from myqasr_fx.errors import OutputError
 from passes.activation_stats import ActivationStats, Statistics
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from myqasr_fx.calibration import Calibration
@@ -52,9 +53,19 @@ def measure_sensitivity(
     return replace(calibration, statistics={**calibration.statistics, **found})
 
 
-def forced_clips(speech: SpeechModel, calibration: Calibration, most: int | None = None) -> tuple[ForcedClip, ...]:
-    """The calibration clips with what the full-precision model writes for each; ``most`` of them, evenly spread."""
+def forced_clips(
+    speech: SpeechModel, calibration: Calibration, most: int | None = None, among: Sequence[int] | None = None
+) -> tuple[ForcedClip, ...]:
+    """Calibration clips with what the full-precision model writes for each.
+
+    Args:
+        speech: The model.
+        calibration: Its clips and transcripts.
+        most: How many at most, evenly spread.
+        among: Positions of those to choose from; None for all.
+    """
     pairs = list(zip(calibration.clips.clips, calibration.transcripts, strict=True))
+    pairs = pairs if among is None else [pairs[index] for index in among]
     count = len(pairs) if most is None else min(most, len(pairs))
     chosen = (pairs[index * len(pairs) // count] for index in range(count))
     return tuple(forced_clip(speech, clip.samples, transcript) for clip, transcript in chosen)

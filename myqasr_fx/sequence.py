@@ -33,6 +33,9 @@ from passes.round_weights import round_weight
 from passes.rounding import REGISTRY as ROUNDINGS
 from passes.scheme import FLOAT_BITS, LayerScheme
 
+SEQUENCE_CLIPS = 32
+"""Most clips that layers are rounded on; the tokens of half as many are too few for the layers of a decoder."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequenced:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,7 +31,10 @@ from passes.curvature import Curvature, Curvatures
 from passes.errors import QuantizationError
 from passes.insert_gram_observers import Grams
 
-_VERSION = 3
+_VERSION = 4
+
+GramKind = Literal["all", "looked_up"]
+"""Gram matrices of all layers, or of those whose rows are also looked up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,20 +137,30 @@ def _file(folder: Path, kind: str, key: Sequence[str]) -> Path:
     return folder / f"{kind}-{digest[:32]}.json"
 
 
-def read_cache(path: Path, needs_grams: bool) -> Cached | None:
-    """What the file at ``path`` holds; None when there is none, it is damaged, or it lacks Gram matrices needed now."""
+def read_cache(path: Path, wanted: GramKind | None) -> Cached | None:
+    """What the file at ``path`` holds; None when there is none, it is damaged, or it lacks Gram matrices needed now.
+
+    Args:
+        path: Of :func:`cache_file`.
+        wanted: Which Gram matrices; None for none.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         statistics = {(row["layer"], row["port"]): ActivationStats(**row["stats"]) for row in content["statistics"]}
         transcripts = _transcripts(content["transcripts"])
-        grams = load_file(_grams_file(path)) if needs_grams else {}
+        grams = {} if wanted is None else load_file(_grams_file(path, wanted))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
     return Cached(statistics, transcripts, grams)
 
 
-def write_cache(path: Path, seen: Cached) -> None:
+def write_cache(path: Path, seen: Cached, kept: GramKind | None) -> None:
     """Writes files that appear whole or not at all; Gram matrices in one of their own beside ``path``.
+
+    Args:
+        path: Of :func:`cache_file`.
+        seen: What to keep.
+        kept: Which Gram matrices ``seen`` holds; None for none.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -159,8 +172,9 @@ def write_cache(path: Path, seen: Cached) -> None:
         "transcripts": [asdict(transcript) for transcript in seen.transcripts],
     }
     with _refused(path.parent):
-        if seen.grams:
-            _write_whole(_grams_file(path), save({name: gram.clone() for name, gram in seen.grams.items()}))
+        if kept is not None:
+            found = {name: gram.clone() for name, gram in seen.grams.items()}
+            _write_whole(_grams_file(path, kept), save(found))
         _write_whole(path, json.dumps(content).encode())
 
 
@@ -187,8 +201,8 @@ def _transcripts(rows: Sequence[Mapping[str, Any]]) -> tuple[Transcript, ...]:
     return tuple(Transcript(**{**row, "tokens": tuple(row["tokens"])}) for row in rows)
 
 
-def _grams_file(path: Path) -> Path:
-    return path.with_suffix(".safetensors")
+def _grams_file(path: Path, kind: GramKind) -> Path:
+    return path.with_name(f"{path.stem}-{kind}.safetensors")
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -74,6 +74,7 @@ class GramObserver(nn.Module):
         self.patches = patches
         self.total: Tensor | None = None
         self.weight = 0.0
+        self.squares = 0.0
 
     @torch.no_grad()
     def forward(self, values: Tensor) -> None:
@@ -86,10 +87,16 @@ class GramObserver(nn.Module):
         gram = scaled.T @ scaled
         self.total = gram if self.total is None else self.total.add_(gram)
         self.weight += float(weights.sum())
+        self.squares += float(weights.square().sum())
 
     def gram(self) -> Tensor | None:
         """(K, K) float32 mean; None when nothing was seen."""
         return None if self.total is None else self.total / self.weight
+
+    @property
+    def frames(self) -> float:
+        """How many frames of equal weight tell as much."""
+        return self.weight**2 / max(self.squares, 1e-30)
 
 
 def frame_weights(rows: Tensor) -> Tensor:

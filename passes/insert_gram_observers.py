@@ -11,9 +11,10 @@ from torch import Tensor, fx
 
 from passes import ops
 from passes.base import Fact, Program, ProgramPass
+from passes.few_frames import steadied
 from passes.gram_observer import GramObserver, Patches
 from passes.graph_edit import watch
-from passes.layers import find_layers, nodes_of
+from passes.layers import Layer, find_layers, nodes_of
 from passes.ops import LayerKind
 
 LOOKUP_WEIGHT = 2.0
@@ -26,12 +27,15 @@ GRAM_OBSERVERS = "myqasr_gram_observers"
 """Name of the submodule that holds the observers."""
 
 Grams = Mapping[str, Tensor]
-"""Layer name to (K, K) float32 mean of x x^T over what the layer reads."""
+"""Layer name to (K, K) float32 mean of x x^T over what the layer reads, steadied where that is little."""
 
 
 @dataclass(frozen=True, slots=True)
 class InsertGramObservers(ProgramPass):
     """Adds an observer to every value that a linear or an ungrouped conv1d layer reads; layers that read one share it.
+
+    Args:
+        looked_up: Observe only layers whose rows are also looked up.
 
     Before::
 
@@ -43,6 +47,8 @@ class InsertGramObservers(ProgramPass):
         y = linear(x, W, b)
     """
 
+    looked_up: bool = False
+
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.OBSERVED})
 
@@ -50,6 +56,8 @@ class InsertGramObservers(ProgramPass):
         """Inserts the observers in place; True when there was a layer to observe."""
         readers: dict[tuple[fx.GraphModule, fx.Node, Patches | None], list[str]] = {}
         for layer in find_layers(program):
+            if self.looked_up and not _is_looked_up(layer):
+                continue
             for module, node in nodes_of(program, layer):
                 role = ops.role_of(node)
                 if role is None or role.kind not in (LayerKind.LINEAR, LayerKind.CONV1D):
@@ -71,11 +79,12 @@ def read_grams(program: Program) -> Grams:
     for module in program.graphs.values():
         for observer in module.modules():
             if isinstance(observer, GramObserver) and (gram := observer.gram()) is not None:
-                found |= dict.fromkeys(observer.layers, gram)
-    looked_up = {
-        layer.name for layer in find_layers(program) if any(use.kind is LayerKind.EMBEDDING for use in layer.uses)
-    }
-    for name in looked_up & set(found):
+                found |= dict.fromkeys(observer.layers, steadied(gram, observer.frames))
+    for name in {layer.name for layer in find_layers(program) if _is_looked_up(layer)} & set(found):
         share = LOOKUP_WEIGHT * found[name].diagonal().mean()
         found[name] = found[name] + share * torch.eye(len(found[name]))
     return found
+
+
+def _is_looked_up(layer: Layer) -> bool:
+    return any(use.kind is LayerKind.EMBEDDING for use in layer.uses)

@@ -24,8 +24,7 @@ from copy import copy
 import torch
 from torch import Tensor
 
-DAMPING = 0.05
-"""Part of the mean diagonal of H that is added to it, as in GPTQ."""
+from passes.few_frames import DAMPING, damped_by, steadied
 
 
 class PairedMoments:
@@ -68,8 +67,8 @@ class PairedMoments:
         return other
 
     def gram(self) -> Tensor:
-        """H (K, K)."""
-        return self._moments()[0]
+        """H (K, K), steadied where frames are few."""
+        return steadied(self._moments()[0], self._frames())
 
     def mean_error(self, weight: Tensor, rounded: Tensor) -> Tensor:
         """``W m - Q m'`` (N,): what a bias has to add.
@@ -91,13 +90,14 @@ class PairedMoments:
         exact, seen = self._means / total
         return gram - seen.outer(seen), cross - exact.outer(seen)
 
+    def _frames(self) -> float:
+        """How many frames of equal weight tell as much."""
+        return self._weight**2 / max(self._squares, 1e-30)
+
     def shifted(self, weight: Tensor) -> Tensor:
         """V, of the shape of ``weight``: rows first, K others."""
         gram, cross = (moment.double() for moment in self._moments())
-        damping = DAMPING * gram.diagonal().mean().clamp(min=1e-30)
-        damped = gram + damping * torch.eye(len(gram), dtype=gram.dtype)
-        shift: Tensor = torch.linalg.solve(damped, (cross - gram).T).T.to(weight.dtype)
-        matrix = weight.reshape(len(weight), -1)
-        frames = self._weight**2 / max(self._squares, 1e-30)
+        shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING), (cross - gram).T).T.to(weight.dtype)
+        matrix, frames = weight.reshape(len(weight), -1), self._frames()
         found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift)
         return found.reshape(weight.shape)

@@ -60,10 +60,12 @@ _GENDER = PaperExperiment(
     "whisper-tiny.en",
     "gender",
     (*PAPER, *_ABLATED),
-    ("avg=8", "avg=7", "avg=6", "avg=5.5", "avg=5", "avg=4.5"),
-    (32,),
+    ("avg=8", "avg=7", "avg=6.5", "avg=6", "avg=5.5", "avg=5"),
+    (8,),
+    seeds=1,
     calibrate={"dataset": "librispeech_train_clean_100"},
     test={"dataset": "librispeech_test_other"},
+    matrix=False,
     kind="curve",
 )
 _DIGITS = PaperExperiment(
@@ -78,15 +80,19 @@ _DIGITS = PaperExperiment(
 
 EXPERIMENTS: Mapping[str, PaperExperiment] = {
     "gender": _GENDER,
-    "gender-base": replace(_GENDER, model="whisper-base", budgets=("avg=7", "avg=6", "avg=5")),
+    "gender-base": replace(_GENDER, model="whisper-base", budgets=("avg=7", "avg=6", "avg=5"), test_clips=10),
+    "gender-matrix": replace(
+        _GENDER, recipes=(INT8,), budgets=("avg=5",), clips=(16,), seeds=3, matrix=True, kind="matrix"
+    ),
     "language": PaperExperiment(
         "whisper-base",
         "speaker",
-        (INT8, "paper-cosine"),
+        (INT8,),
         ("avg=5",),
         (16,),  # 4088 has 26 recordings
         seeds=1,
         groups=(*LANGUAGES, *ENGLISH[1:]),
+        test_clips=16,
         diacritics=False,
     ),
     "curve": replace(
@@ -100,20 +106,21 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
     ),
     "speaker": _DIGITS,
     "speaker-whisper": PaperExperiment(
-        "whisper-tiny.en", "speaker", (INT8, "paper-cosine"), ("avg=5",), (8,), groups=TEN
+        "whisper-tiny.en", "speaker", (INT8,), ("avg=5",), (8,), groups=TEN, test_clips=10
     ),
     "clips": replace(_DIGITS, recipes=("paper-cosine", INT8), clips=(1, 2, 4, 8, 16), matrix=False, kind="clips"),
 }
 
 _FEW = {"seeds": 1, "test_clips": 6}
-_CURVE = {"recipes": ("paper", "paper-cosine"), "matrix": False}
+_CURVE = {"recipes": ("paper", "paper-cosine")}
 QUICK: Mapping[str, Mapping[str, object]] = {
     "gender": {**_FEW, **_CURVE, "budgets": ("avg=6", "avg=5"), "clips": (4,)},
     "gender-base": {**_FEW, **_CURVE, "budgets": ("avg=6",), "clips": (2,)},
-    "language": {**_FEW, "recipes": (INT8,), "clips": (4,), "test_clips": 4},
+    "gender-matrix": {**_FEW, "clips": (4,)},
+    "language": {**_FEW, "clips": (4,), "test_clips": 4},
     "curve": {"recipes": ("paper", "paper-cosine", "paper:allocation=uniform"), "test_clips": 10},
     "speaker": {"seeds": 1, "test_clips": 10},
-    "speaker-whisper": {**_FEW, "recipes": (INT8,), "clips": (4,)},
+    "speaker-whisper": {**_FEW, "clips": (4,)},
     "clips": {"test_clips": 10, "clips": (1, 4, 16)},
 }
 """What ``--quick`` changes."""

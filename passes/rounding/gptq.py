@@ -17,6 +17,7 @@ from __future__ import annotations
 import torch
 
 from passes.affine import QParams, code_dtype, levels_of, nearest_codes
+from passes.few_frames import DAMPING, damped_by
 from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
@@ -27,9 +28,6 @@ BLOCK = 32
 
 CHUNK = 4096
 """Rows worked on together: so many that work outlasts its calls, so few that a block of columns stays in the cache."""
-
-DAMPING = 0.05
-"""Part of the mean diagonal that is added to it; chosen on development speech."""
 
 
 def gptq(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> Rounded:
@@ -104,6 +102,4 @@ def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
 
 def damped(gram: torch.Tensor) -> torch.Tensor:
     """The Gram matrix (K, K), float64, with a little of its mean diagonal added: the clips do not tell everything."""
-    wide = gram.double()
-    mean = wide.diagonal().mean().clamp(min=1e-12)
-    return wide + torch.eye(len(wide), dtype=wide.dtype) * (DAMPING * mean)
+    return damped_by(gram.double(), DAMPING)

@@ -110,3 +110,12 @@ def test_what_it_cannot_do_is_refused() -> None:
         resolve_config("24MB", allocation="optimal", budget_kind="paper")
     with pytest.raises(OptionError, match="layout 'sherpa-onnx'"):
         resolve_config("24MB", recipe="best", layout="sherpa-onnx")
+
+
+@pytest.mark.parametrize("count", range(1, 40))
+def test_clips_that_probe_are_kept_from_the_curvature(count: int) -> None:
+    others, kept = damage.apart(count)
+    assert others and kept
+    if count > 1:
+        assert sorted([*others, *kept]) == list(range(count))
+    assert len(kept) == max(1, count // damage.KEPT)

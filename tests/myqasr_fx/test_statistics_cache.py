@@ -12,6 +12,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.statistics_cache import (
     Cached,
+    GramKind,
     cache_file,
     logits_file,
     read_cache,
@@ -37,8 +38,9 @@ def clips(noise: list[np.ndarray]) -> ClipSet:
 @pytest.mark.parametrize("grams", [{}, GRAMS], ids=["statistics", "grams"])
 def test_what_is_written_is_read(tmp_path: Path, grams: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "kept.json"
-    write_cache(path, Cached(STATISTICS, TRANSCRIPTS, grams))
-    found = read_cache(path, needs_grams=bool(grams))
+    kind: GramKind | None = "all" if grams else None
+    write_cache(path, Cached(STATISTICS, TRANSCRIPTS, grams), kind)
+    found = read_cache(path, kind)
     assert found is not None
     assert (found.statistics, found.transcripts) == (STATISTICS, TRANSCRIPTS)
     assert found.grams.keys() == grams.keys()
@@ -47,16 +49,18 @@ def test_what_is_written_is_read(tmp_path: Path, grams: dict[str, torch.Tensor])
 
 def test_missing_damaged_and_incomplete_files_are_no_cache(tmp_path: Path) -> None:
     path = tmp_path / "kept.json"
-    assert read_cache(path, needs_grams=False) is None
-    write_cache(path, Cached(STATISTICS, TRANSCRIPTS, {}))
-    assert read_cache(path, needs_grams=True) is None
+    assert read_cache(path, None) is None
+    write_cache(path, Cached(STATISTICS, TRANSCRIPTS, {}), None)
+    assert read_cache(path, "all") is None
     content = path.read_text()
     for damaged in (content[:-9], content.replace('"std"', '"sdt"'), "[]", "{}"):
         path.write_text(damaged)
-        assert read_cache(path, needs_grams=False) is None
-    write_cache(path, Cached(STATISTICS, TRANSCRIPTS, GRAMS))
-    path.with_suffix(".safetensors").write_bytes(b"short")
-    assert read_cache(path, needs_grams=True) is None
+        assert read_cache(path, None) is None
+    write_cache(path, Cached(STATISTICS, TRANSCRIPTS, GRAMS), "all")
+    assert read_cache(path, "looked_up") is None
+    (kept,) = tmp_path.glob("*.safetensors")
+    kept.write_bytes(b"short")
+    assert read_cache(path, "all") is None
 
 
 def test_another_model_clip_or_language_has_another_file(
@@ -86,7 +90,7 @@ def test_a_full_disk_leaves_no_piece(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OutputError, match="No space left"):
-        write_cache(tmp_path / "kept.json", Cached(STATISTICS, TRANSCRIPTS, {}))
+        write_cache(tmp_path / "kept.json", Cached(STATISTICS, TRANSCRIPTS, {}), None)
     assert list(tmp_path.iterdir()) == []
 
 

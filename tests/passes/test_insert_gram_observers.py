@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from passes.base import Program
+from passes.few_frames import steadied
 from passes.gram_observer import STEADY_WEIGHT, GramObserver, Patches, frame_weights
 from passes.insert_gram_observers import LOOKUP_WEIGHT, InsertGramObservers, read_grams
 from passes.remove_observers import RemoveObservers
@@ -25,15 +26,22 @@ def test_matches_the_inputs_of_each_layer(tiny_program: Program) -> None:
     grams = read_grams(tiny_program)
     assert set(grams) == {"embed", "conv", "fc"}
     rows = seen["fc"].reshape(-1, 32)
-    torch.testing.assert_close(grams["fc"], rows.T @ rows / len(rows))
+    torch.testing.assert_close(grams["fc"], steadied(rows.T @ rows / len(rows), len(rows)))
     columns = F.unfold(F.pad(seen["conv"], (1, 1)).unsqueeze(2), (1, 3)).transpose(1, 2).reshape(-1, 96)
-    torch.testing.assert_close(grams["conv"], columns.T @ columns / len(columns))
+    torch.testing.assert_close(grams["conv"], steadied(columns.T @ columns / len(columns), len(columns)))
     rows = seen["embed"].reshape(-1, 32)
-    expected = rows.T @ rows / len(rows)
+    expected = steadied(rows.T @ rows / len(rows), len(rows))
     share = LOOKUP_WEIGHT * expected.diagonal().mean()
     torch.testing.assert_close(grams["embed"], expected + share * torch.eye(32))
     assert RemoveObservers()(tiny_program).modified
     assert str(module.graph) == before
+
+
+def test_only_rows_that_are_looked_up(tiny_program: Program) -> None:
+    module = tiny_program.graphs["model"]
+    assert InsertGramObservers(looked_up=True)(tiny_program).modified
+    module(tokens(0))
+    assert set(read_grams(tiny_program)) == {"embed"}
 
 
 def test_calls_add_up_and_empty_values_add_nothing() -> None:
