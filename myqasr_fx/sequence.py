@@ -1,7 +1,8 @@
 """Rounds layer after layer, each on what it reads behind the layers that are rounded already.
 
-All clips wait in front of a layer, at full precision and rounded so far; the layer is rounded and all go on to the
-next. So the clips pass each model once, whatever the number of layers. Biases take up what is left of the mean error.
+Clips wait in front of a layer, at full precision and rounded so far; the layer is rounded and all go on to the next. So
+they pass each model once, whatever the number of layers. Half of them are enough for layers that read 1,500 frames a
+clip; the others set out when a layer is reached that reads too few. Biases take up what is left of the mean error.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from passes.base import Program
 from passes.calibrate import weight_qparams
 from passes.calibration import REGISTRY as CALIBRATIONS
 from passes.correct_biases import bias_node, corrected
+from passes.few_frames import ENOUGH
 from passes.gram_observer import Patches, frame_weights
 from passes.graph_edit import get_tensor
 from passes.layers import Layer
@@ -33,8 +35,11 @@ from passes.round_weights import round_weight
 from passes.rounding import REGISTRY as ROUNDINGS
 from passes.scheme import FLOAT_BITS, LayerScheme
 
+FIRST_CLIPS = 16
+"""Clips that all layers are rounded on."""
+
 SEQUENCE_CLIPS = 32
-"""Most clips that layers are rounded on; the tokens of half as many are too few for the layers of a decoder."""
+"""Most clips that layers are rounded on which read too few frames of the first ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,24 +71,29 @@ class _Sequence:
     Args:
         run: Full precision.
         clips: In front of the same step.
+        later: Clips that have not set out.
         weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
         known: Moments of what a layer has read, by the value and its cut into rows, while another may read the same.
     """
 
     run: ForcedRun
     clips: list[_Clip]
+    later: list[_Clip]
     weights: dict[str, Tensor] = field(default_factory=dict)
     known: dict[tuple[fx.Node, Patches | None], PairedMoments] = field(default_factory=dict)
 
     def advance(self, cut: Cut) -> fx.Node:
-        """Takes all clips to a step, and gives it."""
+        """Takes the clips to a step, and gives it."""
         for clip in self.clips:
-            clip.exact = self.run.advance(clip.forced, clip.exact, cut)
-            clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
+            self._take(clip, cut)
         return self.run.runs[cut[0]].steps[cut[1]]
 
-    def moments(self, layer: Layer, node: fx.Node) -> PairedMoments | None:
-        """Of what the layer reads at ``node``, where the clips are; None for a lookup or grouped channels."""
+    def _take(self, clip: _Clip, cut: Cut) -> None:
+        clip.exact = self.run.advance(clip.forced, clip.exact, cut)
+        clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
+
+    def moments(self, layer: Layer, node: fx.Node, cut: Cut) -> PairedMoments | None:
+        """Of what the layer reads at ``node``, the step ``cut``; None for a lookup or grouped channels."""
         role = ops.role_of(node)
         patches = Patches.of(node) if role is not None and role.kind is LayerKind.CONV1D else None
         if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
@@ -92,16 +102,25 @@ class _Sequence:
         alive = self.clips[0].exact.state.values
         self.known = {key: moments for key, moments in self.known.items() if key[0] in alive}
         if (source, patches) not in self.known:
-            self.known[source, patches] = self._moments(layer.cols, source, patches)
+            self.known[source, patches] = self._moments(layer.cols, source, patches, cut)
         return self.known[source, patches].as_centred(bias_node(node) is not None)
 
-    def _moments(self, cols: int, source: fx.Node, patches: Patches | None) -> PairedMoments:
+    def _moments(self, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
         total = PairedMoments(cols)
-        for clip in self.clips:
+        self._add(total, self.clips, source, patches)
+        if self.later and total.frames < ENOUGH * cols:
+            for clip in self.later:
+                self._take(clip, cut)
+            self._add(total, self.later, source, patches)
+            self.clips, self.later = [*self.clips, *self.later], []
+        return total
+
+    @staticmethod
+    def _add(total: PairedMoments, clips: Sequence[_Clip], source: fx.Node, patches: Patches | None) -> None:
+        for clip in clips:
             pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
             exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
             total.add(exact, rounded, frame_weights(exact))
-        return total
 
 
 def round_in_sequence(
@@ -123,7 +142,8 @@ def round_in_sequence(
     layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
     steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
     starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
-    sequence = _Sequence(run, starts)
+    first = -(-len(starts) // FIRST_CLIPS) if len(starts) > FIRST_CLIPS else 1  # evenly spread
+    sequence = _Sequence(run, starts[::first], [clip for i, clip in enumerate(starts) if i % first])
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
     with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
         for cut, name in steps:
@@ -132,7 +152,7 @@ def round_in_sequence(
                 continue
             with progress.part(MODEL_PASSES):
                 node = sequence.advance(cut)
-            moments = sequence.moments(layers[name], node)
+            moments = sequence.moments(layers[name], node, cut)
             weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
             target = weight
             if moments is not None and gram is not None:

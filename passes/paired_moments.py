@@ -68,7 +68,7 @@ class PairedMoments:
 
     def gram(self) -> Tensor:
         """H (K, K), steadied where frames are few."""
-        return steadied(self._moments()[0], self._frames())
+        return steadied(self._moments()[0], self.frames)
 
     def mean_error(self, weight: Tensor, rounded: Tensor) -> Tensor:
         """``W m - Q m'`` (N,): what a bias has to add.
@@ -90,7 +90,8 @@ class PairedMoments:
         exact, seen = self._means / total
         return gram - seen.outer(seen), cross - exact.outer(seen)
 
-    def _frames(self) -> float:
+    @property
+    def frames(self) -> float:
         """How many frames of equal weight tell as much."""
         return self._weight**2 / max(self._squares, 1e-30)
 
@@ -98,6 +99,6 @@ class PairedMoments:
         """V, of the shape of ``weight``: rows first, K others."""
         gram, cross = (moment.double() for moment in self._moments())
         shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING), (cross - gram).T).T.to(weight.dtype)
-        matrix, frames = weight.reshape(len(weight), -1), self._frames()
+        matrix, frames = weight.reshape(len(weight), -1), self.frames
         found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift)
         return found.reshape(weight.shape)

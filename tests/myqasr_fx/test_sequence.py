@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import fx
 
+from myqasr_fx import sequence
 from myqasr_fx.audio import select_clips
 from myqasr_fx.fit import fit_in_torch
-from myqasr_fx.forced_run import ForcedRun
+from myqasr_fx.forced_run import Cut, ForcedRun
 from myqasr_fx.measure import measure
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import Prepared
@@ -22,6 +23,7 @@ from myqasr_fx.resolve import resolve_config
 from myqasr_fx.sensitivity import forced_clips
 from myqasr_fx.sequence import _Sequence
 from passes import meta
+from passes.few_frames import ENOUGH
 from passes.gram_observer import Patches
 from passes.layers import nodes_of
 from passes.ops import LayerKind
@@ -70,11 +72,40 @@ def test_layers_that_read_one_value_share_its_moments(
     read: list[tuple[fx.Node, object]] = []
     found = _Sequence._moments
 
-    def counted(self: _Sequence, cols: int, source: fx.Node, patches: Patches | None) -> PairedMoments:
+    def counted(self: _Sequence, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
         read.append((source, patches))
-        return found(self, cols, source, patches)
+        return found(self, cols, source, patches, cut)
 
     monkeypatch.setattr(_Sequence, "_moments", counted)
     fit_in_torch(prepared, calibration, config)
     readers = [layer for layer in prepared.layers if layer.weight is not None and layer.kind != LayerKind.EMBEDDING]
     assert len(set(read)) == len(read) < len(readers) - 2 * 2 * 2  # query, key and value of two layers of each graph
+
+
+@pytest.mark.parametrize(("enough", "first", "last"), [(0.01, 1, 1), (0.3, 1, 4), (ENOUGH, 4, 4)])
+def test_other_clips_set_out_where_frames_are_few(
+    enough: float,
+    first: int,
+    last: int,
+    make_speech_model: Callable[[str], SpeechModel],
+    captured_once: Callable[..., Prepared],
+    noise: list[np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = captured_once(make_speech_model("whisper"))
+    config = resolve_config(uniform_bits=3, rounding="gptq", granularity="group:32", sequential=True, holdout=0.0)
+    calibration = measure(prepared, select_clips(noise, 4), config, Silent())
+    waiting: list[int] = []
+    found = _Sequence._moments
+
+    def counted(self: _Sequence, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
+        total = found(self, cols, source, patches, cut)
+        assert total.frames >= enough * cols or not self.later
+        waiting.append(len(self.later))
+        return total
+
+    monkeypatch.setattr(sequence, "FIRST_CLIPS", 1)
+    monkeypatch.setattr(sequence, "ENOUGH", enough)
+    monkeypatch.setattr(_Sequence, "_moments", counted)
+    fit_in_torch(prepared, calibration, config)
+    assert (waiting[0], waiting[-1]) == (4 - first, 4 - last)
