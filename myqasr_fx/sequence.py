@@ -1,7 +1,7 @@
 """Rounds layer after layer, each on what it reads behind the layers that are rounded already.
 
 Clips wait in front of a layer, at full precision and rounded so far; the layer is rounded and all go on to the next. So
-they pass each model once, whatever the number of layers. Half of them are enough for layers that read 1,500 frames a
+they pass each model once, whatever the number of layers. Some of them are enough for layers that read 1,500 frames a
 clip; the others set out when a layer is reached that reads too few. Biases take up what is left of the mean error.
 """
 
@@ -38,7 +38,7 @@ from passes.scheme import FLOAT_BITS, LayerScheme
 FIRST_CLIPS = 16
 """Clips that all layers are rounded on."""
 
-SEQUENCE_CLIPS = 32
+SEQUENCE_CLIPS = 24
 """Most clips that layers are rounded on which read too few frames of the first ones."""
 
 
@@ -70,6 +70,7 @@ class _Sequence:
 
     Args:
         run: Full precision.
+        progress: Told about the time that the model's passes take.
         clips: In front of the same step.
         later: Clips that have not set out.
         weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
@@ -77,6 +78,7 @@ class _Sequence:
     """
 
     run: ForcedRun
+    progress: Progress
     clips: list[_Clip]
     later: list[_Clip]
     weights: dict[str, Tensor] = field(default_factory=dict)
@@ -84,13 +86,14 @@ class _Sequence:
 
     def advance(self, cut: Cut) -> fx.Node:
         """Takes the clips to a step, and gives it."""
-        for clip in self.clips:
-            self._take(clip, cut)
+        self._take(self.clips, cut)
         return self.run.runs[cut[0]].steps[cut[1]]
 
-    def _take(self, clip: _Clip, cut: Cut) -> None:
-        clip.exact = self.run.advance(clip.forced, clip.exact, cut)
-        clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
+    def _take(self, clips: Sequence[_Clip], cut: Cut) -> None:
+        with self.progress.part(MODEL_PASSES):
+            for clip in clips:
+                clip.exact = self.run.advance(clip.forced, clip.exact, cut)
+                clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
 
     def moments(self, layer: Layer, node: fx.Node, cut: Cut) -> PairedMoments | None:
         """Of what the layer reads at ``node``, the step ``cut``; None for a lookup or grouped channels."""
@@ -109,8 +112,7 @@ class _Sequence:
         total = PairedMoments(cols)
         self._add(total, self.clips, source, patches)
         if self.later and total.frames < ENOUGH * cols:
-            for clip in self.later:
-                self._take(clip, cut)
+            self._take(self.later, cut)
             self._add(total, self.later, source, patches)
             self.clips, self.later = [*self.clips, *self.later], []
         return total
@@ -142,16 +144,17 @@ def round_in_sequence(
     layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
     steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
     starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
-    first = -(-len(starts) // FIRST_CLIPS) if len(starts) > FIRST_CLIPS else 1  # evenly spread
-    sequence = _Sequence(run, starts[::first], [clip for i, clip in enumerate(starts) if i % first])
+    count = min(FIRST_CLIPS, len(starts))
+    first = {index * len(starts) // count for index in range(count)}  # evenly spread
+    later = [clip for index, clip in enumerate(starts) if index not in first]
+    sequence = _Sequence(run, progress, [starts[index] for index in sorted(first)], later)
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
     with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
         for cut, name in steps:
             advance(1)
             if all(block.spec.bits == FLOAT_BITS for block in schemes[name].blocks):
                 continue
-            with progress.part(MODEL_PASSES):
-                node = sequence.advance(cut)
+            node = sequence.advance(cut)
             moments = sequence.moments(layers[name], node, cut)
             weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
             target = weight
