@@ -79,7 +79,10 @@ def block(name: str) -> str:
 
 
 def curve_table(rows: Sequence[Row]) -> str:
-    """WER in percent of every recipe at every budget, each group calibrated for and tested by itself."""
+    """WER in percent of every recipe at every budget, each group calibrated for and tested by itself.
+
+    What not all groups have run yet has no figure for all of them.
+    """
     own = [row for row in rows if row.cell.calibration == row.cell.test]
     budgets = list(dict.fromkeys(row.cell.budget for row in own))
     groups = list(dict.fromkeys(row.cell.test for row in own))
@@ -90,6 +93,8 @@ def curve_table(rows: Sequence[Row]) -> str:
         for group in (*groups, "all"):
             here = [row for row in mine if group in ("all", row.cell.test)]
             cells = [here if recipe == FULL else [r for r in here if r.cell.budget == budget] for budget in budgets]
+            if group == "all":
+                cells = [cell if {row.cell.test for row in cell} == set(groups) else [] for cell in cells]
             lines.append(line([recipe, group, *(f"{100 * score(c, 'wer').value:.1f}" if c else "" for c in cells)]))
     return "\n".join(lines) + "\n"
 
@@ -172,6 +177,8 @@ def plot(name: str, rows: Sequence[Row]) -> None:
     curves: dict[str, list[tuple[float, float]]] = {}
     for recipe, budget, clips in methods(rows):
         own = [r for r in rows if method_of(r) == (recipe, budget, clips) and r.cell.calibration == r.cell.test]
+        if {row.cell.test for row in own} != {row.cell.test for row in rows}:
+            continue  # not all groups have run yet
         place = float(clips) if by_clips else float(budget.partition("=")[2])
         curves.setdefault(recipe, []).append((place, 100 * score(own, "wer").value))
     for recipe, points in curves.items():

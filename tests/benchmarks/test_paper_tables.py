@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from myqasr_fx.personalize.ledger import Cell, Row, full_cell
+
 PAPER = Path(__file__).parents[2] / "benchmarks" / "paper"
 
 
@@ -31,7 +33,23 @@ def test_another_number_is_noticed(tmp_path: Path) -> None:
     assert run(str(tmp_path / "tables.py"), "--check").returncode == 1
 
 
-@pytest.mark.parametrize("name", ["gender", "gender-base", "language", "curve", "speaker", "speaker-whisper", "clips"])
+def test_a_group_that_has_not_run_yet_leaves_no_figure_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PAPER))
+    from tables import curve_table
+
+    full = [Row(full_cell(group), "a.flac", 0, 4) for group in ("F", "M")]
+    run_for = [("avg=6", "F", 1), ("avg=6", "M", 2), ("avg=5", "F", 3)]
+    own = [Row(Cell("paper", budget, 4, 0, group, group), "a.flac", errors, 4) for budget, group, errors in run_for]
+    table = curve_table([*full, *own])
+    assert "| paper | F | 25.0 | 75.0 |" in table
+    assert "| paper | M | 50.0 |  |" in table
+    assert "| paper | all | 37.5 |  |" in table
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gender", "gender-base", "gender-matrix", "language", "curve", "speaker", "speaker-whisper", "clips"],
+)
 def test_every_experiment_and_its_short_form_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PAPER))
     from experiments import chosen
