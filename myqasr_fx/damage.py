@@ -5,7 +5,8 @@ layer alone is rounded to 3 bits, and what this costs, as far as one more backwa
 expectation at every width. Large layers, on which most bytes depend, are held against the divergence itself.
 
 Codes are chosen for the clips of the curvature and cost less on those than on any others, least where a layer reads a
-frame a token. What rounded layers cost is therefore measured on clips that were kept from the curvature.
+frame a token. What rounded layers cost is therefore measured on clips that were kept from the curvature. A tied
+embedding alone is rounded on the tokens of all clips: its Gram matrix is damped too much to follow a few.
 """
 
 from __future__ import annotations
@@ -88,6 +89,11 @@ def apart(count: int) -> tuple[Sequence[int], Sequence[int]]:
     return [index for index in range(count) if index not in kept] or [0], kept
 
 
+def _kept_clips(run: ForcedRun, calibration: Calibration, most: int) -> Sequence[ForcedClip]:
+    """Of the clips that are kept from the curvature."""
+    return forced_clips(run.prepared.speech, calibration, most, apart(len(calibration.transcripts))[1])
+
+
 def _grams(curvatures: Curvatures) -> dict[str, Tensor]:
     """Layer name to the Gram matrix that rounding looks at, where there is one."""
     return {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
@@ -114,8 +120,7 @@ def _corrections(run: ForcedRun, known: tuple[Calibration, QuantizeConfig], prog
     prepared, found = run.prepared, dict[tuple[str, str], ActivationStats]()
     large = LARGE_LAYER * prepared.num_weights
     weighty = frozenset(layer.name for layer in prepared.layers if layer.num_weights > large)
-    _, kept = apart(len(calibration.transcripts))
-    clips = forced_clips(prepared.speech, calibration, CORRECTION_CLIPS, kept)
+    clips = _kept_clips(run, calibration, CORRECTION_CLIPS)
     for bits in (CORRECTION_BITS, _LARGE_BITS):
         alone = _alone(bits, known)
         cache = measured_cache(prepared, calibration, config, f"{alone.rounding} {alone.spec}")
@@ -142,8 +147,7 @@ def _probed(
         for layer in layers:
             rounded[layer.name] = alone.rounded(run.prepared.weight(layer), layer)
             advance(1)
-    _, kept = apart(len(calibration.transcripts))
-    clips = forced_clips(run.prepared.speech, calibration, PROBED_CLIPS, kept)
+    clips = _kept_clips(run, calibration, PROBED_CLIPS)
     probed = probe_damage(run, clips, rounded, config.seed, progress)
     found = {(name, role): stats for name, stats in probed.items()}
     cache.append(found)

@@ -12,6 +12,8 @@ from torch import fx
 
 from myqasr_fx import sequence
 from myqasr_fx.audio import select_clips
+from myqasr_fx.calibration import Calibration
+from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.fit import fit_in_torch
 from myqasr_fx.forced_run import Cut, ForcedRun
 from myqasr_fx.measure import measure
@@ -30,6 +32,14 @@ from passes.ops import LayerKind
 from passes.paired_moments import PairedMoments
 
 
+def heard(
+    prepared: Prepared, noise: list[np.ndarray], clips: int, *, sequential: bool = True
+) -> tuple[QuantizeConfig, Calibration]:
+    """What some clips tell, for gptq at 3 bits."""
+    config = resolve_config(uniform_bits=3, rounding="gptq", granularity="group:32", sequential=sequential, holdout=0.0)
+    return config, measure(prepared, select_clips(noise, clips), config, Silent())
+
+
 @pytest.mark.parametrize("name", ["whisper", "smallest"])
 def test_outputs_come_nearer_to_full_precision(
     name: str,
@@ -40,10 +50,7 @@ def test_outputs_come_nearer_to_full_precision(
     divergence = {}
     for sequential in (False, True):
         prepared = captured_once(make_speech_model(name))
-        config = resolve_config(
-            uniform_bits=3, rounding="gptq", granularity="group:32", sequential=sequential, holdout=0.0
-        )
-        calibration = measure(prepared, select_clips(noise, 4), config, Silent())
+        config, calibration = heard(prepared, noise, 4, sequential=sequential)
         program = fit_in_torch(prepared, calibration, config)
         assert all(
             meta.get(next(nodes_of(program, layer))[1], meta.QUANTIZED_WEIGHT) is not None
@@ -67,8 +74,7 @@ def test_layers_that_read_one_value_share_its_moments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prepared = captured_once(make_speech_model("whisper"))
-    config = resolve_config(uniform_bits=3, rounding="gptq", granularity="group:32", sequential=True, holdout=0.0)
-    calibration = measure(prepared, select_clips(noise, 2), config, Silent())
+    config, calibration = heard(prepared, noise, 2)
     read: list[tuple[fx.Node, object]] = []
     found = _Sequence._moments
 
@@ -93,8 +99,7 @@ def test_other_clips_set_out_where_frames_are_few(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prepared = captured_once(make_speech_model("whisper"))
-    config = resolve_config(uniform_bits=3, rounding="gptq", granularity="group:32", sequential=True, holdout=0.0)
-    calibration = measure(prepared, select_clips(noise, 4), config, Silent())
+    config, calibration = heard(prepared, noise, 4)
     waiting: list[int] = []
     found = _Sequence._moments
 
