@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from myqasr_fx.personalize.metric import Metric
+
 PAPER = ("paper", "paper-cosine", "paper-hessian")
 _TWIN = ("paper:activation_ranges=twin", "paper-cosine:activation_ranges=twin")
 _ABLATED = ("paper:allocation=uniform", "paper:order=shuffled", "paper:order=descending")
@@ -39,6 +41,7 @@ class PaperExperiment:
         matrix: Controls and every calibration on every test; else each calibration on its own test alone.
         diacritics: Let accents count; the Spanish and French texts lack some.
         kind: Which tables and plot show it.
+        metric: As ``myqasr personalize --metric``.
     """
 
     model: str
@@ -54,6 +57,7 @@ class PaperExperiment:
     matrix: bool = True
     diacritics: bool = True
     kind: Literal["matrix", "curve", "clips"] = "matrix"
+    metric: Metric = "wer"
 
 
 _GENDER = PaperExperiment(
@@ -109,6 +113,16 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
         "whisper-tiny.en", "speaker", (INT8,), ("avg=5",), (8,), groups=TEN, test_clips=10
     ),
     "clips": replace(_DIGITS, recipes=("paper-cosine", INT8), clips=(1, 2, 4, 8, 16), matrix=False, kind="clips"),
+    "clips-whisper": replace(
+        _GENDER,
+        recipes=(INT8,),
+        budgets=("avg=5",),
+        clips=(1, 2, 4, 8, 16, 32),
+        seeds=3,
+        test_clips=10,
+        kind="clips",
+        metric="divergence",
+    ),
 }
 
 _FEW = {"seeds": 1, "test_clips": 6}
@@ -122,6 +136,7 @@ QUICK: Mapping[str, Mapping[str, object]] = {
     "speaker": {"seeds": 1, "test_clips": 10},
     "speaker-whisper": {**_FEW, "clips": (4,)},
     "clips": {"test_clips": 10, "clips": (1, 4, 16)},
+    "clips-whisper": {**_FEW, "seeds": 2, "clips": (1, 8)},
 }
 """What ``--quick`` changes."""
 

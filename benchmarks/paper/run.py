@@ -22,6 +22,7 @@ from myqasr_fx.models.load import load_model
 from myqasr_fx.personalize.condition import conditions
 from myqasr_fx.personalize.experiment import Experiment, run
 from myqasr_fx.personalize.groups import Split, make_groups
+from myqasr_fx.personalize.metric import has_texts
 from myqasr_fx.personalize.result import Result, write_result
 from myqasr_fx.progress import RichProgress
 
@@ -48,12 +49,13 @@ def main() -> None:
     groups = make_groups(options.data, read_corpus(options.data), split)
     ways = conditions(plan.recipes, plan.budgets, None)
     seeds = options.seeds or plan.seeds
-    experiment = Experiment(groups, ways, plan.clips, seeds, plan.matrix, plan.matrix, plan.diacritics)
+    texts = has_texts(plan.metric)
+    experiment = Experiment(groups, ways, plan.clips, seeds, plan.matrix, plan.matrix, plan.diacritics, texts)
     out = RESULTS / (f"{options.name}-quick" if options.quick else options.name)
     rows = run(experiment, load_model(options.model or plan.model), out, RichProgress())
-    result = Result.of(rows, "wer")
+    result = Result.of(rows, plan.metric)
     write_result(result, out, plots=plan.kind == "matrix")
-    for verdict in result.verdicts:
+    for verdict in (*result.verdicts, *(result.beside.verdicts if result.beside else ())):
         print(sentence(verdict))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -14,6 +14,7 @@ from myqasr_fx.progress import RichProgress
 
 if TYPE_CHECKING:
     from myqasr_fx.personalize.groups import Group, Split
+    from myqasr_fx.personalize.metric import Metric
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
 Data = Annotated[Path, Option("--data", help="JSONL manifest, or a corpus folder.", show_default=False)]
@@ -42,7 +43,13 @@ Groups = Annotated[str | None, Option("--groups", help="Groups to take, with com
 ActivationBits = Annotated[
     int | None, Option("--activation-bits", help="Width of quantized activations, 4 to 8. [default: the recipe's]")
 ]
-MetricName = Annotated[str, Option("--metric", help="wer, or accuracy: utterances without an error.")]
+MetricName = Annotated[
+    str,
+    Option(
+        "--metric",
+        help="wer; accuracy: utterances without an error; divergence or agreement with full precision, without texts.",
+    ),
+]
 Cross = Annotated[bool, Option("--cross/--own-only", help="Test every calibration on every group, or on its own.")]
 Diacritics = Annotated[bool, Option("--diacritics/--no-diacritics", help="Whether accents count.")]
 Plot = Annotated[bool, Option("--plot/--no-plot", help="Draw heat maps; needs the extra `plot`.")]
@@ -78,6 +85,7 @@ def personalize(
     from myqasr_fx.personalize.experiment import Experiment, run
     from myqasr_fx.personalize.groups import Split
     from myqasr_fx.personalize.heat_map import check_plots
+    from myqasr_fx.personalize.metric import has_texts
     from myqasr_fx.personalize.result import Result, write_result
 
     score = _metric(metric)
@@ -88,7 +96,8 @@ def personalize(
     only = tuple(filter(None, (groups or "").split(",")))
     sides = parse_filters(calibrate or ()), parse_filters(test or ())
     split = Split(by, max(numbers), seeds, sides[0], sides[1], test_clips, only)
-    experiment = Experiment(_groups(data, split), ways, numbers, seeds, control, cross, diacritics)
+    texts = has_texts(score)
+    experiment = Experiment(_groups(data, split), ways, numbers, seeds, control, cross, diacritics, texts)
     rows = run(experiment, load_model(model), out, RichProgress())
     result = Result.of(rows, score)
     written = write_result(result, out, plot)
@@ -103,12 +112,12 @@ def _groups(data: Path, split: Split) -> tuple[Group, ...]:
     return make_groups(data, read_corpus(data), split)
 
 
-def _metric(name: str) -> Literal["wer", "accuracy"]:
-    if name == "wer":
-        return "wer"
-    if name == "accuracy":
-        return "accuracy"
-    raise OptionError(f"metric {name!r}: expected wer or accuracy")
+def _metric(name: str) -> Metric:
+    from myqasr_fx.personalize.metric import METRICS, is_metric
+
+    if is_metric(name):
+        return name
+    raise OptionError(f"metric {name!r}: expected {', '.join(METRICS)}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

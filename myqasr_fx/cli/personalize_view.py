@@ -12,23 +12,32 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from myqasr_fx.personalize.matrix import Matrix
+    from myqasr_fx.personalize.metric import Meaning
     from myqasr_fx.personalize.result import Result
     from myqasr_fx.personalize.verdict import Verdict
 
 
 def personalize_view(result: Result, out: Path) -> RenderableType:
     """Every matrix, then what calibrating on oneself changed."""
+    from myqasr_fx.personalize.metric import METRICS
     from myqasr_fx.personalize.result import method_name
 
+    meaning = METRICS[result.metric]
     parts: list[RenderableType] = []
     for matrix in result.matrices:
-        parts += [Text(f"{method_name(matrix.method)}: {result.metric}, %", "bold"), _table(matrix)]
+        parts += [
+            Text(f"{method_name(matrix.method)}: {meaning.title}, {meaning.unit}", "bold"),
+            _table(matrix, meaning),
+        ]
     parts.append(Text("Does calibrating on me help?", "bold"))
     parts += [Text(sentence(verdict)) for verdict in result.verdicts]
+    if result.beside:
+        parts.append(Text("By the distance from full precision, which needs no texts:", "bold"))
+        parts += [Text(sentence(verdict)) for verdict in result.beside.verdicts]
     return Group(*parts, Text(f"raw rows, matrices and heat maps are in {out}"))
 
 
-def _table(matrix: Matrix) -> Table:
+def _table(matrix: Matrix, meaning: Meaning) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("calibrated on", no_wrap=True)
     for name in matrix.tests:
@@ -36,7 +45,9 @@ def _table(matrix: Matrix) -> Table:
     for row in matrix.calibrations:
         found = (matrix.scores.get((row, column)) for column in matrix.tests)
         cells = (
-            "" if s is None else f"{100 * s.value:.1f} [{100 * s.interval.low:.1f}, {100 * s.interval.high:.1f}]"
+            ""
+            if s is None
+            else f"{meaning.text(s.value)} [{meaning.text(s.interval.low)}, {meaning.text(s.interval.high)}]"
             for s in found
         )
         table.add_row(row, *cells)
@@ -45,14 +56,16 @@ def _table(matrix: Matrix) -> Table:
 
 def sentence(verdict: Verdict) -> str:
     """One line: whether, by how much, with what certainty."""
+    from myqasr_fx.personalize.metric import METRICS
     from myqasr_fx.personalize.result import method_name
 
-    ways = verdict.methods
+    ways, meaning = verdict.methods, METRICS[verdict.metric]
     where = method_name(ways[0]) if len(ways) == 1 else f"all {len(ways)} ways to quantize"
-    low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
+    low, high = (meaning.fine(end, "+") for end in (verdict.interval.low, verdict.interval.high))
     return (
-        f"{where}, against {verdict.control}: {verdict.answer}. Error rate {100 * verdict.matched:.2f} % instead of "
-        f"{100 * verdict.other:.2f} %, {100 * verdict.difference:+.2f} points [{low:+.2f}, {high:+.2f}]; "
+        f"{where}, against {verdict.control}: {verdict.answer}. {meaning.loss} {meaning.fine(verdict.matched)} "
+        f"{meaning.unit} instead of {meaning.fine(verdict.other)} {meaning.unit}, "
+        f"{meaning.fine(verdict.difference, '+')} {meaning.change} [{low}, {high}]; "
         f"better in {verdict.better}, worse in {verdict.worse}, equal in {verdict.ties} cells, "
         f"sign test p = {verdict.p_value:.3g}"
     )

@@ -60,12 +60,13 @@ def measure_divergence(
 
 def divergence_of(expected: np.ndarray, got: np.ndarray) -> np.ndarray:
     """Kullback-Leibler divergence (L,) in nats of the distributions that logits (L, vocabulary) stand for."""
-    reference, candidate = _log_softmax(expected), _log_softmax(got)
+    reference, candidate = log_softmax(expected), log_softmax(got)
     divergence: np.ndarray = (np.exp(reference) * (reference - candidate)).sum(axis=-1)
     return divergence
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Logarithms (L, vocabulary) float64 of the probabilities that logits stand for."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     normalized: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return normalized

@@ -176,7 +176,7 @@ def _score(utterance: Utterance, transcript: Transcript, normalizer: Normalizer)
     reference = normalizer(utterance.text, utterance.lang)
     hypothesis = normalizer(transcript.text, utterance.lang)
     return ScoredUtterance(
-        audio=str(utterance.fields.get("audio", utterance.audio)),
+        audio=utterance.name,
         reference=reference,
         hypothesis=hypothesis,
         transcript=transcript.text,

@@ -31,6 +31,11 @@ class Utterance:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
 
+    @property
+    def name(self) -> str:
+        """The recording as the manifest names it."""
+        return str(self.fields.get("audio", self.audio))
+
 
 def parse_filters(texts: Iterable[str]) -> dict[str, str]:
     """Reads ``key=value`` texts; ``gender=null`` finds lines without a gender.

@@ -1,4 +1,4 @@
-"""Runs every cell: calibrates, quantizes in torch, transcribes the test recordings and writes down the errors.
+"""Runs every cell: calibrates, quantizes in torch, transcribes the test recordings and writes down what was lost.
 
 Nothing is exported, so that the paper's widths of 9 to 31 bits and activations below 8 bits can be tried too.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.calibration import Calibration
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import EvaluationError
-from myqasr_fx.evaluate import default_normalizer, evaluate, without_diacritics
+from myqasr_fx.evaluate import Utterance, default_normalizer, evaluate, without_diacritics
 from myqasr_fx.fit import fit_in_torch
 from myqasr_fx.measure import measure
 from myqasr_fx.models.speech_model import SpeechModel
@@ -26,11 +27,14 @@ from myqasr_fx.personalize.features import FeatureCache
 from myqasr_fx.personalize.groups import Group, check_apart
 from myqasr_fx.personalize.ledger import Cell, Ledger, Row, full_cell, read_rows
 from myqasr_fx.personalize.schemes import append_scheme
+from myqasr_fx.personalize.teacher import Teacher
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import Progress, Silent
 from myqasr_fx.reference import runnable_in_torch
 from myqasr_fx.runtime import Runtime
+from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.runtime.whisper import WhisperRuntime
 from passes.allocate_bits import read_scheme
 from passes.base import Program
 
@@ -51,6 +55,7 @@ class Experiment:
         control: Also calibrate on everybody else, for each target, and on noise.
         cross: Test what is calibrated on one group on all others too.
         diacritics: Let accents count; some corpora write their texts without.
+        texts: Transcribe and count errors; else models are compared with full precision alone.
     """
 
     groups: tuple[Group, ...]
@@ -60,6 +65,7 @@ class Experiment:
     control: bool = True
     cross: bool = True
     diacritics: bool = True
+    texts: bool = True
 
     def runs(self) -> Iterator[tuple[Cell, ...]]:
         """The cells that one quantized model fills, model by model; those with the same clips follow each other."""
@@ -73,13 +79,14 @@ class Experiment:
 
     def identity(self, speech: SpeechModel) -> dict[str, object]:
         """What may not change between two sittings."""
-        sides = [(g.name, *([str(u.fields.get("audio")) for u in s] for s in (g.pool, g.test))) for g in self.groups]
+        sides = [(g.name, *([u.name for u in s] for s in (g.pool, g.test))) for g in self.groups]
         digest = hashlib.sha256(json.dumps(sides).encode()).hexdigest()
         return {
             "model": speech.name,
             "fingerprint": speech.fingerprint,
             "recordings": digest,
             "diacritics": self.diacritics,
+            **({} if self.texts else {"texts": False}),
         }
 
 
@@ -126,6 +133,7 @@ class _Bench:
         self._ledger = ledger
         self._features = FeatureCache(prepared.speech.features)
         self._measured: tuple[str, Calibration] | None = None
+        self._teacher = Teacher(self._runtime(prepared.program, 1))
 
     def fill(self, cells: list[Cell], clock: Progress) -> None:
         """Quantizes once and scores every cell."""
@@ -147,21 +155,32 @@ class _Bench:
         return self._measured[1]
 
     def score(self, program: Program, cells: list[Cell], name: str, clock: Progress) -> None:
-        """Transcribes the test recordings of every cell."""
-        runtime = self._runtime(program)
+        """Transcribes the test recordings of every cell, and compares them with full precision."""
         tests = {group.name: group.test for group in self._experiment.groups}
+        with clock.stage(name, len(cells)) as advance:
+            for cell in cells:
+                runtime, test = self._runtime(program, len(tests[cell.test])), tests[cell.test]
+                errors = self._errors(runtime, test) if self._experiment.texts else [(0, 0)] * len(test)
+                self._ledger.append(
+                    Row(cell, utterance.name, *counts, *astuple(self._teacher.compare(runtime, utterance)))
+                    for utterance, counts in zip(test, errors, strict=True)
+                )
+                advance(1)
+
+    def _errors(self, runtime: Runtime, test: Sequence[Utterance]) -> list[tuple[int, int]]:
+        """Wrong words and words of every recording."""
         normalizer = default_normalizer(runtime)
         if not self._experiment.diacritics:
             normalizer = without_diacritics(normalizer)
-        with clock.stage(name, len(cells)) as advance:
-            for cell in cells:
-                scored = evaluate(runtime, tests[cell.test], normalizer=normalizer).rows
-                self._ledger.append(Row(cell, row.audio, row.words.errors, row.words.total) for row in scored)
-                advance(1)
+        scored = evaluate(runtime, test, normalizer=normalizer).rows
+        return [(row.words.errors, row.words.total) for row in scored]
 
-    def _runtime(self, program: Program) -> Runtime:
-        runtime = torch_runtime(self._prepared.speech, program)
-        return replace(runtime, features=self._features)  # type: ignore[type-var]  # both runtimes are dataclasses
+    def _runtime(self, program: Program, recordings: int) -> Runtime:
+        """Runs what hears the recordings once for their transcripts and their distributions."""
+        runtime: Any = torch_runtime(self._prepared.speech, program)  # both runtimes are dataclasses
+        ear = "encoder" if isinstance(runtime, WhisperRuntime) else "model"
+        heard: Runtime = replace(runtime, features=self._features, **{ear: Once(getattr(runtime, ear), recordings)})
+        return heard
 
 
 def _claim(out: Path, identity: dict[str, object]) -> None:
@@ -173,7 +192,7 @@ def _claim(out: Path, identity: dict[str, object]) -> None:
     path = out / IDENTITY
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
-        if changed := sorted(key for key in identity if found.get(key) != identity[key]):
+        if changed := sorted(key for key in {*identity, *found} if found.get(key) != identity.get(key)):
             raise EvaluationError(
                 f"{out}: holds an experiment with another {' and '.join(changed)}", hint="choose another --out"
             )

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from myqasr_fx.errors import OptionError
-from myqasr_fx.personalize.matrix import Matrix, Metric
+from myqasr_fx.personalize.matrix import Matrix
+from myqasr_fx.personalize.metric import METRICS, Metric
 
 PACKAGE = "matplotlib"
 
@@ -25,7 +26,7 @@ def check_plots() -> None:
 
 
 def draw_heat_map(matrix: Matrix, metric: Metric, title: str, path: Path) -> None:
-    """Writes a PNG; rows are calibration targets, columns test targets, numbers percent.
+    """Writes a PNG; rows are calibration targets, columns test targets, numbers in the metric's unit.
 
     Args:
         matrix: What to draw.
@@ -35,17 +36,21 @@ def draw_heat_map(matrix: Matrix, metric: Metric, title: str, path: Path) -> Non
     """
     from matplotlib.figure import Figure
 
+    meaning = METRICS[metric]
     values = [
-        [100 * s.value if (s := matrix.scores.get((row, column))) else float("nan") for column in matrix.tests]
+        [
+            meaning.factor * s.value if (s := matrix.scores.get((row, column))) else float("nan")
+            for column in matrix.tests
+        ]
         for row in matrix.calibrations
     ]
     finite = sorted(value for line in values for value in line if value == value)
     # A model that repeats itself can have a rate of several hundred percent, which would bleach everything else.
-    top = min(finite[-1], 100.0)
+    top = finite[-1] if meaning.unit != "%" else min(finite[-1], 100.0)
     size = (3.6 + 0.9 * len(matrix.tests), 2.0 + 0.5 * len(matrix.calibrations))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
-    colours = "viridis_r" if metric == "wer" else "viridis"
+    colours = "viridis" if meaning.high_is_good else "viridis_r"
     image = axes.imshow(values, cmap=colours, aspect="auto", vmin=finite[0], vmax=max(top, finite[0] + 1e-6))
     axes.set_xticks(range(len(matrix.tests)), matrix.tests, rotation=45, ha="right")
     axes.set_yticks(range(len(matrix.calibrations)), matrix.calibrations)
@@ -55,6 +60,8 @@ def draw_heat_map(matrix: Matrix, metric: Metric, title: str, path: Path) -> Non
             if value == value:
                 red, green, blue, _ = image.to_rgba(np.array(value))
                 dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
-                axes.text(x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black")
-    figure.colorbar(image, label="WER, %" if metric == "wer" else "accuracy, %")
+                axes.text(
+                    x, y, f"{value:.{meaning.digits}f}", ha="center", va="center", color="white" if dark else "black"
+                )
+    figure.colorbar(image, label=f"{'WER' if metric == 'wer' else meaning.title}, {meaning.unit}")
     figure.savefig(path, dpi=120)

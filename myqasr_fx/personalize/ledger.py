@@ -43,16 +43,26 @@ class Row:
         cell: Where it belongs.
         audio: As in the manifest.
         errors: Words substituted, left out and added.
-        words: Words of the reference.
+        words: Words of the reference; 0 where nothing was transcribed.
+        positions: Tokens that full precision writes and their end, or frames of a CTC model; 0 where nobody compared.
+        nats: Kullback-Leibler divergence from full precision, summed over them.
+        same: At how many both prefer the same token.
     """
 
     cell: Cell
     audio: str
     errors: int
     words: int
+    positions: int = 0
+    nats: float = 0.0
+    same: int = 0
 
 
-_HEAD = (*(f.name for f in fields(Cell)), "audio", "errors", "words")
+_KEY = (*(f.name for f in fields(Cell)), "audio")
+_TEXTS = ("errors", "words")
+_HEAD = (*_KEY, *_TEXTS, "positions", "nats", "same")
+_HEADS = (_HEAD, (*_KEY, *_TEXTS))
+"""Of a ledger, and of one in which nobody compared with full precision."""
 
 
 def full_cell(test: str) -> Cell:
@@ -71,7 +81,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     with path.open(newline="", encoding="utf-8") as file:
         text = file.read()
     lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
-    if lines and tuple(lines[0]) != _HEAD:
+    if lines and tuple(lines[0]) not in _HEADS:
         raise EvaluationError(f"{path}: its columns are {', '.join(lines[0])}, expected {', '.join(_HEAD)}")
     try:
         return tuple(_row(line) for line in lines[1:])
@@ -80,8 +90,10 @@ def read_rows(path: Path) -> tuple[Row, ...]:
 
 
 def _row(line: Sequence[str]) -> Row:
-    recipe, budget, clips, seed, calibration, test, audio, errors, words = line
-    return Row(Cell(recipe, budget, int(clips), int(seed), calibration, test), audio, int(errors), int(words))
+    recipe, budget, clips, seed, calibration, test, audio, errors, words, *compared = line
+    cell = Cell(recipe, budget, int(clips), int(seed), calibration, test)
+    positions, nats, same = compared or ("0", "0", "0")
+    return Row(cell, audio, int(errors), int(words), int(positions), float(nats), int(same))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +140,4 @@ class Ledger:
 
 
 def _line(row: Row) -> list[object]:
-    return [*astuple(row.cell), row.audio, row.errors, row.words]
+    return [*astuple(row.cell), row.audio, row.errors, row.words, row.positions, f"{row.nats:.5g}", row.same]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from myqasr_fx.evaluate.bootstrap import Interval, rate_interval
 from myqasr_fx.personalize.draw import NOISE, OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row
-
-Metric = Literal["wer", "accuracy"]
-"""Word error rate, or share of utterances without an error, as for single words."""
+from myqasr_fx.personalize.metric import METRICS, Metric
 
 Method = tuple[str, str, int]
 """Recipe, budget and number of calibration clips."""
@@ -22,7 +19,7 @@ class Score:
     """A rate and its 95 % interval, utterances resampled.
 
     Args:
-        value: Word error rate or accuracy.
+        value: Of the metric.
         interval: Of ``value``.
         utterances: Scored, each once a seed.
     """
@@ -47,11 +44,6 @@ class Matrix:
     calibrations: tuple[str, ...]
     tests: tuple[str, ...]
     scores: Mapping[tuple[str, str], Score]
-
-
-def losses(row: Row, metric: Metric) -> tuple[int, int]:
-    """Errors of an utterance and what they are counted against."""
-    return (row.errors, row.words) if metric == "wer" else (int(row.errors > 0), 1)
 
 
 def method_of(row: Row) -> Method:
@@ -79,13 +71,13 @@ def make_matrix(rows: Sequence[Row], method: Method, metric: Metric) -> Matrix:
 
 def score(rows: Sequence[Row], metric: Metric) -> Score:
     """Pooled score; the seeds of one utterance are resampled together, since they are no independent samples."""
-    pooled: dict[tuple[str, str], tuple[int, int]] = {}
+    pooled: dict[tuple[str, str], tuple[float, int]] = {}
     for row in rows:
-        errors, total = losses(row, metric)
-        before = pooled.get((row.cell.test, row.audio), (0, 0))
+        errors, total = METRICS[metric].count(row)
+        before = pooled.get((row.cell.test, row.audio), (0.0, 0))
         pooled[row.cell.test, row.audio] = before[0] + errors, before[1] + total
     errors_of, totals = zip(*pooled.values(), strict=True)
     rate, interval = sum(errors_of) / max(sum(totals), 1), rate_interval(errors_of, totals)
-    if metric == "accuracy":
+    if METRICS[metric].high_is_good:
         rate, interval = 1 - rate, Interval(1 - interval.high, 1 - interval.low)
     return Score(rate, interval, len(rows))

@@ -9,7 +9,8 @@ from myqasr_fx.evaluate.bootstrap import Interval, difference_interval
 from myqasr_fx.evaluate.sign_test import sign_test
 from myqasr_fx.personalize.draw import NOISE, OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row
-from myqasr_fx.personalize.matrix import Method, Metric, losses, method_of
+from myqasr_fx.personalize.matrix import Method, method_of
+from myqasr_fx.personalize.metric import METRICS, Count, Metric
 
 CERTAINTY = 0.05
 """Largest probability of the sign test under which a gain counts as shown; chosen before any run."""
@@ -26,6 +27,7 @@ class Verdict:
     """Matched calibration against a control on the same utterances.
 
     Args:
+        metric: What is compared; of accuracy and agreement, what is missing from one.
         methods: Ways to quantize that were pooled.
         control: What matched calibration is compared with.
         matched: Rate of errors, calibrated on the group that is tested.
@@ -37,6 +39,7 @@ class Verdict:
         ties: Cells in which it has as many.
     """
 
+    metric: Metric
     methods: tuple[Method, ...]
     control: str
     matched: float
@@ -91,13 +94,14 @@ def judge(rows: Sequence[Row], chosen: Sequence[Method], control: str, metric: M
     matched, other, total = (list(column) for column in zip(*pooled.values(), strict=True))
     interval = difference_interval(matched, other, total)
     words = max(sum(total), 1)
-    return Verdict(tuple(chosen), control, sum(matched) / words, sum(other) / words, interval, *signs)
+    return Verdict(metric, tuple(chosen), control, sum(matched) / words, sum(other) / words, interval, *signs)
 
 
 def _losses(rows: Sequence[Row], method: Method, control: str, metric: Metric) -> tuple[Loss, Loss]:
     """Losses of matched calibration and of the control."""
     mine: Loss = {}
-    others: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
+    others: dict[tuple[str, str, int], list[Count]] = {}
+    count = METRICS[metric].count
     for row in rows:
         if row.cell.recipe == FULL or method_of(row) != method:
             continue
@@ -105,11 +109,11 @@ def _losses(rows: Sequence[Row], method: Method, control: str, metric: Metric) -
         calibration = row.cell.calibration
         kind = calibration if calibration in (OTHERS, NOISE) else FOREIGN
         if calibration == row.cell.test:
-            mine[key] = losses(row, metric)
+            mine[key] = count(row)
         elif kind == control:
-            others.setdefault(key, []).append(losses(row, metric))
+            others.setdefault(key, []).append(count(row))
     return mine, _means(others)
 
 
-def _means(found: Mapping[tuple[str, str, int], Sequence[tuple[int, int]]]) -> Loss:
+def _means(found: Mapping[tuple[str, str, int], Sequence[Count]]) -> Loss:
     return {key: (sum(errors for errors, _ in pairs) / len(pairs), pairs[0][1]) for key, pairs in found.items()}

@@ -1,34 +1,38 @@
-"""A graph that is not run again for the inputs that it was run for last."""
+"""A graph that is not run again for inputs that it was run for lately."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from myqasr_fx.runtime.runtime import GraphRunner
 
+_Feeds = Mapping[str, np.ndarray]
+
 
 class Once:
-    """A runner that remembers its last run: forced and free decoding of one clip share the encoder.
+    """A runner that remembers its last runs: forced and free decoding of one clip share the encoder.
 
     Args:
         runner: What runs the graph.
+        most: How many runs to remember.
     """
 
-    def __init__(self, runner: GraphRunner) -> None:
+    def __init__(self, runner: GraphRunner, most: int = 1) -> None:
         self._runner = runner
-        self._feeds: Mapping[str, np.ndarray] = {}
-        self._results: dict[str, np.ndarray] = {}
+        self._runs: deque[tuple[_Feeds, dict[str, np.ndarray]]] = deque(maxlen=most)
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+    def run(self, feeds: _Feeds, outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""
-        if not (self._results.keys() >= set(outputs) and self._is_last(feeds)):
-            self._results = self._runner.run(feeds, outputs)
-            self._feeds = feeds
-        return {name: self._results[name] for name in outputs}
+        for known, results in self._runs:
+            if results.keys() >= set(outputs) and _equal(feeds, known):
+                return {name: results[name] for name in outputs}
+        results = self._runner.run(feeds, outputs)
+        self._runs.append((feeds, results))
+        return {name: results[name] for name in outputs}
 
-    def _is_last(self, feeds: Mapping[str, np.ndarray]) -> bool:
-        return feeds.keys() == self._feeds.keys() and all(
-            np.array_equal(array, self._feeds[name]) for name, array in feeds.items()
-        )
+
+def _equal(feeds: _Feeds, known: _Feeds) -> bool:
+    return feeds.keys() == known.keys() and all(np.array_equal(array, known[name]) for name, array in feeds.items())
