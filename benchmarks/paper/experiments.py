@@ -125,6 +125,9 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
     ),
 }
 
+DIGITS = frozenset({"curve", "speaker", "clips"})
+"""Experiments on connected digits; all others hear sentences."""
+
 _FEW = {"seeds": 1, "test_clips": 6}
 _CURVE = {"recipes": ("paper", "paper-cosine")}
 QUICK: Mapping[str, Mapping[str, object]] = {

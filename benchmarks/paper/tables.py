@@ -12,6 +12,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from experiments import EXPERIMENTS
@@ -19,6 +20,7 @@ from experiments import EXPERIMENTS
 from myqasr_fx.personalize.draw import OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row, read_rows
 from myqasr_fx.personalize.matrix import Matrix, Method, method_of, methods, score
+from myqasr_fx.personalize.metric import METRICS, Metric, counted
 from myqasr_fx.personalize.result import Result, heat_map_file, method_name
 from myqasr_fx.personalize.schemes import read_schemes, spread
 from myqasr_fx.personalize.verdict import Verdict, judge
@@ -27,6 +29,7 @@ HERE = Path(__file__).parent
 README = HERE / "README.md"
 BLOCK = re.compile(r"(<!-- tables (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 MISSING = "Not run yet: there are no raw rows.\n"
+LIMITED = "the errors of a recording at most its words"
 POOLED = "pooled"
 """Name of the block over all experiments with controls."""
 
@@ -60,26 +63,52 @@ def block(name: str) -> str:
     if name == POOLED:
         found = {path.parent.name for path in HERE.glob("results/*/utterances.csv")}
         short = {name for name in found if name.endswith("-quick") and name.removesuffix("-quick") in found}
-        return pooled_table(sorted(found - short))
+        tables = (pooled_table(sorted(found - short), metric) for metric in ("wer", "divergence"))
+        return "\n".join(filter(None, tables)) or MISSING
     rows = rows_of(name)
     if not rows:
         return MISSING
-    curve = f"\n![Word error rates](results/{name}/curve.png)\n"
+    metric = metric_of(name)
+    curve = f"\n![{axis_of(metric)}](results/{name}/curve.png)\n"
     if kind_of(name) == "clips":
         return clips_table(name, rows) + curve
     if kind_of(name) == "curve":
-        return curve_table(rows) + curve
-    result = Result.of(rows, "wer")
-    matrices = "\n".join(matrix_table(matrix) for matrix in result.matrices)
+        return curve_tables(rows) + curve
+    result = Result.of(rows, metric)
     pictures = "".join(
         f"\n![{method_name(matrix.method)}](results/{name}/{heat_map_file(matrix.method)})\n"
         for matrix in result.matrices
     )
-    return f"{matrices}\n{verdict_table(result.verdicts)}{pictures}"
+    return f"{matrix_tables(result)}{matrix_tables(result.beside) if result.beside else ''}{pictures}"
 
 
-def curve_table(rows: Sequence[Row]) -> str:
-    """WER in percent of every recipe at every budget, each group calibrated for and tested by itself.
+def metric_of(name: str) -> Metric:
+    """What the experiment behind a result is judged by."""
+    return EXPERIMENTS[name.removesuffix("-quick")].metric
+
+
+def axis_of(metric: Metric) -> str:
+    """What a plot shows."""
+    return "Word error rate, %" if metric == "wer" else "Divergence from full precision, nats a token"
+
+
+def curve_tables(rows: Sequence[Row]) -> str:
+    """WER; the same with loops cut, where there are any; and divergence, where it was measured."""
+    tables = f"WER in %:\n\n{curve_table(rows)}"
+    if (cut := without_loops(rows)) != list(rows):
+        tables += f"\nWER in %, {LIMITED}:\n\n{curve_table(cut)}"
+    if compared := counted(rows, "divergence"):
+        tables += f"\nDivergence from full precision, nats a token:\n\n{curve_table(compared, 'divergence')}"
+    return tables
+
+
+def without_loops(rows: Sequence[Row]) -> list[Row]:
+    """The rows, none with more errors than words: a text that repeats itself has as many as the longest text allows."""
+    return [replace(row, errors=min(row.errors, row.words)) for row in rows]
+
+
+def curve_table(rows: Sequence[Row], metric: Metric = "wer") -> str:
+    """Every recipe at every budget, each group calibrated for and tested by itself.
 
     What not all groups have run yet has no figure for all of them.
     """
@@ -95,83 +124,98 @@ def curve_table(rows: Sequence[Row]) -> str:
             cells = [here if recipe == FULL else [r for r in here if r.cell.budget == budget] for budget in budgets]
             if group == "all":
                 cells = [cell if {row.cell.test for row in cell} == set(groups) else [] for cell in cells]
-            lines.append(line([recipe, group, *(f"{100 * score(c, 'wer').value:.1f}" if c else "" for c in cells)]))
+            found = (METRICS[metric].text(score(cell, metric).value) if cell else "" for cell in cells)
+            lines.append(line([recipe, group, *found]))
     return "\n".join(lines) + "\n"
 
 
-def matrix_table(matrix: Matrix) -> str:
-    """WER in percent: rows are what was calibrated on, columns what was tested on."""
-    lines = [f"\n{method_name(matrix.method)}, WER in %:\n", markdown(["calibrated on", *matrix.tests])]
+def matrix_tables(result: Result) -> str:
+    """Every matrix, then what calibrating on the tested group changed."""
+    matrices = "\n".join(matrix_table(matrix, result.metric) for matrix in result.matrices)
+    return f"{matrices}\n{verdict_table(result.verdicts)}"
+
+
+def matrix_table(matrix: Matrix, metric: Metric) -> str:
+    """Rows are what was calibrated on, columns what was tested on."""
+    meaning = METRICS[metric]
+    title = "WER in %" if metric == "wer" else "divergence from full precision in nats a token"
+    lines = [f"\n{method_name(matrix.method)}, {title}:\n", markdown(["calibrated on", *matrix.tests])]
     for row in matrix.calibrations:
         found = [matrix.scores.get((row, column)) for column in matrix.tests]
-        lines.append(line([row, *("" if s is None else f"{100 * s.value:.1f}" for s in found)]))
+        lines.append(line([row, *("" if s is None else meaning.text(s.value) for s in found)]))
     return "\n".join(lines) + "\n"
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """What calibrating on the tested group changed."""
-    heads = ["quantized", "against", "matched, %", "control, %", "difference, points [95 %]", "cells", "p", "answer"]
+    meaning = METRICS[verdicts[0].metric]
+    rates = [f"{side}, {meaning.unit}" for side in ("matched", "control")]
+    heads = ["quantized", "against", *rates, f"difference, {meaning.change} [95 %]", "cells", "p", "answer"]
     lines = [markdown(heads), *(line(verdict_cells(verdict)) for verdict in verdicts)]
     return "\n".join(lines) + "\n"
 
 
 def verdict_cells(verdict: Verdict) -> list[str]:
     """One row of a table of verdicts."""
-    ways = verdict.methods
-    low, high = 100 * verdict.interval.low, 100 * verdict.interval.high
+    ways, fine = verdict.methods, METRICS[verdict.metric].fine
     return [
         method_name(ways[0]) if len(ways) == 1 else "all of these",
         verdict.control,
-        f"{100 * verdict.matched:.2f}",
-        f"{100 * verdict.other:.2f}",
-        f"{100 * verdict.difference:+.2f} [{low:+.2f}, {high:+.2f}]",
+        fine(verdict.matched),
+        fine(verdict.other),
+        f"{fine(verdict.difference, '+')} [{fine(verdict.interval.low, '+')}, {fine(verdict.interval.high, '+')}]",
         f"{verdict.better} better, {verdict.worse} worse, {verdict.ties} equal",
         f"{verdict.p_value:.3g}",
         verdict.answer,
     ]
 
 
-def pooled_table(names: Sequence[str]) -> str:
+def pooled_table(names: Sequence[str], metric: Metric) -> str:
     """Matched against everybody else over every experiment that ran the control; a full run replaces its short form."""
     rows: list[Row] = []
     ways: list[Method] = []
     for name in names:
-        for row in rows_of(name):
+        for row in counted(rows_of(name), metric):
             if row.cell.recipe != FULL:  # the same recipe in two experiments is two ways
-                cell = type(row.cell)(f"{name}: {row.cell.recipe}", *_rest(row))
-                rows.append(Row(cell, row.audio, row.errors, row.words))
+                cell = replace(row.cell, recipe=f"{name}: {row.cell.recipe}")
+                rows.append(replace(row, cell=cell))
     ways = [way for way in methods(rows) if any(method_of(r) == way and r.cell.calibration == OTHERS for r in rows)]
-    verdict = judge(rows, ways, OTHERS, "wer") if ways else None
-    return MISSING if verdict is None else verdict_table([verdict])
-
-
-def _rest(row: Row) -> tuple[str, int, int, str, str]:
-    cell = row.cell
-    return cell.budget, cell.clips, cell.seed, cell.calibration, cell.test
+    verdict = judge(rows, ways, OTHERS, metric) if ways else None
+    return verdict_table([verdict]) if verdict else ""
 
 
 def clips_table(name: str, rows: Sequence[Row]) -> str:
-    """WER, and how far two draws of the same size disagree about the widths."""
+    """WER or divergence, and how far two draws of the same size disagree about the widths."""
     widths = read_schemes(HERE / "results" / name / "schemes.csv")
-    lines = [markdown(["quantized", "clips", "WER, % [95 %]", "widths of two draws differ by, bits a layer"])]
+    shown: list[Metric] = [m for m in ("wer", "divergence") if counted(rows, m)]
+    heads = {"wer": "WER, % [95 %]", "divergence": "divergence, nats a token [95 %]"}
+    columns = [heads[metric] for metric in shown]
+    lines = [markdown(["quantized", "clips", *columns, "widths of two draws differ by, bits a layer"])]
     for recipe, budget, clips in methods(rows):
         mine = [row for row in rows if method_of(row) == (recipe, budget, clips)]
-        found, draws = score(mine, "wer"), {row.cell.seed for row in mine}
-        low, high = 100 * found.interval.low, 100 * found.interval.high
+        draws = {row.cell.seed for row in mine}
         apart = [
             spread([scheme for key, scheme in widths.items() if key[:3] == (recipe, budget, clips) and key[4] == who])
             for who in sorted({key[4] for key in widths})
         ]
-        cells = [f"{recipe}, {budget}", str(clips), f"{100 * found.value:.2f} [{low:.2f}, {high:.2f}]"]
+        cells = [f"{recipe}, {budget}", str(clips), *(with_interval(mine, metric) for metric in shown)]
         lines.append(line([*cells, f"{sum(apart) / len(apart):.3f}" if len(draws) > 1 else "one draw"]))
     return "\n".join(lines) + "\n"
 
 
+def with_interval(rows: Sequence[Row], metric: Metric) -> str:
+    """A score as a cell."""
+    found, fine = score(rows, metric), METRICS[metric].fine
+    return f"{fine(found.value)} [{fine(found.interval.low)}, {fine(found.interval.high)}]"
+
+
 def plot(name: str, rows: Sequence[Row]) -> None:
-    """WER of matched calibration against the budget, or against the number of clips."""
+    """WER or divergence of matched calibration against the budget, or against the number of clips."""
     from matplotlib.figure import Figure
 
-    by_clips = kind_of(name) == "clips"
+    metric, by_clips = metric_of(name), kind_of(name) == "clips"
+    factor, limited = METRICS[metric].factor, "" if without_loops(rows) == list(rows) else f"\n{LIMITED}"
+    rows = without_loops(rows)
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.subplots()
     curves: dict[str, list[tuple[float, float]]] = {}
@@ -180,12 +224,12 @@ def plot(name: str, rows: Sequence[Row]) -> None:
         if {row.cell.test for row in own} != {row.cell.test for row in rows}:
             continue  # not all groups have run yet
         place = float(clips) if by_clips else float(budget.partition("=")[2])
-        curves.setdefault(recipe, []).append((place, 100 * score(own, "wer").value))
+        curves.setdefault(recipe, []).append((place, factor * score(own, metric).value))
     for recipe, points in curves.items():
         axes.plot(*zip(*sorted(points), strict=True), marker="o", label=recipe)
-    full = 100 * score([row for row in rows if row.cell.recipe == FULL], "wer").value
+    full = factor * score([row for row in rows if row.cell.recipe == FULL], metric).value
     axes.axhline(full, color="gray", linestyle="--", label=FULL)
-    axes.set(xlabel="calibration clips" if by_clips else "average bits of a weight", ylabel="word error rate, %")
+    axes.set(xlabel="calibration clips" if by_clips else "average bits of a weight", ylabel=axis_of(metric) + limited)
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(HERE / "results" / name / "curve.png", dpi=120)

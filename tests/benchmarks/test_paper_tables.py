@@ -46,16 +46,49 @@ def test_a_group_that_has_not_run_yet_leaves_no_figure_for_all(monkeypatch: pyte
     assert "| paper | all | 37.5 |  |" in table
 
 
+def test_a_transcript_that_repeats_itself_is_cut_beside_the_whole_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PAPER))
+    from tables import LIMITED, curve_tables
+
+    full = Row(full_cell("F"), "a.flac", 0, 4, 5, 0.0, 5)
+    loop = Row(Cell("paper", "avg=5", 4, 0, "F", "F"), "a.flac", 40, 4, 5, 2.5, 3)
+    whole, cut, apart = curve_tables([full, loop]).split("\n\n|")[1:]
+    assert "| paper | F | 1000.0 |" in whole
+    assert LIMITED in whole
+    assert "| paper | F | 100.0 |" in cut
+    assert "| paper | F | 0.500 |" in apart
+    assert LIMITED not in curve_tables([full])
+
+
+def test_every_experiment_is_run_with_the_others_and_the_longest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PAPER))
+    from all import LONG_FIRST
+    from experiments import DIGITS, EXPERIMENTS
+
+    assert {*LONG_FIRST, *DIGITS} == set(EXPERIMENTS)
+
+
 @pytest.mark.parametrize(
     "name",
-    ["gender", "gender-base", "gender-matrix", "language", "curve", "speaker", "speaker-whisper", "clips"],
+    [
+        "gender",
+        "gender-base",
+        "gender-matrix",
+        "language",
+        "curve",
+        "speaker",
+        "speaker-whisper",
+        "clips",
+        "clips-whisper",
+    ],
 )
 def test_every_experiment_and_its_short_form_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PAPER))
-    from experiments import chosen
+    from experiments import EXPERIMENTS, chosen
 
     from myqasr_fx.personalize.condition import conditions
 
+    assert name in EXPERIMENTS
     for quick in (False, True):
         plan = chosen(name, quick)
         assert len(conditions(plan.recipes, plan.budgets, None)) == len(plan.recipes) * len(plan.budgets)

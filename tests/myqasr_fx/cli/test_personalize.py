@@ -45,6 +45,20 @@ def test_matrices_and_an_answer(
     assert {"utterances.csv", "matrices.csv", "result.json"} <= {p.name for p in (manifest.parent / "out").iterdir()}
 
 
+def test_the_distance_from_full_precision_is_told(
+    manifest: Path, make_speech_model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(load, "load_model", lambda name: make_speech_model("smallest"))
+    arguments = ("--budgets", "avg=4", "--clips", "1", "--recipe", "paper", "--no-plot", "--no-control")
+    code, out, _ = run(capsys, manifest, *arguments, "--metric", "divergence")
+    assert code == 0
+    assert "paper, avg=4, 1 clip: divergence, nats" in out
+    assert "Divergence 0." in out
+    assert "wer" not in out
+    code, _, err = run(capsys, manifest, *arguments)
+    assert (code, "holds an experiment with another texts" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

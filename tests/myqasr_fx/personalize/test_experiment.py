@@ -55,6 +55,7 @@ def test_every_cell_is_filled_and_resumed(
     assert run(experiment, speech, tmp_path) == rows
     assert len(quantized) == 1
 
+    assert all(row.positions for row in rows)
     written = write_result(Result.of(rows, "wer"), tmp_path, plots=True)
     assert [path.name for path in written] == ["matrices.csv", "result.json", "matrix_paper-avg-12-2-clips.png"]
     assert written[0].read_text().count("\n") == 1 + len(expected)
@@ -80,6 +81,23 @@ def test_two_ranges_of_activations_change_what_is_computed(
     few = replace(experiment, conditions=ways, control=False, cross=False)
     assert len(run(few, make_speech_model("smallest"), tmp_path)) == 2 * (1 + 2) * 2
     assert [count > 0 for count in twins] == [True, False] * 2  # both ways on the clips of one, then of the other
+
+
+def test_texts_are_not_needed_for_the_distance_from_full_precision(
+    experiment: Experiment, make_speech_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "evaluate", None)  # nothing is transcribed for its errors
+    few = replace(experiment, control=False, cross=False, texts=False)
+    rows = run(few, make_speech_model("smallest"), tmp_path)
+    assert {(row.errors, row.words) for row in rows} == {(0, 0)}
+    full, quantized = ([row for row in rows if (row.cell.recipe == FULL) == is_full] for is_full in (True, False))
+    assert all(row.same == row.positions > 0 and row.nats == pytest.approx(0, abs=1e-3) for row in full)
+    assert len(quantized) == 4
+    assert all(row.nats > 0 for row in quantized)
+    result = Result.of(rows, "divergence")
+    assert result.matrices[0].scores["ann", "ann"].value > 0
+    with pytest.raises(EvaluationError, match="another texts"):
+        run(replace(few, texts=True), make_speech_model("smallest"), tmp_path)
 
 
 def test_another_experiment_is_not_mixed_in(experiment: Experiment, make_speech_model, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,19 @@ def test_rows_come_back_and_unfinished_cells_go(tmp_path: Path, rows) -> None:
     assert read_rows(ledger.path) == (*whole, half[0])
     assert ledger.resume({"a": 2}) == {whole[0].cell}
     assert read_rows(ledger.path) == tuple(whole)
+
+
+def test_what_was_compared_comes_back_and_may_be_missing(tmp_path: Path, rows) -> None:
+    (row,) = rows("a", {"a": [3]})
+    compared = replace(row, positions=12, nats=0.12345, same=11)
+    ledger = Ledger(tmp_path / "utterances.csv")
+    ledger.resume({})
+    ledger.append([compared])
+    assert read_rows(ledger.path) == (compared,)
+    lines = ledger.path.read_text().splitlines()
+    ledger.path.write_text("".join(line.rsplit(",", 3)[0] + "\n" for line in lines))  # nobody had compared
+    assert read_rows(ledger.path) == (row,)
+    assert ledger.resume({"a": 1}) == {row.cell}
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
