@@ -16,12 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from splits import Splits, digest, spread
 
 from myqasr_fx.audio import load_audio, select_clips
 from myqasr_fx.evaluate import Interval, Utterance, difference_interval, read_manifest
-from myqasr_fx.evaluate.divergence import divergence_of
+from myqasr_fx.evaluate.divergence import Lesson
 from myqasr_fx.fit import fit_in_torch
 from myqasr_fx.measure import measure
 from myqasr_fx.models.load import load_model
@@ -29,7 +28,6 @@ from myqasr_fx.prepare import prepare
 from myqasr_fx.progress import RichProgress
 from myqasr_fx.reference import runnable_in_torch
 from myqasr_fx.resolve import resolve_config
-from myqasr_fx.runtime import Runtime, Transcript
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
 BUDGETS = {"whisper-tiny.en": ("30MB", "24MB", "20MB"), "whisper-base": ("60MB", "48MB", "40MB")}
@@ -67,16 +65,6 @@ class Case:
 Results = dict[Case, tuple[ClipResult, ...]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Expected:
-    """What full precision makes of one recording: transcript and logits (L, vocabulary) along it."""
-
-    audio: str
-    samples: np.ndarray
-    said: Transcript
-    logits: np.ndarray
-
-
 def main() -> None:
     options = _options()
     pinned, utterances = Splits.read(), read_manifest(options.data)
@@ -107,7 +95,7 @@ def _run(
     language = "en" if speech.generation is not None and speech.generation.is_multilingual else None
     chosen = select_clips([utterance.audio for utterance in clips], len(clips))
     full = torch_runtime(speech, prepared.program.clone())
-    expected = [_expect(full, utterance.audio, language) for utterance in dev]
+    expected = [(u.audio.name, Lesson.of(full, load_audio(u.audio).samples, language)) for u in dev]
     calibration = None
     for budget in BUDGETS[model]:
         for order in ORDERS:
@@ -117,22 +105,11 @@ def _run(
             runtime = torch_runtime(speech, runnable_in_torch(rounded))
             with progress.stage(f"{model} at {budget}, {order}", len(expected)) as advance:
                 found = []
-                for each in expected:
-                    found.append(_compare(runtime, each))
+                for audio, lesson in expected:
+                    apart = lesson.compare(runtime)
+                    found.append(ClipResult(audio, apart.tokens, apart.nats, apart.same))
                     advance(1)
             yield Case(model, budget, order), tuple(found)
-
-
-def _expect(runtime: Runtime, audio: Path, language: str | None) -> Expected:
-    samples = load_audio(audio).samples
-    (said,) = runtime.transcribe_batch([samples], language)
-    return Expected(audio.name, samples, said, runtime.logits(samples, said.tokens, said.language))
-
-
-def _compare(runtime: Runtime, expected: Expected) -> ClipResult:
-    got = runtime.logits(expected.samples, expected.said.tokens, expected.said.language)
-    same = int((expected.logits.argmax(axis=-1) == got.argmax(axis=-1)).sum())
-    return ClipResult(expected.audio, len(got), float(divergence_of(expected.logits, got).sum()), same)
 
 
 def table(results: Results) -> str:

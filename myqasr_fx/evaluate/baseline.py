@@ -67,15 +67,11 @@ def beside(
         AudioError: A recording cannot be used.
     """
     theirs = evaluate(baseline, utterances, language=language, progress=progress)
-    kl, same, positions = 0.0, 0.0, 0
+    divergence = Divergence()
     with (progress or Silent()).stage("compare tokens", len(utterances)) as advance:
         for utterance in utterances:
             told = spoken_language(baseline, language or utterance.lang)
             chunks = [chunk for chunk in iter_chunks(utterance.audio) if chunk.any()]
-            found = measure_divergence(baseline, candidate, chunks, told)
-            kl += found.kl * found.tokens
-            same += found.agreement * found.tokens
-            positions += found.tokens
+            divergence += measure_divergence(baseline, candidate, chunks, told)
             advance(1)
-    divergence = Divergence(kl / positions, same / positions, positions)
     return Baseline(theirs, evaluation.wer - theirs.wer, paired_wer_difference(evaluation, theirs), divergence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,17 +13,79 @@ from myqasr_fx.runtime.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Comparison position by position.
+    """Comparison position by position; those of several clips add up.
 
     Args:
-        kl: Mean Kullback-Leibler divergence of the candidate from the reference, nats a position.
-        agreement: Share of positions where both prefer the same token.
         tokens: Positions: tokens that the reference wrote and their ends, or frames of a CTC model.
+        nats: Kullback-Leibler divergence of the candidate from the reference, summed over them.
+        same: At how many both prefer the same token.
     """
 
-    kl: float
-    agreement: float
-    tokens: int
+    tokens: int = 0
+    nats: float = 0.0
+    same: int = 0
+
+    def __add__(self, other: Divergence) -> Divergence:
+        return Divergence(self.tokens + other.tokens, self.nats + other.nats, self.same + other.same)
+
+    @property
+    def kl(self) -> float:
+        """Nats a position."""
+        return self.nats / self.tokens
+
+    @property
+    def agreement(self) -> float:
+        """Share of positions where both prefer the same token."""
+        return self.same / self.tokens
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What the reference writes of a clip, and its distributions along that.
+
+    Args:
+        samples: (T,) float32 at 16 kHz, at most 30 s.
+        tokens: Ids behind the text.
+        language: Told to a multilingual model.
+        best: (L,) preferred token of every position.
+        logits: (L, vocabulary).
+    """
+
+    samples: np.ndarray
+    tokens: tuple[int, ...]
+    language: str | None
+    best: np.ndarray
+    logits: np.ndarray
+
+    @classmethod
+    def of(cls, reference: Runtime, samples: np.ndarray, language: str | None) -> Lesson:
+        """Asks the reference; it detects the language when none is given."""
+        (said,) = reference.transcribe_batch([samples], language)
+        logits = reference.logits(samples, said.tokens, said.language)
+        return cls(samples, said.tokens, said.language, logits.argmax(axis=-1), logits)
+
+    def halved(self) -> Lesson:
+        """The same in float16, to be kept.
+
+        Logarithms of probabilities are stored: where a probability matters its logarithm is small, and the rounding is
+        the same in all divergences from it.
+        """
+        return replace(self, logits=log_softmax(self.logits).astype(np.float16))
+
+    def compare(self, candidate: Runtime) -> Divergence:
+        """The candidate along the same tokens.
+
+        Raises:
+            EvaluationError: It writes other tokens.
+        """
+        got = candidate.logits(self.samples, self.tokens, self.language)
+        if self.logits.shape != got.shape:
+            raise EvaluationError(
+                f"the models write different tokens: {self.logits.shape[-1]:,} and {got.shape[-1]:,} of them",
+                hint="compare a bundle with the model that it was made from",
+            )
+        same = int((self.best == got.argmax(axis=-1)).sum())
+        return Divergence(len(got), float(divergence_of(self.logits, got).sum()), same)
 
 
 def measure_divergence(
@@ -42,20 +104,8 @@ def measure_divergence(
     """
     if not clips:
         raise EvaluationError("no clip to compare on")
-    kl, same, tokens = 0.0, 0, 0
-    for samples in clips:
-        (said,) = reference.transcribe_batch([samples], language)
-        expected = reference.logits(samples, said.tokens, said.language)
-        got = candidate.logits(samples, said.tokens, said.language)
-        if expected.shape != got.shape:
-            raise EvaluationError(
-                f"the models write different tokens: {expected.shape[-1]:,} and {got.shape[-1]:,} of them",
-                hint="compare a bundle with the model that it was made from",
-            )
-        kl += float(divergence_of(expected, got).sum())
-        same += int((expected.argmax(axis=-1) == got.argmax(axis=-1)).sum())
-        tokens += len(expected)
-    return Divergence(kl / tokens, same / tokens, tokens)
+    found = (Lesson.of(reference, samples, language).compare(candidate) for samples in clips)
+    return sum(found, start=Divergence())
 
 
 def divergence_of(expected: np.ndarray, got: np.ndarray) -> np.ndarray:
@@ -67,6 +117,7 @@ def divergence_of(expected: np.ndarray, got: np.ndarray) -> np.ndarray:
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Logarithms (L, vocabulary) float64 of the probabilities that logits stand for."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    values = logits.astype(np.float64)
+    shifted = values - values.max(axis=-1, keepdims=True)
     normalized: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return normalized

@@ -41,7 +41,7 @@ def utterance(tmp_path: Path) -> Utterance:
 def test_full_precision_is_no_distance_from_itself(utterance: Utterance) -> None:
     full = Speaker(4.0)
     compared = Teacher(full).compare(full, utterance)
-    assert (compared.positions, compared.same) == (3, 3)
+    assert (compared.tokens, compared.same) == (3, 3)
     assert compared.nats == pytest.approx(0, abs=1e-5)
 
 
@@ -67,5 +67,5 @@ def test_long_recordings_are_compared_chunk_by_chunk(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 40 * RATE)
     soundfile.write(tmp_path / "long.wav", noise, RATE, subtype="FLOAT")
     full = Speaker(4.0)
-    assert Teacher(full).compare(full, Utterance(tmp_path / "long.wav", "")).positions == 6
+    assert Teacher(full).compare(full, Utterance(tmp_path / "long.wav", "")).tokens == 6
     assert full.heard == 2
