@@ -21,7 +21,15 @@ from pathlib import Path
 from experiments import DIGITS, EXPERIMENTS
 
 HERE = Path(__file__).parent
-LONG_FIRST = ("speaker-whisper", "language", "gender-base", "clips-whisper", "gender", "gender-matrix")
+LONG_FIRST = (
+    "speaker-whisper",
+    "language",
+    "gender-base",
+    "language-divergence",
+    "clips-whisper",
+    "gender",
+    "gender-matrix",
+)
 """So that the last one does not run alone."""
 
 

@@ -39,6 +39,7 @@ class PaperExperiment:
         groups: Which groups; all when empty.
         test_clips: Most test recordings of a group.
         matrix: Controls and every calibration on every test; else each calibration on its own test alone.
+        cross: With ``matrix``, whether every calibration is tested on every group, or controls on each group alone.
         diacritics: Let accents count; the Spanish and French texts lack some.
         kind: Which tables and plot show it.
         metric: As ``myqasr personalize --metric``.
@@ -55,6 +56,7 @@ class PaperExperiment:
     groups: tuple[str, ...] = ()
     test_clips: int | None = None
     matrix: bool = True
+    cross: bool = True
     diacritics: bool = True
     kind: Literal["matrix", "curve", "clips"] = "matrix"
     metric: Metric = "wer"
@@ -82,23 +84,26 @@ _DIGITS = PaperExperiment(
     test={"split": "test"},
 )
 
+_LANGUAGE = PaperExperiment(
+    "whisper-base",
+    "speaker",
+    (INT8,),
+    ("avg=5",),
+    (16,),  # 4088 has 26 recordings
+    seeds=1,
+    groups=(*LANGUAGES, *ENGLISH[1:]),
+    test_clips=16,
+    diacritics=False,
+)
+
 EXPERIMENTS: Mapping[str, PaperExperiment] = {
     "gender": _GENDER,
     "gender-base": replace(_GENDER, model="whisper-base", budgets=("avg=7", "avg=6", "avg=5"), test_clips=10),
     "gender-matrix": replace(
         _GENDER, recipes=(INT8,), budgets=("avg=5",), clips=(16,), seeds=3, matrix=True, kind="matrix"
     ),
-    "language": PaperExperiment(
-        "whisper-base",
-        "speaker",
-        (INT8,),
-        ("avg=5",),
-        (16,),  # 4088 has 26 recordings
-        seeds=1,
-        groups=(*LANGUAGES, *ENGLISH[1:]),
-        test_clips=16,
-        diacritics=False,
-    ),
+    "language": _LANGUAGE,
+    "language-divergence": replace(_LANGUAGE, test_clips=10, cross=False, metric="divergence"),
     "curve": replace(
         _DIGITS,
         recipes=(*PAPER, *_ABLATED, *_TWIN),
@@ -134,7 +139,8 @@ QUICK: Mapping[str, Mapping[str, object]] = {
     "gender": {**_FEW, **_CURVE, "budgets": ("avg=6", "avg=5"), "clips": (4,)},
     "gender-base": {**_FEW, **_CURVE, "budgets": ("avg=6",), "clips": (2,)},
     "gender-matrix": {**_FEW, "clips": (4,)},
-    "language": {**_FEW, "clips": (4,), "test_clips": 4},
+    "language": {**_FEW, "clips": (4,), "test_clips": 2},
+    "language-divergence": {**_FEW, "clips": (4,), "test_clips": 2},
     "curve": {"recipes": ("paper", "paper-cosine", "paper:allocation=uniform"), "test_clips": 10},
     "speaker": {"seeds": 1, "test_clips": 10},
     "speaker-whisper": {**_FEW, "clips": (4,)},

@@ -50,7 +50,8 @@ def main() -> None:
     ways = conditions(plan.recipes, plan.budgets, None)
     seeds = options.seeds or plan.seeds
     texts = has_texts(plan.metric)
-    experiment = Experiment(groups, ways, plan.clips, seeds, plan.matrix, plan.matrix, plan.diacritics, texts)
+    cross = plan.matrix and plan.cross
+    experiment = Experiment(groups, ways, plan.clips, seeds, plan.matrix, cross, plan.diacritics, texts)
     out = RESULTS / (f"{options.name}-quick" if options.quick else options.name)
     rows = run(experiment, load_model(options.model or plan.model), out, RichProgress())
     result = Result.of(rows, plan.metric)

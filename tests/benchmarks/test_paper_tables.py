@@ -75,6 +75,7 @@ def test_every_experiment_is_run_with_the_others_and_the_longest_first(monkeypat
         "gender-base",
         "gender-matrix",
         "language",
+        "language-divergence",
         "curve",
         "speaker",
         "speaker-whisper",
