@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--test", nargs="+", metavar="KEY=VALUE")
     parser.add_argument("--quick", action="store_true", help="few recordings, one draw: minutes instead of hours")
     parser.add_argument("--seeds", type=int, help="stop after so many draws; later runs add the others")
+    parser.add_argument("--own-only", action="store_true", help="no test of a calibration on other groups")
     options = parser.parse_args()
     keep_freed_memory()
     plan = chosen(options.name, options.quick)
@@ -50,7 +51,7 @@ def main() -> None:
     ways = conditions(plan.recipes, plan.budgets, None)
     seeds = options.seeds or plan.seeds
     texts = has_texts(plan.metric)
-    cross = plan.matrix and plan.cross
+    cross = plan.matrix and plan.cross and not options.own_only
     experiment = Experiment(groups, ways, plan.clips, seeds, plan.matrix, cross, plan.diacritics, texts)
     out = RESULTS / (f"{options.name}-quick" if options.quick else options.name)
     rows = run(experiment, load_model(options.model or plan.model), out, RichProgress())
