@@ -15,21 +15,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import EXPERIMENTS
+from plots import plot
+from raw import HERE, LIMITED, axis_of, kind_of, metric_of, rows_of, without_loops
 
 from myqasr_fx.personalize.draw import OTHERS
-from myqasr_fx.personalize.ledger import FULL, Row, read_rows
-from myqasr_fx.personalize.matrix import Matrix, Method, method_of, methods, score
+from myqasr_fx.personalize.ledger import FULL, Row
+from myqasr_fx.personalize.matrix import Matrix, method_of, methods, score
 from myqasr_fx.personalize.metric import METRICS, Metric, counted
 from myqasr_fx.personalize.result import Result, heat_map_file, method_name
 from myqasr_fx.personalize.schemes import read_schemes, spread
 from myqasr_fx.personalize.verdict import Verdict, judge
 
-HERE = Path(__file__).parent
 README = HERE / "README.md"
 BLOCK = re.compile(r"(<!-- tables (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 MISSING = "Not run yet: there are no raw rows.\n"
-LIMITED = "the errors of a recording at most its words"
 POOLED = "pooled"
 """Name of the block over all experiments with controls."""
 
@@ -48,23 +47,12 @@ def main() -> None:
             plot(name, rows)
 
 
-def kind_of(name: str) -> str:
-    """Of the experiment behind a result."""
-    return EXPERIMENTS[name.removesuffix("-quick")].kind
-
-
-def rows_of(name: str) -> tuple[Row, ...]:
-    """The committed raw rows."""
-    return read_rows(HERE / "results" / name / "utterances.csv")
-
-
 def block(name: str) -> str:
     """The tables of one result as Markdown."""
     if name == POOLED:
         found = {path.parent.name for path in HERE.glob("results/*/utterances.csv")}
         short = {name for name in found if name.endswith("-quick") and name.removesuffix("-quick") in found}
-        tables = (pooled_table(sorted(found - short), metric) for metric in ("wer", "divergence"))
-        return "\n".join(filter(None, tables)) or MISSING
+        return pooled_tables(sorted(found - short)) or MISSING
     rows = rows_of(name)
     if not rows:
         return MISSING
@@ -79,17 +67,12 @@ def block(name: str) -> str:
         f"\n![{method_name(matrix.method)}](results/{name}/{heat_map_file(matrix.method)})\n"
         for matrix in result.matrices
     )
-    return f"{matrix_tables(result)}{matrix_tables(result.beside) if result.beside else ''}{pictures}"
-
-
-def metric_of(name: str) -> Metric:
-    """What the experiment behind a result is judged by."""
-    return EXPERIMENTS[name.removesuffix("-quick")].metric
-
-
-def axis_of(metric: Metric) -> str:
-    """What a plot shows."""
-    return "Word error rate, %" if metric == "wer" else "Divergence from full precision, nats a token"
+    tables = [matrix_tables(result)]
+    if (cut := without_loops(rows)) != list(rows):
+        tables.append(f"\nWER in %, {LIMITED}:\n\n{verdict_table(Result.of(cut, metric).verdicts)}")
+    if result.beside:
+        tables.append(matrix_tables(result.beside))
+    return f"{''.join(tables)}{pictures}"
 
 
 def curve_tables(rows: Sequence[Row]) -> str:
@@ -100,11 +83,6 @@ def curve_tables(rows: Sequence[Row]) -> str:
     if compared := counted(rows, "divergence"):
         tables += f"\nDivergence from full precision, nats a token:\n\n{curve_table(compared, 'divergence')}"
     return tables
-
-
-def without_loops(rows: Sequence[Row]) -> list[Row]:
-    """The rows, none with more errors than words: a text that repeats itself has as many as the longest text allows."""
-    return [replace(row, errors=min(row.errors, row.words)) for row in rows]
 
 
 def curve_table(rows: Sequence[Row], metric: Metric = "wer") -> str:
@@ -170,18 +148,27 @@ def verdict_cells(verdict: Verdict) -> list[str]:
     ]
 
 
-def pooled_table(names: Sequence[str], metric: Metric) -> str:
+def pooled_tables(names: Sequence[str]) -> str:
     """Matched against everybody else over every experiment that ran the control; a full run replaces its short form."""
-    rows: list[Row] = []
-    ways: list[Method] = []
-    for name in names:
-        for row in counted(rows_of(name), metric):
-            if row.cell.recipe != FULL:  # the same recipe in two experiments is two ways
-                cell = replace(row.cell, recipe=f"{name}: {row.cell.recipe}")
-                rows.append(replace(row, cell=cell))
+    rows = [
+        replace(row, cell=replace(row.cell, recipe=f"{name}: {row.cell.recipe}"))  # the same in two is two ways
+        for name in names
+        for row in rows_of(name)
+        if row.cell.recipe != FULL
+    ]
+    kinds: list[tuple[str, Metric, Sequence[Row]]] = [
+        ("WER in %", "wer", rows),
+        (f"WER in %, {LIMITED}", "wer", without_loops(rows)),
+        ("Divergence from full precision, nats a token", "divergence", rows),
+    ]
+    judged = [(title, judge_all(counted(chosen, metric), metric)) for title, metric, chosen in kinds]
+    return "\n".join(f"{title}:\n\n{verdict_table([verdict])}" for title, verdict in judged if verdict)
+
+
+def judge_all(rows: Sequence[Row], metric: Metric) -> Verdict | None:
+    """Over all ways to quantize that have the control."""
     ways = [way for way in methods(rows) if any(method_of(r) == way and r.cell.calibration == OTHERS for r in rows)]
-    verdict = judge(rows, ways, OTHERS, metric) if ways else None
-    return verdict_table([verdict]) if verdict else ""
+    return judge(rows, ways, OTHERS, metric) if ways else None
 
 
 def clips_table(name: str, rows: Sequence[Row]) -> str:
@@ -207,32 +194,6 @@ def with_interval(rows: Sequence[Row], metric: Metric) -> str:
     """A score as a cell."""
     found, fine = score(rows, metric), METRICS[metric].fine
     return f"{fine(found.value)} [{fine(found.interval.low)}, {fine(found.interval.high)}]"
-
-
-def plot(name: str, rows: Sequence[Row]) -> None:
-    """WER or divergence of matched calibration against the budget, or against the number of clips."""
-    from matplotlib.figure import Figure
-
-    metric, by_clips = metric_of(name), kind_of(name) == "clips"
-    factor, limited = METRICS[metric].factor, "" if without_loops(rows) == list(rows) else f"\n{LIMITED}"
-    rows = without_loops(rows)
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
-    axes = figure.subplots()
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for recipe, budget, clips in methods(rows):
-        own = [r for r in rows if method_of(r) == (recipe, budget, clips) and r.cell.calibration == r.cell.test]
-        if {row.cell.test for row in own} != {row.cell.test for row in rows}:
-            continue  # not all groups have run yet
-        place = float(clips) if by_clips else float(budget.partition("=")[2])
-        curves.setdefault(recipe, []).append((place, factor * score(own, metric).value))
-    for recipe, points in curves.items():
-        axes.plot(*zip(*sorted(points), strict=True), marker="o", label=recipe)
-    full = factor * score([row for row in rows if row.cell.recipe == FULL], metric).value
-    axes.axhline(full, color="gray", linestyle="--", label=FULL)
-    axes.set(xlabel="calibration clips" if by_clips else "average bits of a weight", ylabel=axis_of(metric) + limited)
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(HERE / "results" / name / "curve.png", dpi=120)
 
 
 def markdown(heads: Sequence[str]) -> str:
