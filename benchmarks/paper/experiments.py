@@ -135,15 +135,16 @@ DIGITS = frozenset({"curve", "speaker", "clips"})
 
 _FEW = {"seeds": 1, "test_clips": 6}
 _CURVE = {"recipes": ("paper", "paper-cosine")}
+_FIVE = {**_FEW, "clips": (4,), "test_clips": 2, "groups": (*LANGUAGES[:2], LANGUAGES[3], *ENGLISH[1:])}
 QUICK: Mapping[str, Mapping[str, object]] = {
     "gender": {**_FEW, **_CURVE, "budgets": ("avg=6", "avg=5"), "clips": (4,)},
     "gender-base": {**_FEW, **_CURVE, "budgets": ("avg=6",), "clips": (2,)},
     "gender-matrix": {**_FEW, "clips": (4,)},
-    "language": {**_FEW, "clips": (4,), "test_clips": 2},
-    "language-divergence": {**_FEW, "clips": (4,), "test_clips": 2},
+    "language": _FIVE,
+    "language-divergence": _FIVE,
     "curve": {"recipes": ("paper", "paper-cosine", "paper:allocation=uniform"), "test_clips": 10},
     "speaker": {"seeds": 1, "test_clips": 10},
-    "speaker-whisper": {**_FEW, "clips": (4,)},
+    "speaker-whisper": {**_FEW, "clips": (4,), "test_clips": 4, "groups": (*TEN[:3], *TEN[4:7])},
     "clips": {"test_clips": 10, "clips": (1, 4, 16)},
     "clips-whisper": {**_FEW, "seeds": 2, "clips": (1, 8)},
 }
