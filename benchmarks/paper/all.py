@@ -25,6 +25,7 @@ LONG_FIRST = (
     "speaker-whisper",
     "language",
     "gender-base",
+    "gender-base-orders",
     "language-divergence",
     "clips-whisper",
     "gender",

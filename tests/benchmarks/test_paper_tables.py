@@ -73,6 +73,7 @@ def test_every_experiment_is_run_with_the_others_and_the_longest_first(monkeypat
     [
         "gender",
         "gender-base",
+        "gender-base-orders",
         "gender-matrix",
         "language",
         "language-divergence",
