@@ -150,19 +150,23 @@ def verdict_cells(verdict: Verdict) -> list[str]:
 
 def pooled_tables(names: Sequence[str]) -> str:
     """Matched against everybody else over every experiment that ran the control; a full run replaces its short form."""
-    rows = [
-        replace(row, cell=replace(row.cell, recipe=f"{name}: {row.cell.recipe}"))  # the same in two is two ways
-        for name in names
-        for row in rows_of(name)
+    wer, nats = ([row for name in names for row in ways_of(name, metric)] for metric in ("wer", "divergence"))
+    kinds: list[tuple[str, Metric, Sequence[Row]]] = [
+        ("WER in %", "wer", wer),
+        (f"WER in %, {LIMITED}", "wer", without_loops(wer)),
+        ("Divergence from full precision, nats a token", "divergence", nats),
+    ]
+    judged = [(title, judge_all(rows, metric)) for title, metric, rows in kinds]
+    return "\n".join(f"{title}:\n\n{verdict_table([verdict])}" for title, verdict in judged if verdict)
+
+
+def ways_of(name: str, metric: Metric) -> list[Row]:
+    """Rows of quantized models that the metric can be told of; the same recipe in two experiments is two ways."""
+    return [
+        replace(row, cell=replace(row.cell, recipe=f"{name}: {row.cell.recipe}"))
+        for row in counted(rows_of(name), metric)
         if row.cell.recipe != FULL
     ]
-    kinds: list[tuple[str, Metric, Sequence[Row]]] = [
-        ("WER in %", "wer", rows),
-        (f"WER in %, {LIMITED}", "wer", without_loops(rows)),
-        ("Divergence from full precision, nats a token", "divergence", rows),
-    ]
-    judged = [(title, judge_all(counted(chosen, metric), metric)) for title, metric, chosen in kinds]
-    return "\n".join(f"{title}:\n\n{verdict_table([verdict])}" for title, verdict in judged if verdict)
 
 
 def judge_all(rows: Sequence[Row], metric: Metric) -> Verdict | None:
