@@ -100,6 +100,19 @@ def test_texts_are_not_needed_for_the_distance_from_full_precision(
         run(replace(few, texts=True), make_speech_model("smallest"), tmp_path)
 
 
+def test_a_group_too_large_to_be_kept_is_heard_twice(
+    experiment: Experiment, make_speech_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(experiment, control=False, cross=False)
+    kept = run(few, make_speech_model("smallest"), tmp_path / "kept")
+    sizes: list[int] = []
+    once = module.Once
+    monkeypatch.setattr(module, "Once", lambda runner, most: sizes.append(most) or once(runner, most))
+    monkeypatch.setattr(module, "MOST_HEARD", 1)
+    assert run(few, make_speech_model("smallest"), tmp_path / "twice") == kept
+    assert set(sizes) == {1}
+
+
 def test_another_experiment_is_not_mixed_in(experiment: Experiment, make_speech_model, tmp_path: Path) -> None:
     few = replace(experiment, conditions=(), control=False)
     run(few, make_speech_model("smallest"), tmp_path)
