@@ -41,8 +41,8 @@ class LayerRecord:
         executes: ``low-bit kernel``, ``int8 kernel`` (rounds its input on every call), or why not.
         expected_damage: Nats a position that the ``optimal`` allocation expects it to cost; None where nothing is
             expected.
-        fallbacks: Rows that keep what the rounding method started from, because that is better by its objective: the
-            nearest levels, or refined codes for ``learned``.
+        fallbacks: Rows that keep what the rounding method started from, the nearest levels, because that is better by
+            its objective.
     """
 
     name: str

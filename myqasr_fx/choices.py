@@ -51,7 +51,7 @@ METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("min_max", "percentile", "mse", "cosine", "hessian"),
             *("l1_norm", "l2_norm", "linear_weighted_l2_norm"),
         ),
-        "rounding": ("rtn", "hqq", "gptq", "refined", "learned"),
+        "rounding": ("rtn", "gptq", "refined"),
     }
 )
 """Our own methods, for help texts: the registries, which packages add to, are not read there, as that takes torch."""

@@ -22,9 +22,6 @@ OPSETS = range(21, 26)
 Optimize = Literal["size", "balanced", "speed"]
 """Which layers get the 8-bit integer kernels, see :mod:`myqasr_fx.kernels`."""
 
-REARRANGING = ("equalize", "equalize_pairs", "sort_rows")
-"""Options after which layers compute other values than the model's, though the model computes the same."""
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -106,9 +103,6 @@ class QuantizeConfig:
         calibration: Name in ``passes.calibration``.
         rounding: Name in ``passes.rounding``.
         sequential: Round each layer on what it reads behind the layers that are rounded already.
-        equalize: Move factors between layer norms and the layers behind them.
-        equalize_pairs: Move factors between the values of an attention, or a ReLU, and the one layer that reads them.
-        sort_rows: Sort rows whose order is free by what they are expected to cost, and split such layers into blocks.
         granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
         symmetric: No zero points for weights.
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
@@ -145,9 +139,6 @@ class QuantizeConfig:
     calibration: str = "min_max"
     rounding: str = "rtn"
     sequential: bool = False
-    equalize: bool = False
-    equalize_pairs: bool = False
-    sort_rows: bool = False
     granularity: str = "group:64"
     symmetric: bool = False
     activations: str = "float"

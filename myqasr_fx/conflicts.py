@@ -44,7 +44,6 @@ def check_conflicts(config: QuantizeConfig) -> None:
         raise OptionError(
             f"sequential with calibration {config.calibration!r}", hint="take --parallel, or --calibration min_max"
         )
-    _check_channels(config)
     _check_layout(config)
     _check_groups(config)
 
@@ -60,19 +59,6 @@ def _check_size(config: QuantizeConfig) -> None:
         )
     if config.allocation != "linear" and not given:
         raise OptionError(f"expected exactly one of {', '.join(config.budget.SIZES)}, got none")
-
-
-def _check_channels(config: QuantizeConfig) -> None:
-    for name, asked in (("equalize", config.equalize), ("equalize pairs", config.equalize_pairs)):
-        if asked and config.roundings <= {"rtn", "hqq"}:
-            raise OptionError(f"{name} with a rounding that does not look at inputs", hint="take --rounding refined")
-        if asked and (config.activations == "int8" or config.calibration != "min_max"):
-            got = f"{config.activations} activations and calibration {config.calibration!r}"
-            off = f"--no-{name.replace(' ', '-')}"
-            raise OptionError(f"{name} with {got}", hint=f"it changes what they measured; take {off}")
-    if config.sort_rows and config.allocation != "optimal":
-        problem = f"sort rows with allocation {config.allocation!r}, which expects no damage of single rows"
-        raise OptionError(problem, hint="take --allocation optimal")
 
 
 def _check_layout(config: QuantizeConfig) -> None:

@@ -25,7 +25,6 @@ from myqasr_fx.layer_distances import Alone, DistanceJob, measure_distances
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.probed_damage import probe_damage
 from myqasr_fx.progress import Progress
-from myqasr_fx.row_order import sort_rows
 from myqasr_fx.sensitivity import forced_clips, measured_cache
 from myqasr_fx.statistics_cache import curvature_file, read_curvatures, write_curvatures
 from passes.activation_stats import ActivationStats, Statistics
@@ -34,7 +33,7 @@ from passes.curvature import Curvatures
 from passes.damage import CORRECTION_BITS
 from passes.layers import Layer
 from passes.quantized_weight import QuantizedWeight
-from passes.rounding import STAND_INS, USES_GRAMS
+from passes.rounding import USES_GRAMS
 from passes.scheme import Granularity, WeightSpec
 from passes.sensitivity import distance_role
 
@@ -59,7 +58,7 @@ def measure_damage(
     """``calibration`` with Gram matrices for the rounding, and with the damage to expect of every choice.
 
     Args:
-        prepared: Canonical graphs, whose rows are sorted where that is asked for.
+        prepared: Canonical graphs.
         calibration: Clips and what the full-precision model writes for them.
         config: Nothing is measured unless its allocation is ``optimal``.
         progress: Told about every clip and layer.
@@ -70,17 +69,10 @@ def measure_damage(
     others, _ = apart(len(calibration.transcripts))
     clips = forced_clips(prepared.speech, calibration, CURVATURE_CLIPS, others)
     curvatures = _curvatures(run, clips, (calibration, config), progress)
-    looked_up = calibration.grams
-    calibration = replace(calibration, grams={**_grams(curvatures), **looked_up})
+    calibration = replace(calibration, grams={**_grams(curvatures), **calibration.grams})
     measured = _corrections(run, (calibration, config), progress)
     with progress.stage("expect damage"):
-        # Other columns share a scale afterwards, which moves a layer's damage less than a new measurement is worth.
-        curvatures = sort_rows(prepared, curvatures, config)
-        return replace(
-            calibration,
-            grams={**_grams(curvatures), **looked_up},
-            damages=damage_table(prepared, config, curvatures, measured),
-        )
+        return replace(calibration, damages=damage_table(prepared, config, curvatures, measured))
 
 
 def apart(count: int) -> tuple[Sequence[int], Sequence[int]]:
@@ -158,5 +150,4 @@ def _alone(bits: int, known: tuple[Calibration, QuantizeConfig]) -> Alone:
     """How a layer is rounded that is rounded alone."""
     calibration, config = known
     spec = WeightSpec(bits, Granularity.parse(config.granularity), config.symmetric)
-    rounding = STAND_INS.get(config.rounding, config.rounding)
-    return Alone(spec, rounding, calibration.grams if config.rounding in USES_GRAMS else {})
+    return Alone(spec, config.rounding, calibration.grams if config.rounding in USES_GRAMS else {})

@@ -149,9 +149,9 @@ def _settled(job: _Job, folder: Path, surplus: int | None, smallest: int) -> Fit
 
 
 def _quickly(config: QuantizeConfig) -> QuantizeConfig:
-    """The same, rounded to nearest: how codes are chosen changes no bytes. The graphs are equalized already."""
+    """The same, rounded to nearest: how codes are chosen changes no bytes."""
     rules = tuple(replace(rule, rounding="rtn") if rule.rounding else rule for rule in config.rules)
-    return replace(config, rounding="rtn", sequential=False, equalize=False, equalize_pairs=False, rules=rules)
+    return replace(config, rounding="rtn", sequential=False, rules=rules)
 
 
 def allocate(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> tuple[Program, int]:

@@ -6,7 +6,6 @@ from myqasr_fx.audio import ClipSet
 from myqasr_fx.calibration import Calibration, observe
 from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.damage import measure_damage
-from myqasr_fx.equalization import equalize
 from myqasr_fx.prepare import Prepared
 from myqasr_fx.progress import Progress
 from myqasr_fx.samples import collect_samples
@@ -17,7 +16,7 @@ def measure(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
     """Observes the clips, then measures what sensitivity, allocation and calibration ask for beyond that.
 
     Args:
-        prepared: Canonical graphs; with rows sorted and equalized afterwards, where that is asked for.
+        prepared: Canonical graphs.
         clips: At least one.
         config: Resolved options.
         progress: Told about every stage.
@@ -25,5 +24,4 @@ def measure(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress
     calibration = observe(prepared, clips, config, progress)
     calibration = measure_sensitivity(prepared, calibration, config, progress)
     calibration = measure_damage(prepared, calibration, config, progress)
-    calibration = collect_samples(prepared, calibration, config, progress)
-    return equalize(prepared, calibration, config)
+    return collect_samples(prepared, calibration, config, progress)

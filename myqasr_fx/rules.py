@@ -16,6 +16,7 @@ from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.bundle import MANIFEST, BundleManifest
 from myqasr_fx.config import LayerRule, QuantizeConfig
 from myqasr_fx.errors import MyqasrError, OptionError
+from myqasr_fx.retired import REARRANGING, rearranged
 
 _RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir"}
 """Fields of the configuration that belong to one run and not to a file of rules."""
@@ -68,6 +69,9 @@ def _of_toml(path: Path) -> dict[str, Any]:
 def _of_bundle(folder: Path) -> dict[str, Any]:
     """The options that a bundle was made with, in the form of a rules file."""
     config = dict(BundleManifest.read(folder).config)
+    for option in rearranged(config):
+        raise OptionError(f"rules {folder}: --{option.replace('_', '-')} exists no more", hint="quantize without rules")
+    config = {name: value for name, value in config.items() if name not in REARRANGING}
     layers, kind = config.pop("rules", []), config.pop("budget")["kind"]
     options = {**config, **config.pop("acceptance", {}), "budget_kind": kind}
     kept = {name: value for name, value in options.items() if name not in _RUN_ONLY and value is not None}

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from passes.canonicalize import Canonicalize
     from passes.correct_biases import CorrectBiases
     from passes.decompose_attention import DecomposeAttention
-    from passes.equalize import Equalize
-    from passes.equalize_pairs import EqualizePairs
     from passes.fold_constants import FoldConstants
     from passes.fuse_round_trips import FuseRoundTrips
     from passes.insert_gram_observers import InsertGramObservers, read_grams
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from passes.round_floats import RoundFloats
     from passes.round_weights import RoundWeights
     from passes.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
-    from passes.sort_rows import SortRows
 
 _HOME = {
     "ActivationStats": "activation_stats",
@@ -43,8 +40,6 @@ _HOME = {
     "Canonicalize": "canonicalize",
     "CorrectBiases": "correct_biases",
     "DecomposeAttention": "decompose_attention",
-    "Equalize": "equalize",
-    "EqualizePairs": "equalize_pairs",
     "Fact": "base",
     "FoldConstants": "fold_constants",
     "FuseRoundTrips": "fuse_round_trips",
@@ -70,7 +65,6 @@ _HOME = {
     "RoundFloats": "round_floats",
     "RoundWeights": "round_weights",
     "RowBlock": "scheme",
-    "SortRows": "sort_rows",
     "Statistics": "activation_stats",
     "Use": "layers",
     "WeightSpec": "scheme",
@@ -88,8 +82,6 @@ __all__ = [
     "Canonicalize",
     "CorrectBiases",
     "DecomposeAttention",
-    "Equalize",
-    "EqualizePairs",
     "Fact",
     "FoldConstants",
     "FuseRoundTrips",
@@ -115,7 +107,6 @@ __all__ = [
     "RoundFloats",
     "RoundWeights",
     "RowBlock",
-    "SortRows",
     "Statistics",
     "Use",
     "WeightSpec",

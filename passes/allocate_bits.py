@@ -131,7 +131,7 @@ def allocation_items(program: Program, *, split: bool) -> tuple[Item, ...]:
 
     Args:
         program: Canonical; sensitivities are read where they are known.
-        split: True to cut large and sorted layers into blocks of rows, as the rules that count files do.
+        split: True to cut large layers into blocks of rows, as the rules that count files do.
     """
     layers = find_layers(program)
     sensitivity = {
@@ -139,13 +139,7 @@ def allocation_items(program: Program, *, split: bool) -> tuple[Item, ...]:
         for _, _, node in program.nodes()
         if (value := meta.get(node, meta.SENSITIVITY)) is not None
     }
-    return make_items(layers, sensitivity, split=split, in_order=layers_in_order(program))
-
-
-def layers_in_order(program: Program) -> frozenset[str]:
-    """Names of the layers whose rows are sorted from first to last, see ``SortRows``."""
-    found = (node for _, _, node in program.nodes() if meta.get(node, meta.SORTED) == 1)
-    return frozenset(str(meta.get(node, meta.LAYER)) for node in found)
+    return make_items(layers, sensitivity, split=split)
 
 
 def read_scheme(program: Program, activation_bits: int | None = None) -> BitScheme:

@@ -28,10 +28,7 @@ ACTIVATION_QPARAMS = "myqasr_activation_qparams"
 QUANTIZED_WEIGHT = "myqasr_quantized_weight"
 """``passes.quantized_weight.QuantizedWeight``: integer codes and their qparams."""
 
-SORTED = "myqasr_sorted"
-"""``int``: equal parts of the rows of the node's layer in each of which the most expensive rows come first."""
-
-ALL = (LAYER, SENSITIVITY, SCHEME, WEIGHT_QPARAMS, ACTIVATION_QPARAMS, QUANTIZED_WEIGHT, SORTED)
+ALL = (LAYER, SENSITIVITY, SCHEME, WEIGHT_QPARAMS, ACTIVATION_QPARAMS, QUANTIZED_WEIGHT)
 
 
 def get(node: fx.Node, key: str) -> Any:

@@ -28,7 +28,7 @@ class QuantizedBlock:
         codes: (n, K) uint8, or int32 above 8 bits.
         qparams: Their scales and zero points.
         fallbacks: Rows that keep what the rounding method started from, because that is better by its objective: the
-            nearest levels, or refined codes for ``learned``.
+            nearest levels.
     """
 
     rows: RowBlock

@@ -13,7 +13,7 @@ from myqasr_fx.acceptance.judge import judge
 from myqasr_fx.acceptance.kept_logits import KeptLogits
 from myqasr_fx.acceptance.record import AcceptanceRecord
 from myqasr_fx.calibration import Calibration
-from myqasr_fx.config import REARRANGING, QuantizeConfig
+from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.evaluate.wer import normalize, normalize_plain
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.progress import Progress
@@ -95,6 +95,6 @@ def _reference(contenders: Contenders, config: QuantizeConfig, split: Split) -> 
     Graphs that are not the model's own as captured depend on more than the model: theirs are not kept.
     """
     reference, folder = contenders.reference(), config.cache
-    if folder is None or not split.held_out or any(getattr(config, option) for option in REARRANGING):
+    if folder is None or not split.held_out:
         return reference
     return KeptLogits(reference, lambda key: logits_file(folder, contenders.speech, (config.layout, *key)))

@@ -75,19 +75,6 @@ Sequential = Annotated[
     bool | None,
     _option(_METHOD, "--sequential/--parallel", "Round each layer behind the rounded ones, or all on full precision."),
 ]
-Equalize = Annotated[
-    bool | None, _option(_METHOD, "--equalize/--no-equalize", "Move factors between layer norms and weights.")
-]
-EqualizePairs = Annotated[
-    bool | None,
-    _option(
-        _METHOD, "--equalize-pairs/--no-equalize-pairs", "Move factors between attention's values and their reader."
-    ),
-]
-SortRows = Annotated[
-    bool | None,
-    _option(_METHOD, "--sort-rows/--keep-rows", "Sort rows by their damage, split layers; for optimal allocation."),
-]
 Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 Optimize = Annotated[

@@ -18,7 +18,6 @@ from torch import Tensor
 from myqasr_fx.acceptance.compare import clip_name
 from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.bundle import QuantizedBundle
-from myqasr_fx.config import REARRANGING
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.drift import Drift
 from myqasr_fx.diagnose.onnx_side import ShowingRunner, show_products
@@ -32,6 +31,7 @@ from myqasr_fx.forced_run import ForcedClip, ForcedRun, forced_clip
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.prepare import Prepared, prepare
 from myqasr_fx.progress import Progress
+from myqasr_fx.retired import rearranged
 from myqasr_fx.runtime import OrtSettings, Transcript
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from passes.base import Fact
@@ -69,10 +69,9 @@ def diagnose(
         raise ModelError(f"{speech.name} is not the model of {bundle.path}", hint=f"give --model {manifest.model}")
     if bundle.layout.fixed_cache:
         raise OptionError(f"layout {manifest.config['layout']} has no diagnosis", hint="quantize with --layout hf")
-    for option in REARRANGING:
-        if manifest.config.get(option):
-            name = option.replace("_", "-")
-            raise OptionError(f"a bundle of --{name} has no diagnosis: its layers are not those of the model")
+    for option in rearranged(manifest.config):
+        name = option.replace("_", "-")
+        raise OptionError(f"a bundle of --{name} has no diagnosis: its layers are not those of the model")
     with progress.stage("capture graphs"):
         prepared = prepare(speech)
     paths = bundle.layout.paths(bundle.path, prepared.program.graphs)

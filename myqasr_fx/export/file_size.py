@@ -18,7 +18,6 @@ from myqasr_fx.export.emitter import Emitter
 from myqasr_fx.export.finish import HALF_MINIMUM
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
 from passes.affine import zero_point_bits
-from passes.allocate_bits import layers_in_order
 from passes.base import Program
 from passes.layers import Layer, find_layers
 from passes.packing import packed_bytes
@@ -76,17 +75,14 @@ def file_size(
         surplus: Bytes that the last written files had more than this table predicted; may be negative.
     """
     layers = {layer.name: layer for layer in find_layers(program)}
-    table, seconds, in_order = {}, [], layers_in_order(program)
+    table, seconds = {}, []
     fixed = fixed_bytes(program, storage)
     for item in items:
         layer, each = layers[item.layer], granularity[item.layer]
         table[item.name] = item_bytes(item, layer, each, storage)
         if item.start == 0 and item.rows < layer.rows:
             text = max(_text_bytes(layer, bits, each, storage) for bits in _PACKED) + _JOIN_BYTES
-            if layer.name in in_order:
-                fixed += text  # most of them take two widths
-            else:
-                seconds.append(text)
+            seconds.append(text)
     # Algorithm 1 and the fill step each stop inside a layer, which leaves it with a second block.
     return FileSize(table, fixed + sum(sorted(seconds)[-2:]) + surplus)
 

@@ -18,9 +18,6 @@ _OFF = {
     "symmetric": "--asymmetric",
     "fill": "--no-fill",
     "sequential": "--parallel",
-    "equalize": "--no-equalize",
-    "equalize_pairs": "--no-equalize-pairs",
-    "sort_rows": "--keep-rows",
 }
 
 

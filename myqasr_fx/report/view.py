@@ -156,8 +156,7 @@ def layer_views(manifest: BundleManifest, details: Mapping[str, LayerDetail]) ->
 
 
 def _rounding(layer: LayerRecord) -> str | None:
-    start = "refined" if layer.rounding == "learned" else "to nearest"
-    return f"{layer.rounding}, {layer.fallbacks} rows {start}" if layer.fallbacks else layer.rounding
+    return f"{layer.rounding}, {layer.fallbacks} rows to nearest" if layer.fallbacks else layer.rounding
 
 
 def damages(manifest: BundleManifest) -> tuple[Bar, ...]:

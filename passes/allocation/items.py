@@ -1,8 +1,8 @@
-"""Items of a program's layers: small layers whole, large and sorted ones in blocks of rows."""
+"""Items of a program's layers: small layers whole, large ones in blocks of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 
 from passes.layers import Layer
 from passes.size_rule import Item
@@ -13,22 +13,16 @@ LARGE_LAYER = 0.05
 BLOCK = 0.02
 """Most weights of a block, as a share of all weights."""
 
-PARTS = 4
-"""Blocks of a layer whose rows are sorted; neighbours of one width become one block again."""
-
 _ROW_MULTIPLE = 16  # rows of a block, where that keeps it small enough: kernels take rows in tiles of 4 to 16
 
 
-def make_items(
-    layers: Sequence[Layer], sensitivity: Mapping[str, float], *, split: bool, in_order: Set[str] = frozenset()
-) -> tuple[Item, ...]:
+def make_items(layers: Sequence[Layer], sensitivity: Mapping[str, float], *, split: bool) -> tuple[Item, ...]:
     """Items of all layers with weights, in network order and then by rows.
 
     Args:
         layers: Of the program, with or without weights.
         sensitivity: Layer name to sensitivity; 0 when missing.
         split: True to cut layers of more than 5 % of all weights into equal blocks of at most 2 %.
-        in_order: Names of layers whose rows are sorted, which are cut into four where they are not cut already.
     """
     total = sum(layer.num_weights for layer in layers)
     return tuple(
@@ -42,11 +36,11 @@ def make_items(
         )
         for layer in layers
         if layer.num_weights
-        for start, rows in (_blocks(layer, total, layer.name in in_order) if split else [(0, layer.rows)])
+        for start, rows in (_blocks(layer, total) if split else [(0, layer.rows)])
     )
 
 
-def _blocks(layer: Layer, total: int, in_order: bool) -> Iterator[tuple[int, int]]:
+def _blocks(layer: Layer, total: int) -> Iterator[tuple[int, int]]:
     """First row and number of rows of each block of ``layer`` in a model of ``total`` weights."""
     size = layer.rows
     if layer.num_weights > LARGE_LAYER * total:
@@ -54,7 +48,5 @@ def _blocks(layer: Layer, total: int, in_order: bool) -> Iterator[tuple[int, int
         size = -(-layer.rows // -(-layer.rows // most))
         if (even := -(-size // _ROW_MULTIPLE) * _ROW_MULTIPLE) <= most:
             size = even
-    elif in_order:
-        size = -(-layer.rows // (PARTS * _ROW_MULTIPLE)) * _ROW_MULTIPLE
     for start in range(0, layer.rows, size):
         yield start, min(size, layer.rows - start)

@@ -14,8 +14,6 @@ import torch
 
 from passes.affine import QParams
 from passes.rounding.gptq import gptq
-from passes.rounding.hqq import hqq
-from passes.rounding.learned import learned
 from passes.rounding.refine import refined
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
@@ -23,12 +21,9 @@ from passes.rounding.rtn import rtn
 Rounding = Callable[[torch.Tensor, QParams, torch.Tensor | None], Rounded]
 
 REGISTRY: Mapping[str, Rounding] = MappingProxyType(
-    {"rtn": rtn, "hqq": hqq, "gptq": gptq, "refined": refined, "learned": learned}
+    {"rtn": rtn, "gptq": gptq, "refined": refined}
 )
 """Method name to method."""
 
-USES_GRAMS = frozenset({"gptq", "refined", "learned"})
+USES_GRAMS = frozenset({"gptq", "refined"})
 """Methods that want the Gram matrices of the layers' inputs."""
-
-STAND_INS: Mapping[str, str] = MappingProxyType({"learned": "refined"})
-"""Slow method to the one that stands in for it where many choices of width are compared, and nothing is written."""

@@ -69,24 +69,6 @@ def test_what_was_measured_is_kept_for_the_next_budget(
         measure(prepared, clips, config, Silent())
 
 
-def test_a_slow_rounding_takes_the_measurements_of_its_stand_in(
-    make_speech_model: Callable[[str], SpeechModel],
-    captured_once: Callable[..., Prepared],
-    noise: list[np.ndarray],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    prepared, clips = captured_once(make_speech_model("smallest")), select_clips(noise, 4)
-    refined, learned = (
-        resolve_config("60KB", recipe="best", rounding=name, cache=tmp_path) for name in ("refined", "learned")
-    )
-    first = measure(prepared, clips, refined, Silent())
-    kept = set(tmp_path.iterdir())
-    again = measure(prepared, clips, learned, Silent())
-    assert set(tmp_path.iterdir()) == kept and again.damages == pytest.approx(first.damages)
-    assert again.grams.keys() == first.grams.keys()
-
-
 def test_wider_is_no_worse_and_the_plan_s_bytes_are_those_chosen(
     make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared], noise: list[np.ndarray]
 ) -> None:

@@ -68,16 +68,6 @@ def test_integer_activations(compile_model: Compile, granularity: str, symmetric
     assert made.verification.rounding_error is not None
 
 
-def test_learned_rounding_fills_its_budget_and_counts_rows(compile_model: Compile) -> None:
-    for sequential in (False, True):
-        bundle = compile_model("whisper-smallest", "300KB", rounding="learned", sequential=sequential)
-        assert 0.9 * 300_000 < bundle.manifest.model_bytes <= 300_000
-        made = [layer for layer in bundle.manifest.layers if layer.rounding is not None]
-        assert {layer.rounding for layer in made} == {"learned"}
-        assert 0 < sum(layer.fallbacks for layer in made) < sum(layer.shape[0] for layer in made)
-        assert "rows refined" in (bundle.path / "report.html").read_text()
-
-
 def test_linear_widths_need_no_size(compile_model: Compile) -> None:
     bundle = compile_model(allocation="linear", min_bits=3, max_bits=6)
     assert bundle.manifest.budget_bytes is None

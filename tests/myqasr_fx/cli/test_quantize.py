@@ -46,10 +46,10 @@ BASE = ["quantize", "no-such-model", "--audio", "/nowhere"]
         (["--budget", "24MB", "--sensitivity", "kl@9"], "write kl@4, 1 to 8 bits"),
         (["--uniform-bits", "4", "--allocation", "optimal"], "take --allocation uniform"),
         (["--budget", "24MB", "--allocation", "linear"], "budget with allocation 'linear'"),
-        (["--budget", "24MB", "--rounding", "learnt"], "unknown rounding 'learnt'"),
+        (["--budget", "24MB", "--rounding", "refine"], "unknown rounding 'refine'"),
         (
-            ["--budget", "24MB", "--rounding", "learned", "--calibration", "cosine"],
-            "calibration 'cosine' with rounding 'learned', which searches scales itself",
+            ["--budget", "24MB", "--rounding", "refined", "--calibration", "cosine"],
+            "calibration 'cosine' with rounding 'refined', which searches scales itself",
         ),
         (["--budget", "24MB", "--sensitivity", "colour"], "unknown sensitivity 'colour'"),
         (["--budget", "24MB", "--order", "sideways"], "order 'sideways'"),

@@ -41,14 +41,3 @@ def test_blocks_cover_the_rows_and_are_small(shapes: list[tuple[int, int]]) -> N
         else:
             assert all(block.num_weights <= max(0.02 * total, layer.cols) for block in blocks)
     assert [item.name for item in make_items(layers, {}, split=False)] == [layer.name for layer in layers]
-
-
-def test_sorted_layers_are_cut_into_four() -> None:
-    layers = [linear("large", 5000, 64), linear("fc1", 250, 64), linear("odd", 10, 64), linear("fc2", 64, 250)]
-    items = make_items(layers, {}, split=True, in_order=frozenset({"large", "fc1", "odd"}))
-    blocks = {layer.name: [(i.start, i.rows) for i in items if i.layer == layer.name] for layer in layers}
-    assert blocks["fc1"] == [(0, 64), (64, 64), (128, 64), (192, 58)]
-    assert blocks["odd"] == [(0, 10)] and blocks["fc2"] == [(0, 64)]
-    assert blocks["large"] == [(i.start, i.rows) for i in make_items(layers, {}, split=True) if i.layer == "large"]
-    whole = make_items(layers, {}, split=False, in_order=frozenset({"fc1"}))
-    assert [item.name for item in whole] == ["large", "fc1", "odd", "fc2"]
