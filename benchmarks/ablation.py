@@ -25,19 +25,19 @@ import soundfile
 import torch
 from splits import CALIBRATION, CALIBRATION_CLIPS, DEV, Splits, spread
 
-from myqasr_fx.allocation import allocation_pass, predicted_bytes
 from myqasr_fx.audio import select_clips
 from myqasr_fx.evaluate import Evaluation, Utterance, evaluate, read_manifest
 from myqasr_fx.evaluate.divergence import divergence_of
-from myqasr_fx.fit import fit_in_torch
-from myqasr_fx.forced_run import ForcedClip, ForcedRun, forced_clip
-from myqasr_fx.measure import measure
+from myqasr_fx.fit.allocation import allocation_pass, predicted_bytes
+from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
-from myqasr_fx.prepare import Prepared, prepare
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.reference import runnable_in_torch
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.verify.fake_quant import runnable_in_torch
 
 _OPTIMAL: Mapping[str, object] = {"rounding": "gptq", "allocation": "optimal", "min_bits": 2}
 

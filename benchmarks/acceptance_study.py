@@ -43,17 +43,17 @@ from myqasr_fx.acceptance.judge import judge
 from myqasr_fx.acceptance.loops import is_loop
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.evaluate import evaluate, normalize
-from myqasr_fx.fit import fit_in_torch
-from myqasr_fx.measure import measure
+from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
+from myqasr_fx.models.prepared import prepare
 from myqasr_fx.personalize.condition import Condition
 from myqasr_fx.personalize.features import FeatureCache
-from myqasr_fx.prepare import prepare
-from myqasr_fx.progress import Silent
-from myqasr_fx.reference import runnable_in_torch
+from myqasr_fx.process.progress import Silent
 from myqasr_fx.runtime import Runtime, WhisperRuntime
 from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.verify.fake_quant import runnable_in_torch
 from passes.base import Program
 
 TINY, BASE = "whisper-tiny.en", "whisper-base"

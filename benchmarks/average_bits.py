@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from myqasr_fx.prepare import Prepared
-from passes.allocate_bits import read_scheme
+from myqasr_fx.models.prepared import Prepared
+from passes.allocation.allocate_bits import read_scheme
 from passes.base import Program
 
 

@@ -24,9 +24,9 @@ from splits import spread
 from myqasr_fx.evaluate import Evaluation, Utterance, evaluate, paired_wer_difference, parse_filters, read_manifest
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.pipeline import quantize
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.runtime import load_bundle
 from myqasr_fx.runtime.torch_runner import torch_runtime
 

@@ -21,14 +21,14 @@ from splits import Splits, digest, spread
 from myqasr_fx.audio import load_audio, select_clips
 from myqasr_fx.evaluate import Interval, Utterance, difference_interval, read_manifest
 from myqasr_fx.evaluate.divergence import Lesson
-from myqasr_fx.fit import fit_in_torch
-from myqasr_fx.measure import measure
+from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
-from myqasr_fx.prepare import prepare
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.reference import runnable_in_torch
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.models.prepared import prepare
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.verify.fake_quant import runnable_in_torch
 
 BUDGETS = {"whisper-tiny.en": ("30MB", "24MB", "20MB"), "whisper-base": ("60MB", "48MB", "40MB")}
 ORDERS = ("descending", "ascending")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.ctranslate2 import read_ctranslate2
 from myqasr_fx.models.ctranslate2_whisper import Ct2Files

@@ -28,7 +28,7 @@ from peer_tables import SystemScore, TranscriptScore, plot, write_pairs, write_s
 from splits import Splits
 
 from myqasr_fx.audio import load_audio
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.evaluate import Utterance, normalize, parse_filters, read_manifest, word_errors
 from myqasr_fx.runtime import load_bundle
 from myqasr_fx.runtime.ort_runner import OrtSettings

@@ -17,9 +17,9 @@ import torch
 from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
 from myqasr_fx.audio import SAMPLING_RATE
+from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.pipeline import RUN_FILE, quantize
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.process.progress import RichProgress
 
 ALLOWED_BEYOND_WEIGHTS = 1.5e9
 """Bytes of memory that a run may take beyond three times the full-precision weights."""

@@ -24,19 +24,19 @@ from average_bits import average_bits
 from scipy.stats import spearmanr
 from splits import Splits
 
-from myqasr_fx.allocation import allocation_pass, expectation, predicted_bytes
 from myqasr_fx.audio import select_clips
-from myqasr_fx.calibration import Calibration
-from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.evaluate import read_manifest
-from myqasr_fx.fit import fit_in_torch
-from myqasr_fx.measure import measure
+from myqasr_fx.fit.allocation import allocation_pass, expectation, predicted_bytes
+from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.measure.measure import measure
+from myqasr_fx.measure.observe import Calibration
 from myqasr_fx.models.load import load_model
-from myqasr_fx.prepare import Prepared, prepare
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.reference import runnable_in_torch
-from myqasr_fx.resolve import resolve_config
-from passes.allocate_bits import allocation_items
+from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.progress import RichProgress
+from myqasr_fx.verify.fake_quant import runnable_in_torch
+from passes.allocation.allocate_bits import allocation_items
 
 MOST_RANDOM = 2.0
 """Standard deviation of the logarithm of the last scheme's factors."""

@@ -4,9 +4,10 @@ r"""Whether two versions of the compiler write the same bundles: SHA-256 of ever
     python benchmarks/same_bytes.py --shared ../shared --compare before.json
     python benchmarks/same_bytes.py --shared ../shared --compare before.json --only digits-4 paper
 
-Each case is one whole ``quantize`` command of the installation of ``--python`` on recordings of ``--shared``. Equal means
-the same files with the same bytes; of ``myqasr.json`` the entry ``config`` is compared by the options that both versions
-know, since options come and go. The digests of this repository's last comparison are ``results/same_bytes.json``.
+Each case is one whole ``quantize`` command of the installation of ``--python`` on recordings of ``--shared``. Equal
+means the same files with the same bytes; of ``myqasr.json`` the entry ``config`` is compared by the options that both
+versions know, since options come and go. The digests of this repository's last comparison are
+``results/same_bytes.json``.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import onnx
 
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.evaluate import parse_filters, read_manifest
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.pipeline import quantize
-from myqasr_fx.resolve import resolve_config
 
 COLUMNS = (
     "bits",

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from myqasr_fx.api import quantize
-    from myqasr_fx.bundle import QuantizedBundle
-    from myqasr_fx.config import Budget, LayerRule, QuantizeConfig
+    from myqasr_fx.bundle.bundle import QuantizedBundle
     from myqasr_fx.errors import MyqasrError
     from myqasr_fx.models.load import load_model
+    from myqasr_fx.options.config import Budget, LayerRule, QuantizeConfig
     from myqasr_fx.runtime import load_bundle as load
 
 __all__ = [
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 _HOMES = {  # module, and the name there where it is another
-    "Budget": "config",
-    "LayerRule": "config",
+    "Budget": "options.config",
+    "LayerRule": "options.config",
     "MyqasrError": "errors",
-    "QuantizeConfig": "config",
-    "QuantizedBundle": "bundle",
+    "QuantizeConfig": "options.config",
+    "QuantizedBundle": "bundle.bundle",
     "load": "runtime:load_bundle",
     "load_model": "models.load",
     "quantize": "api",

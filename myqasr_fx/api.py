@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from myqasr_fx import pipeline
-from myqasr_fx.bundle import QuantizedBundle
-from myqasr_fx.progress import Progress, Silent
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from myqasr_fx.models.speech_model import SpeechModel
@@ -36,8 +36,8 @@ def quantize(
         out: Folder to write.
         force: Replace an existing bundle.
         progress: Who is told where the work stands; nobody when None.
-        options: As for :func:`~myqasr_fx.resolve.resolve_config`: ``recipe``, ``rules`` and the fields of
-            :class:`~myqasr_fx.config.QuantizeConfig`.
+        options: As for :func:`~myqasr_fx.options.resolve.resolve_config`: ``recipe``, ``rules`` and the fields of
+            :class:`~myqasr_fx.options.config.QuantizeConfig`.
 
     Raises:
         MyqasrError: The input cannot be used, the budget is infeasible, or the result failed its verification.

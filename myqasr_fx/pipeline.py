@@ -16,27 +16,27 @@ from pathlib import Path
 
 from myqasr_fx.acceptance.assess import Assessed, Contenders, assess
 from myqasr_fx.acceptance.holdout import Split, hold_out
-from myqasr_fx.allocation import check_feasible
 from myqasr_fx.audio import AudioInput, select_clips
-from myqasr_fx.bundle import BundleManifest, QuantizedBundle
-from myqasr_fx.calibration import Calibration
-from myqasr_fx.config import QuantizeConfig
-from myqasr_fx.fit import Fitted, fit
-from myqasr_fx.layout import LAYOUTS, Layout
-from myqasr_fx.manifest import build_manifest, low_bit_products
-from myqasr_fx.measure import measure
+from myqasr_fx.bundle.bundle import BundleManifest, QuantizedBundle
+from myqasr_fx.bundle.layout import LAYOUTS, Layout
+from myqasr_fx.bundle.output_folder import output_folder
+from myqasr_fx.fit.allocation import check_feasible
+from myqasr_fx.fit.fit import Fitted, fit
+from myqasr_fx.fit.manifest import build_manifest, low_bit_products
+from myqasr_fx.measure.measure import measure
+from myqasr_fx.measure.observe import Calibration
 from myqasr_fx.models.load import load_model
+from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.models.sherpa import write_tokens
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.output import output_folder
-from myqasr_fx.prepare import Prepared, prepare
-from myqasr_fx.progress import Progress, Silent
-from myqasr_fx.reference import make_reference
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
-from myqasr_fx.sherpa import write_tokens
-from myqasr_fx.verify import Sample, Verified, verify
-from passes.layers import find_layers
+from myqasr_fx.verify.fake_quant import make_reference
+from myqasr_fx.verify.verify_files import Sample, Verified, verify
+from passes.graph.layers import find_layers
 
 RUN_FILE = "run.json"
 """Wall time of every stage and of the model's passes, peak memory; unlike ``myqasr.json`` it differs between runs."""

@@ -6,19 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from myqasr_fx.acceptance.holdout import hold_out
-from myqasr_fx.allocation import budget_bytes, check_feasible
 from myqasr_fx.audio import AudioInput, select_clips
-from myqasr_fx.config import QuantizeConfig
-from myqasr_fx.fit import allocate
-from myqasr_fx.measure import measure
+from myqasr_fx.fit.allocation import budget_bytes, check_feasible
+from myqasr_fx.fit.fit import allocate
+from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
+from myqasr_fx.models.prepared import prepare
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.prepare import prepare
-from myqasr_fx.progress import Progress, Silent
-from passes import meta
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.process.progress import Progress, Silent
 from passes.base import Program
-from passes.layers import Layer, nodes_of
-from passes.scheme import LayerScheme
+from passes.graph import meta
+from passes.graph.layers import Layer, nodes_of
+from passes.numbers.scheme import LayerScheme
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,68 +9,68 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from passes.activation_stats import ActivationStats, Statistics
-    from passes.allocate_bits import AllocateBits
+    from passes.allocation.allocate_bits import AllocateBits
     from passes.base import Fact, GraphPass, Pass, PassResult, Program, ProgramPass
-    from passes.calibrate import Calibrate
-    from passes.canonicalize import Canonicalize
-    from passes.correct_biases import CorrectBiases
-    from passes.decompose_attention import DecomposeAttention
-    from passes.fold_constants import FoldConstants
-    from passes.fuse_round_trips import FuseRoundTrips
-    from passes.insert_gram_observers import InsertGramObservers, read_grams
-    from passes.insert_observers import InsertObservers, read_statistics
-    from passes.layers import Layer, Use, find_layers
-    from passes.lower_fake_quant import LowerToFakeQuant
-    from passes.lower_qdq import LowerToQDQ
-    from passes.manager import PassManager, PassTiming, PipelineResult
-    from passes.observer import Observer
-    from passes.ops import LayerKind
-    from passes.rank_sensitivity import RankSensitivity
-    from passes.remove_observers import RemoveObservers
-    from passes.round_floats import RoundFloats
-    from passes.round_weights import RoundWeights
-    from passes.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
+    from passes.calibration.calibrate import Calibrate
+    from passes.canonical.canonicalize import Canonicalize
+    from passes.canonical.decompose_attention import DecomposeAttention
+    from passes.graph.layers import Layer, Use, find_layers
+    from passes.graph.ops import LayerKind
+    from passes.lowering.fold_constants import FoldConstants
+    from passes.lowering.fuse_round_trips import FuseRoundTrips
+    from passes.lowering.lower_fake_quant import LowerToFakeQuant
+    from passes.lowering.lower_qdq import LowerToQDQ
+    from passes.manager.manager import PassManager, PassTiming, PipelineResult
+    from passes.numbers.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
+    from passes.observe.activation_stats import ActivationStats, Statistics
+    from passes.observe.insert_gram_observers import InsertGramObservers, read_grams
+    from passes.observe.insert_observers import InsertObservers, read_statistics
+    from passes.observe.observer import Observer
+    from passes.observe.remove_observers import RemoveObservers
+    from passes.rounding.correct_biases import CorrectBiases
+    from passes.rounding.round_floats import RoundFloats
+    from passes.rounding.round_weights import RoundWeights
+    from passes.sensitivity.rank_sensitivity import RankSensitivity
 
 _HOME = {
-    "ActivationStats": "activation_stats",
-    "AllocateBits": "allocate_bits",
-    "BitScheme": "scheme",
-    "Calibrate": "calibrate",
-    "Canonicalize": "canonicalize",
-    "CorrectBiases": "correct_biases",
-    "DecomposeAttention": "decompose_attention",
+    "ActivationStats": "observe.activation_stats",
+    "AllocateBits": "allocation.allocate_bits",
+    "BitScheme": "numbers.scheme",
+    "Calibrate": "calibration.calibrate",
+    "Canonicalize": "canonical.canonicalize",
+    "CorrectBiases": "rounding.correct_biases",
+    "DecomposeAttention": "canonical.decompose_attention",
     "Fact": "base",
-    "FoldConstants": "fold_constants",
-    "FuseRoundTrips": "fuse_round_trips",
-    "Granularity": "scheme",
+    "FoldConstants": "lowering.fold_constants",
+    "FuseRoundTrips": "lowering.fuse_round_trips",
+    "Granularity": "numbers.scheme",
     "GraphPass": "base",
-    "InsertGramObservers": "insert_gram_observers",
-    "InsertObservers": "insert_observers",
-    "Layer": "layers",
-    "LayerKind": "ops",
-    "LayerScheme": "scheme",
-    "LowerToFakeQuant": "lower_fake_quant",
-    "LowerToQDQ": "lower_qdq",
-    "Observer": "observer",
+    "InsertGramObservers": "observe.insert_gram_observers",
+    "InsertObservers": "observe.insert_observers",
+    "Layer": "graph.layers",
+    "LayerKind": "graph.ops",
+    "LayerScheme": "numbers.scheme",
+    "LowerToFakeQuant": "lowering.lower_fake_quant",
+    "LowerToQDQ": "lowering.lower_qdq",
+    "Observer": "observe.observer",
     "Pass": "base",
-    "PassManager": "manager",
+    "PassManager": "manager.manager",
     "PassResult": "base",
-    "PassTiming": "manager",
-    "PipelineResult": "manager",
+    "PassTiming": "manager.manager",
+    "PipelineResult": "manager.manager",
     "Program": "base",
     "ProgramPass": "base",
-    "RankSensitivity": "rank_sensitivity",
-    "RemoveObservers": "remove_observers",
-    "RoundFloats": "round_floats",
-    "RoundWeights": "round_weights",
-    "RowBlock": "scheme",
-    "Statistics": "activation_stats",
-    "Use": "layers",
-    "WeightSpec": "scheme",
-    "find_layers": "layers",
-    "read_grams": "insert_gram_observers",
-    "read_statistics": "insert_observers",
+    "RankSensitivity": "sensitivity.rank_sensitivity",
+    "RemoveObservers": "observe.remove_observers",
+    "RoundFloats": "rounding.round_floats",
+    "RoundWeights": "rounding.round_weights",
+    "RowBlock": "numbers.scheme",
+    "Statistics": "observe.activation_stats",
+    "Use": "graph.layers",
+    "WeightSpec": "numbers.scheme",
+    "find_layers": "graph.layers",
+    "read_grams": "observe.insert_gram_observers",
+    "read_statistics": "observe.insert_observers",
 }
 """Public name to the module that defines it."""
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from torch import fx
 
-from passes.graph_edit import clone
+from passes.graph.graph_edit import clone
 
 
 class Fact(StrEnum):

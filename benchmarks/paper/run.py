@@ -17,14 +17,14 @@ from experiments import EXPERIMENTS, chosen
 from myqasr_fx.cli.personalize_view import sentence
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.evaluate import parse_filters
-from myqasr_fx.freed_memory import keep_freed_memory
 from myqasr_fx.models.load import load_model
 from myqasr_fx.personalize.condition import conditions
 from myqasr_fx.personalize.experiment import Experiment, run
 from myqasr_fx.personalize.groups import Split, make_groups
 from myqasr_fx.personalize.metric import has_texts
 from myqasr_fx.personalize.result import Result, write_result
-from myqasr_fx.progress import RichProgress
+from myqasr_fx.process.freed_memory import keep_freed_memory
+from myqasr_fx.process.progress import RichProgress
 
 RESULTS = Path(__file__).parent / "results"
 

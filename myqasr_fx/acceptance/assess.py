@@ -11,17 +11,17 @@ from myqasr_fx.acceptance.hear import hear
 from myqasr_fx.acceptance.holdout import Split
 from myqasr_fx.acceptance.judge import judge
 from myqasr_fx.acceptance.kept_logits import KeptLogits
-from myqasr_fx.acceptance.record import AcceptanceRecord
-from myqasr_fx.calibration import Calibration
-from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.evaluate.wer import normalize, normalize_plain
+from myqasr_fx.measure.observe import Calibration
+from myqasr_fx.measure.statistics_cache import logits_file, transcripts_file
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.progress import Progress
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Runtime
 from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
-from myqasr_fx.statistics_cache import logits_file, transcripts_file
 from passes.base import Program
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from myqasr_fx.acceptance.compare import Heard
 from myqasr_fx.acceptance.holdout import Split
-from myqasr_fx.calibration import BATCH, Calibration
+from myqasr_fx.measure.observe import BATCH, Calibration
+from myqasr_fx.measure.statistics_cache import read_transcripts, write_transcripts
 from myqasr_fx.runtime import Runtime, Transcript
-from myqasr_fx.statistics_cache import read_transcripts, write_transcripts
 
 
 def hear(

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from myqasr_fx.acceptance.compare import ClipComparison
 from myqasr_fx.acceptance.holdout import MIN_CLIPS, Split
-from myqasr_fx.acceptance.record import ACCEPTED, REJECTED, AcceptanceRecord
-from myqasr_fx.acceptance.thresholds import Thresholds
+from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, AcceptanceRecord
 from myqasr_fx.evaluate.bootstrap import rate_interval
+from myqasr_fx.options.thresholds import Thresholds
 
 FEW_WORDS = 100
 """Words below which one word more or less moves a rate by more than a point."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from myqasr_fx.measure.statistics_cache import read_logits, write_logits
 from myqasr_fx.runtime import Runtime, Transcript
-from myqasr_fx.statistics_cache import read_logits, write_logits
 
 LogitsFile = Callable[[Sequence[str]], Path]
 

@@ -13,8 +13,8 @@ import torch
 from torch import fx, nn
 
 from myqasr_fx.capture.signature import GraphSignature
-from myqasr_fx.collector import collector_off
 from myqasr_fx.errors import CaptureError
+from myqasr_fx.process.collector import collector_off
 
 _CHECKS = frozenset(
     {

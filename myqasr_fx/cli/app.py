@@ -28,7 +28,7 @@ from myqasr_fx.cli.quantize import quantize
 from myqasr_fx.cli.report import report
 from myqasr_fx.cli.transcribe import transcribe
 from myqasr_fx.errors import MyqasrError
-from myqasr_fx.freed_memory import keep_freed_memory
+from myqasr_fx.process.freed_memory import keep_freed_memory
 
 COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagnose, lint, models, demo)
 

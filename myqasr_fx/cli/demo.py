@@ -16,11 +16,11 @@ from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.options import Force
 from myqasr_fx.cli.views import bundle_data, summary
 from myqasr_fx.errors import OptionError
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.units import format_size
+from myqasr_fx.options.units import format_size
+from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
-    from myqasr_fx.demo import DemoResult, Reading
+    from myqasr_fx.cli.demo_run import DemoResult, Reading
 
 _PANEL = "In the browser"
 
@@ -58,7 +58,7 @@ def demo(
         return _write_page(web, js, bundle, out, force)
     if js is not None or bundle is not None:
         raise OptionError("--js and --bundle belong to --web", hint="add --web DIR")
-    from myqasr_fx.demo import run_demo
+    from myqasr_fx.cli.demo_run import run_demo
 
     with tempfile.TemporaryDirectory(prefix="myqasr-demo-") as folder:
         result = run_demo(out or Path(folder, "bundle"), RichProgress(), force=force)
@@ -74,7 +74,7 @@ def demo(
 
 
 def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None, force: bool) -> Answer:
-    from myqasr_fx.bundle import QuantizedBundle
+    from myqasr_fx.bundle.bundle import QuantizedBundle
     from myqasr_fx.web import page
 
     if js is None:
@@ -86,7 +86,7 @@ def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None
     page.check_out(web, force)
     with tempfile.TemporaryDirectory(prefix="myqasr-demo-") as folder:
         if given is None:
-            from myqasr_fx.demo import make_web_bundle
+            from myqasr_fx.cli.demo_run import make_web_bundle
 
             bundle = make_web_bundle(out or Path(folder, "bundle"), RichProgress(), force=force)
         else:

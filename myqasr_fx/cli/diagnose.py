@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 from typer import Option
 
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.transcribe import Bundle, Language
-from myqasr_fx.progress import RichProgress
+from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
     from myqasr_fx.diagnose.record import Diagnosis

@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option
 
-from myqasr_fx.bundle import MANIFEST
+from myqasr_fx.bundle.bundle import MANIFEST
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.units import format_seconds, format_size
+from myqasr_fx.options.units import format_seconds, format_size
+from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
     from myqasr_fx.evaluate import Baseline, Evaluation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Group
 
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.transcribe import Bundle
 from myqasr_fx.cli.views import bundle_data, layer_table, summary

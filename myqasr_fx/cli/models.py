@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.units import format_size
+from myqasr_fx.options.units import format_size
 
 
 def models(*, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from myqasr_fx.acceptance import Thresholds
-from myqasr_fx.choices import METHODS, RECIPES
-from myqasr_fx.config import QuantizeConfig
-from myqasr_fx.layout import LAYOUTS
+from myqasr_fx.bundle.layout import LAYOUTS
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.recipes import METHODS, RECIPES
 
 _DEFAULTS = {f.name: f.default for f in (*fields(QuantizeConfig), *fields(Thresholds))}
 

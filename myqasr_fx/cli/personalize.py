@@ -10,7 +10,7 @@ from typer import Argument, Option
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.personalize_view import personalize_view
 from myqasr_fx.errors import OptionError
-from myqasr_fx.progress import RichProgress
+from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
     from myqasr_fx.personalize.groups import Group, Split

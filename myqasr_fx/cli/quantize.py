@@ -11,11 +11,11 @@ from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
-from myqasr_fx.collector import collector_off
-from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import OptionError
-from myqasr_fx.progress import RichProgress
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.collector import collector_off
+from myqasr_fx.process.progress import RichProgress
 
 REJECTED_EXIT = 3
 """The bundle is there, but the verdict is that it hears too differently from full precision."""

@@ -10,8 +10,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from myqasr_fx.choices import available
 from myqasr_fx.cli.app import build
+from myqasr_fx.options.recipes import available
 
 _WIDTH = 100
 _NAMES = 30

@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.errors import AudioError
-from myqasr_fx.progress import RichProgress
+from myqasr_fx.process.progress import RichProgress
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="Folder that `myqasr quantize` wrote.", show_default=False)]
 Recordings = Annotated[list[Path], Argument(metavar="AUDIO", help="Files or folders.", show_default=False)]

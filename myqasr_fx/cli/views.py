@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx.acceptance import AcceptanceRecord
-from myqasr_fx.bundle import BundleManifest, LayerRecord, QuantizedBundle
-from myqasr_fx.units import format_seconds
+from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
+from myqasr_fx.options.units import format_seconds
 
 REJECTED_ADVICE = (
     "what helps: a larger budget, --recipe best, or more recordings, on which the verdict is surer; "

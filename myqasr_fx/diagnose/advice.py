@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.diagnose.record import Advice, LayerDiagnosis
-from passes.scheme import MAX_PACKED_BITS
+from passes.numbers.scheme import MAX_PACKED_BITS
 
 LAYERS = 3
 """Layers to widen at most."""

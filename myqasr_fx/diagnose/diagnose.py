@@ -17,7 +17,7 @@ from torch import Tensor
 
 from myqasr_fx.acceptance.compare import clip_name
 from myqasr_fx.audio import Clip, ClipSet
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.drift import Drift
 from myqasr_fx.diagnose.onnx_side import ShowingRunner, show_products
@@ -27,16 +27,16 @@ from myqasr_fx.diagnose.torch_side import TorchSide, quantized_weights
 from myqasr_fx.errors import ModelError, OptionError
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.export.read_weights import read_weights
-from myqasr_fx.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.prepare import Prepared, prepare
-from myqasr_fx.progress import Progress
-from myqasr_fx.retired import rearranged
+from myqasr_fx.options.retired import rearranged
+from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Transcript
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from passes.base import Fact
-from passes.manager import PassManager
-from passes.round_floats import RoundFloats
+from passes.manager.manager import PassManager
+from passes.rounding.round_floats import RoundFloats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

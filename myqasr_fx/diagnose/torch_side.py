@@ -11,13 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, fx
 
-from myqasr_fx.bundle import LayerRecord
-from myqasr_fx.forced_run import Cut, ForcedClip, ForcedRun
-from myqasr_fx.prepare import Prepared
-from passes import meta, ops
-from passes.layers import Layer
-from passes.ops import LayerKind
-from passes.scheme import HALF_BITS
+from myqasr_fx.bundle.bundle import LayerRecord
+from myqasr_fx.measure.forced_run import Cut, ForcedClip, ForcedRun
+from myqasr_fx.models.prepared import Prepared
+from passes.graph import meta, ops
+from passes.graph.layers import Layer
+from passes.graph.ops import LayerKind
+from passes.numbers.scheme import HALF_BITS
 
 Seen = dict[str, npt.NDArray[np.float32]]
 

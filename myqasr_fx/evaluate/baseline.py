@@ -10,7 +10,7 @@ from myqasr_fx.evaluate.bootstrap import Interval
 from myqasr_fx.evaluate.divergence import Divergence, measure_divergence
 from myqasr_fx.evaluate.evaluator import Evaluation, evaluate, paired_wer_difference, spoken_language
 from myqasr_fx.evaluate.manifest import Utterance
-from myqasr_fx.progress import Progress, Silent
+from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime.chunks import iter_chunks
 from myqasr_fx.runtime.runtime import Runtime
 

@@ -14,7 +14,7 @@ from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.evaluate.wer import ErrorCount, Normalizer, character_errors, normalize, normalize_plain, word_errors
-from myqasr_fx.progress import Progress, Silent
+from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.runtime import Runtime, Transcript
 from myqasr_fx.runtime.whisper import WhisperRuntime

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from myqasr_fx.byte_category import Category, in_order
+from myqasr_fx.bundle.byte_category import Category, in_order
 
 _STORED = re.compile(r"\.\d+\.(codes|scale|zero_point)\d*$")
 _FLOAT_WEIGHT = re.compile(r"\.weight(_block\d+)?$")

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.emitter import Emitter
 from myqasr_fx.export.stored_weight import KERNEL_GROUPS, StoredWeight, WeightReader
-from passes.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL
+from passes.lowering.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL
 
 _SMALL = (ir.DataType.UINT2, ir.DataType.UINT4)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from passes.naming import free_name
+from passes.graph.naming import free_name
 
 Array = npt.NDArray[Any]
 

@@ -28,8 +28,8 @@ from myqasr_fx.export.placeholders import (
     QUANTIZE_DYNAMIC,
 )
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
-from passes.naming import free_name
-from passes.qdq_ops import FORM_INTEGER, FORM_MATMUL
+from passes.graph.naming import free_name
+from passes.lowering.qdq_ops import FORM_INTEGER, FORM_MATMUL
 
 
 def expand_placeholders(model: ir.Model) -> ir.Model:

@@ -17,16 +17,16 @@ from myqasr_fx.export.dequantize import READERS, rows
 from myqasr_fx.export.emitter import Emitter
 from myqasr_fx.export.finish import HALF_MINIMUM
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
-from passes.affine import zero_point_bits
+from passes.allocation.size_rule import FileSize, Item
 from passes.base import Program
-from passes.layers import Layer, find_layers
-from passes.packing import packed_bytes
-from passes.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
-from passes.round_floats import leftovers
-from passes.scale_grid import bytes_of_scale
-from passes.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
-from passes.sinusoids import is_sinusoids
-from passes.size_rule import FileSize, Item
+from passes.graph.layers import Layer, find_layers
+from passes.lowering.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
+from passes.numbers.affine import zero_point_bits
+from passes.numbers.packing import packed_bytes
+from passes.numbers.scale_grid import bytes_of_scale
+from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
+from passes.numbers.sinusoids import is_sinusoids
+from passes.rounding.round_floats import leftovers
 
 _CALL_BYTES = 100  # ONNX text of one call of a captured graph, more than Whisper and Wav2Vec2 take
 _SHAPE_BYTES = 250  # the constants that reshape weights of one shape

@@ -10,13 +10,13 @@ from onnx.helper import find_min_ir_version_for, make_opsetid
 from torch import fx
 
 from myqasr_fx.capture.signature import GraphSignature
-from myqasr_fx.collector import collector_off
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import declare, store_half, tidy
 from myqasr_fx.export.quiet import quiet
 from myqasr_fx.export.sinusoids import compute_sinusoids
 from myqasr_fx.export.to_onnx import to_onnx
+from myqasr_fx.process.collector import collector_off
 from passes.base import Program
 
 EXTERNAL_BYTES = 1_900_000_000

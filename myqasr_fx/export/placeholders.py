@@ -14,7 +14,7 @@ import torch
 from onnx.defs import OpSchema
 from onnxscript import values
 
-import passes.qdq_ops  # noqa: F401  registers the operators translated below
+import passes.lowering.qdq_ops  # noqa: F401  registers the operators translated below
 
 DOMAIN = "myqasr"
 DEQUANTIZE_WEIGHT = "DequantizeWeight"

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from myqasr_fx.bundle import BlockRecord, LayerRecord
+from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
-from passes.affine import step, zero_point_bits
-from passes.packing import PackedField, fields, unpack
-from passes.scheme import MAX_PACKED_BITS
+from passes.numbers.affine import step, zero_point_bits
+from passes.numbers.packing import PackedField, fields, unpack
+from passes.numbers.scheme import MAX_PACKED_BITS
 
 Array = npt.NDArray[np.float32]
 

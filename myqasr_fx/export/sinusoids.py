@@ -7,11 +7,11 @@ import onnx_ir as ir
 import torch
 
 from myqasr_fx.export.emitter import Emitter
-from passes.sinusoids import frequencies, sinusoids
+from passes.numbers.sinusoids import frequencies, sinusoids
 
 
 def compute_sinusoids(model: ir.Model) -> ir.Model:
-    """Replaces every initializer that is exactly ``passes.sinusoids.sinusoids`` of its shape, in place.
+    """Replaces every initializer that is exactly ``passes.numbers.sinusoids.sinusoids`` of its shape, in place.
 
     ::
 

@@ -23,9 +23,9 @@ import torch
 
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.emitter import Emitter
-from passes.affine import step, zero_point_bits
-from passes.packing import PackedField, split, unpack
-from passes.scale_grid import bytes_of_scale, grid_indices, scale_grid
+from passes.numbers.affine import step, zero_point_bits
+from passes.numbers.packing import PackedField, split, unpack
+from passes.numbers.scale_grid import bytes_of_scale, grid_indices, scale_grid
 
 KERNEL_GROUPS = (256, 128, 64, 32, 16)
 """Group sizes that MatMulNBits takes."""
@@ -131,7 +131,7 @@ class WeightReader:
         return self._looked_up(rows) if indexed else self.emitter.cast(rows, ir.DataType.FLOAT)
 
     def _stored_scale(self) -> tuple[ir.Value, bool]:
-        """(G, n) scales as they lie in the file, and whether those are indices into ``passes.scale_grid``."""
+        """(G, n) scales as they lie in the file, and whether those are indices into ``passes.numbers.scale_grid``."""
         weight, found = self.weight, None
         if bytes_of_scale(weight.groups) == 1:
             found = grid_indices(torch.from_numpy(weight.scale.astype(np.float32)))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import OptionError
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.resolve import resolve_config
 
 _SIZES = {"bits": "uniform_bits", "avg": "avg_bits"}
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.audio import ClipSet
-from myqasr_fx.calibration import Calibration
-from myqasr_fx.config import QuantizeConfig
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import Utterance, default_normalizer, evaluate, without_diacritics
-from myqasr_fx.fit import fit_in_torch
-from myqasr_fx.measure import measure
+from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.measure.measure import measure
+from myqasr_fx.measure.observe import Calibration
+from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.personalize.condition import Condition
 from myqasr_fx.personalize.draw import NOISE, OTHERS, draw
 from myqasr_fx.personalize.features import FeatureCache
@@ -28,14 +29,13 @@ from myqasr_fx.personalize.groups import Group, check_apart
 from myqasr_fx.personalize.ledger import Cell, Ledger, Row, full_cell, read_rows
 from myqasr_fx.personalize.schemes import append_scheme
 from myqasr_fx.personalize.teacher import Teacher
-from myqasr_fx.prepare import Prepared, prepare
-from myqasr_fx.progress import Progress, Silent
-from myqasr_fx.reference import runnable_in_torch
+from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime import Runtime
 from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.runtime.whisper import WhisperRuntime
-from passes.allocate_bits import read_scheme
+from myqasr_fx.verify.fake_quant import runnable_in_torch
+from passes.allocation.allocate_bits import read_scheme
 from passes.base import Program
 
 RAW = "utterances.csv"

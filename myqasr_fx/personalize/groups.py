@@ -12,7 +12,7 @@ import numpy as np
 from myqasr_fx.audio import load_audio
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate.manifest import Utterance, choose_utterances
-from myqasr_fx.progress import Progress
+from myqasr_fx.process.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 
 from myqasr_fx.personalize.ledger import Cell
-from passes.scheme import BitScheme
+from passes.numbers.scheme import BitScheme
 
 Widths = Mapping[str, float]
 """Layer to its mean bits."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.errors import EvaluationError, OutputError
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.render import REPORT, Compared, render_comparison, render_report

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 
 from myqasr_fx.report.record import Histogram, LayerDetail
-from passes import meta
-from passes.affine import dequantize
 from passes.base import Program
-from passes.layers import Layer, nodes_of, weight_of
-from passes.quantized_weight import QuantizedBlock, QuantizedWeight
+from passes.graph import meta
+from passes.graph.layers import Layer, nodes_of, weight_of
+from passes.numbers.affine import dequantize
+from passes.numbers.quantized_weight import QuantizedBlock, QuantizedWeight
 
 SCALE_BINS = 24
 CODE_BINS = 32

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.options.units import format_seconds, format_size
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.reproduce import command
 from myqasr_fx.report.view import bounds, costly, damages, layer_views, segments, spoken
-from myqasr_fx.units import format_seconds, format_size
 
 REPORT = "report.html"
 

@@ -8,9 +8,9 @@ from dataclasses import fields
 from typing import Any
 
 from myqasr_fx.acceptance import Thresholds
-from myqasr_fx.bundle import BundleManifest
-from myqasr_fx.choices import RECIPES
-from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.recipes import RECIPES
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
 _NO_OPTION = {"activation_bits", "activation_ranges"}

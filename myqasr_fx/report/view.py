@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from myqasr_fx.acceptance.compare import ClipComparison
-from myqasr_fx.bundle import BundleManifest, LayerRecord
-from myqasr_fx.byte_category import Category
+from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord
+from myqasr_fx.bundle.byte_category import Category
 from myqasr_fx.report.record import LayerDetail
 from myqasr_fx.report.words import Piece, mark
-from passes.scheme import MAX_PACKED_BITS
+from passes.numbers.scheme import MAX_PACKED_BITS
 
 COSTLY = 8
 """Layers named in the list of those expected to cost most."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from myqasr_fx.audio import Clip
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.recordings import data_addresses
 from myqasr_fx.report.render import MAX_BYTES, REPORT, render_report

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.errors import BundleError
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime.ctc import CtcRuntime

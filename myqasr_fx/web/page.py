@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from myqasr_fx.bundle import MANIFEST, QuantizedBundle
+from myqasr_fx.bundle.bundle import MANIFEST, QuantizedBundle
+from myqasr_fx.bundle.output_folder import check_target, output_folder
 from myqasr_fx.errors import BundleError, OptionError
-from myqasr_fx.output import check_target, output_folder
 
 TRANSFORMERS, ENGINE = "@huggingface/transformers", "onnxruntime-web"
 LAYOUT = "transformers.js"

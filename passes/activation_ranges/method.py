@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from passes.twin import ActivationQParams, Split
+from passes.numbers.twin import ActivationQParams, Split
 
 
 class InputRange(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from passes.activation_ranges.method import RangeMethod, SeenInput
-from passes.affine import QParams, activation_qparams
 from passes.calibration.search import multiples
+from passes.numbers.affine import QParams, activation_qparams
 
 
 @dataclass(frozen=True, slots=True)

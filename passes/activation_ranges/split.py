@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import fx
 
-from passes import ops
-from passes.twin import Split
+from passes.graph import ops
+from passes.numbers.twin import Split
 
 
 def split_of(source: fx.Node) -> Split | None:

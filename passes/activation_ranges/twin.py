@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from passes.activation_ranges.method import InputRange, RangeMethod, SeenInput
 from passes.activation_ranges.single import single_range
 from passes.calibration.factors import FACTORS
-from passes.twin import EXPONENTS, Split, TwinQParams, covering, round_twin, twin_qparams
+from passes.numbers.twin import EXPONENTS, Split, TwinQParams, covering, round_twin, twin_qparams
 
 
 @dataclass(frozen=True, slots=True)

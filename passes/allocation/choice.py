@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from passes.errors import AllocationError
-from passes.scheme import Granularity
+from passes.numbers.scheme import Granularity
 
 
 @dataclass(frozen=True, slots=True)

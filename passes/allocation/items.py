@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from passes.layers import Layer
-from passes.size_rule import Item
+from passes.allocation.size_rule import Item
+from passes.graph.layers import Layer
 
 LARGE_LAYER = 0.05
 """A layer with more than this share of all weights is split into blocks."""

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from passes.allocation.choice import Choice
+from passes.allocation.native_output import no_native_output
 from passes.allocation.problem import Allocation, Problem
 from passes.errors import AllocationError
-from passes.native_output import no_native_output
 
 _PRICES = (-30.0, 6.0)
 """Decimal exponents between which the price of a byte lies, in nats."""

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from passes.allocation.choice import Choices
+from passes.allocation.size_rule import Item, SizeRule
 from passes.errors import AllocationError, BudgetError
-from passes.scheme import FLOAT_BITS, Granularity
-from passes.size_rule import Item, SizeRule
+from passes.numbers.scheme import FLOAT_BITS, Granularity
 
 Order = Literal["ascending", "descending", "shuffled"]
 

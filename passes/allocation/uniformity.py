@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from passes.allocation.problem import Allocation, Problem
+from passes.allocation.size_rule import Item
 from passes.errors import AllocationError
-from passes.size_rule import Item
 
 
 def uniformity(problem: Problem) -> Allocation:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from passes.activation_ranges import InputRange
-from passes.affine import QParams, dequantize, qparams_from_range, quantize
 from passes.calibration.method import Calibration
 from passes.calibration.objective import Objective
-from passes.calibration.samples import LayerSample, Searched
+from passes.calibration.rows_read import LayerSample, Searched
 from passes.calibration.search import ROWS, Side, multiples, round_each, search_rows, search_tensor
-from passes.scheme import LayerScheme, RowBlock
-from passes.twin import ActivationQParams
+from passes.numbers.affine import QParams, dequantize, qparams_from_range, quantize
+from passes.numbers.scheme import LayerScheme, RowBlock
+from passes.numbers.twin import ActivationQParams
 
 ROUNDS = 3
 """Rounds over weights and inputs; without quantized inputs one suffices."""

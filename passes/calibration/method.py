@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from passes.activation_stats import ActivationStats
 from passes.calibration.objective import Objective
+from passes.observe.activation_stats import ActivationStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ActivationRange:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Two functions that choose ranges; ``passes.affine`` turns ranges into scales and zero points.
+    """Two functions that choose ranges; ``passes.numbers.affine`` turns ranges into scales and zero points.
 
     Args:
         weight: ``(groups (N, G, g), bits, symmetric)`` to smallest and largest value of each group, (N, G) each; the

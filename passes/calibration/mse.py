@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from passes.affine import activation_qparams, levels_of, nearest_codes, qparams_from_range
 from passes.calibration.factors import FACTORS
 from passes.calibration.method import ActivationRange, Calibration
 from passes.calibration.min_max import weight_range
+from passes.numbers.affine import activation_qparams, levels_of, nearest_codes, qparams_from_range
 
 _CHUNK = 1 << 20  # weights looked at together
 

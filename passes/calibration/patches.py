@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
-from passes import ops
+from passes.graph import ops
 
 
 @dataclass(frozen=True, slots=True)

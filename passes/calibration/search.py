@@ -17,10 +17,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from passes.affine import QParams, levels_of, nearest_codes, qparams_from_range
 from passes.calibration.factors import FACTORS
 from passes.calibration.objective import Objective
-from passes.twin import ActivationQParams, TwinQParams, round_twin
+from passes.numbers.affine import QParams, levels_of, nearest_codes, qparams_from_range
+from passes.numbers.twin import ActivationQParams, TwinQParams, round_twin
 
 ROWS = 1024
 """Rows of a weight that one scale for all of them is judged by."""

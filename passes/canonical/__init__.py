@@ -1,1 +1,1 @@
-"""The rewrites that ``passes.canonicalize`` applies, one concept a file."""
+"""The rewrites that ``passes.canonical.canonicalize`` applies, one concept a file."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx
 
-from passes import meta, ops
 from passes.base import Program
 from passes.canonical.weights import StorageKey, storage_key
-from passes.fake_values import tensor_of
-from passes.graph_edit import get_tensor
-from passes.naming import join, module_path
+from passes.graph import meta, ops
+from passes.graph.fake_values import tensor_of
+from passes.graph.graph_edit import get_tensor
+from passes.graph.naming import join, module_path
 
 
 def annotate(program: Program) -> bool:

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import fx
 
-from passes import ops
-from passes.fake_values import is_contiguous, same_shape, tensor_of
+from passes.graph import ops
+from passes.graph.fake_values import is_contiguous, same_shape, tensor_of
 
 aten = torch.ops.aten
 

@@ -1,4 +1,4 @@
-"""One spelling for each quantizable operator; ``passes.ops`` lists it.
+"""One spelling for each quantizable operator; ``passes.graph.ops`` lists it.
 
 ::
 
@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import fx
 
-from passes import ops
 from passes.canonical.weights import constant, weight_attribute
-from passes.fake_values import fake_mode, fill, tensor_of
-from passes.graph_edit import call
+from passes.graph import ops
+from passes.graph.fake_values import fake_mode, fill, tensor_of
+from passes.graph.graph_edit import call
 
 aten = torch.ops.aten
 

@@ -12,8 +12,8 @@ from torch import Tensor, fx
 
 from passes.base import Program
 from passes.canonical.weights import StorageKey, attributes, put_parameter, storage_key
-from passes.graph_edit import get_tensor
-from passes.naming import join, module_path
+from passes.graph.graph_edit import get_tensor
+from passes.graph.naming import join, module_path
 
 
 def tie(program: Program) -> bool:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import torch
 from torch import fx, nn
 
-from passes import ops
-from passes.fake_values import tensor_of
-from passes.graph_edit import get_tensor
-from passes.naming import free_name, join, module_path
+from passes.graph import ops
+from passes.graph.fake_values import tensor_of
+from passes.graph.graph_edit import get_tensor
+from passes.graph.naming import free_name, join, module_path
 
 StorageKey = tuple[object, ...]
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import torch
 
-from passes.affine import QParams
+from passes.numbers.affine import QParams
 from passes.rounding.gptq import gptq
 from passes.rounding.refine import refined
 from passes.rounding.rounded import Rounded
@@ -20,9 +20,7 @@ from passes.rounding.rtn import rtn
 
 Rounding = Callable[[torch.Tensor, QParams, torch.Tensor | None], Rounded]
 
-REGISTRY: Mapping[str, Rounding] = MappingProxyType(
-    {"rtn": rtn, "gptq": gptq, "refined": refined}
-)
+REGISTRY: Mapping[str, Rounding] = MappingProxyType({"rtn": rtn, "gptq": gptq, "refined": refined})
 """Method name to method."""
 
 USES_GRAMS = frozenset({"gptq", "refined"})

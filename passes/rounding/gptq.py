@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import torch
 
-from passes.affine import QParams, code_dtype, levels_of, nearest_codes
-from passes.few_frames import DAMPING, damped_by
+from passes.numbers.affine import QParams, code_dtype, levels_of, nearest_codes
+from passes.numbers.scheme import MAX_PACKED_BITS
+from passes.observe.few_frames import DAMPING, damped_by
 from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
-from passes.scheme import MAX_PACKED_BITS
 
 BLOCK = 32
 """Columns whose errors are carried on together."""

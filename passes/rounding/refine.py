@@ -9,7 +9,7 @@ taken::
     zero point           z + (1 . (e H)_g) / (s 1 H_gg 1^T)
 
 Every step lowers the objective or leaves it, so the result is never worse than what it started from. Scales stay on the
-values that a file stores, see ``passes.scale_grid``.
+values that a file stores, see ``passes.numbers.scale_grid``.
 
 Source: coordinate descent, as in Behdin et al., "QuantEase", 2023, equation 8; the scales by least squares.
 """
@@ -21,12 +21,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from passes.affine import QParams, code_dtype, levels_of, nearest_codes, step, top
+from passes.numbers.affine import QParams, code_dtype, levels_of, nearest_codes, step, top
+from passes.numbers.scale_grid import nearest_scale
+from passes.numbers.scheme import MAX_PACKED_BITS
 from passes.rounding.gptq import BLOCK, CHUNK, compensated, damped
 from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
-from passes.scale_grid import nearest_scale
-from passes.scheme import MAX_PACKED_BITS
 
 ROUNDS = 4
 """Times that scales, zero points and codes take turns; as many again lower the objective by another 1 %."""

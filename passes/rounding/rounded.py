@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from passes.affine import QParams, dequantize, quantize
+from passes.numbers.affine import QParams, dequantize, quantize
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from passes.affine import QParams, quantize
+from passes.numbers.affine import QParams, quantize
 from passes.rounding.rounded import Rounded
 
 

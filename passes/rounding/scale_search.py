@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from passes.affine import QParams, levels_of, nearest_codes, qparams_from_range
+from passes.numbers.affine import QParams, levels_of, nearest_codes, qparams_from_range
 
 SHRINKS = tuple(1.0 - 0.03125 * i for i in range(17))
 """Fractions of the range that are tried."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from passes.activation_stats import GRADIENT, OUTPUT, ActivationStats
 from passes.errors import MyqasrError
+from passes.numbers.scheme import MAX_PACKED_BITS
+from passes.observe.activation_stats import GRADIENT, OUTPUT, ActivationStats
 from passes.registry import Extensible, lookup
-from passes.scheme import MAX_PACKED_BITS
 from passes.sensitivity.fisher import fisher
 from passes.sensitivity.frobenius import frobenius
 from passes.sensitivity.grad import grad
@@ -43,7 +43,7 @@ def _distance(name: str, bits: int) -> Metric:
     return Metric(distance_role(name, bits), _mean)
 
 
-ENTRY_POINTS = "myqasr_fx.sensitivity"
+ENTRY_POINTS = "myqasr_fx.measure.ranking"
 """Group under which another distribution names metrics of its own."""
 
 REGISTRY: Mapping[str, Metric] = Extensible(

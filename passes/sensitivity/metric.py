@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from passes.activation_stats import ActivationStats
+from passes.observe.activation_stats import ActivationStats
 
 Distance = Callable[[Tensor, Tensor], float]
 """Log-probabilities (L, vocabulary), float64, of the full-precision model and of another to their distance."""
@@ -29,7 +29,7 @@ class Metric:
     """A number from what was observed of a layer; larger is more sensitive.
 
     Args:
-        role: Of the observed values, see ``passes.activation_stats``.
+        role: Of the observed values, see ``passes.observe.activation_stats``.
         of: Statistics of those values to the sensitivity.
     """
 

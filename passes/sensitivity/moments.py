@@ -5,7 +5,7 @@ Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2
 
 from __future__ import annotations
 
-from passes.activation_stats import ActivationStats
+from passes.observe.activation_stats import ActivationStats
 
 
 def mean(output: ActivationStats) -> float:

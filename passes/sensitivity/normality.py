@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from passes.activation_stats import ActivationStats
+from passes.observe.activation_stats import ActivationStats
 
 
 def normality(output: ActivationStats) -> float:

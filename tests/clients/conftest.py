@@ -21,8 +21,8 @@ import pytest
 import soundfile
 
 import myqasr_fx
-from myqasr_fx import demo
 from myqasr_fx.audio import load_audio
+from myqasr_fx.cli import demo_run as demo
 
 SECONDS = 12
 """What is taken of each recording: well below 30 s, from where on clients cut audio each in their own way."""

@@ -20,10 +20,10 @@ from executorch.runtime import Runtime
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from myqasr_fx.audio import load_audio
+from myqasr_fx.integrations.pt2e.quantizer import MyQASRQuantizer
 from myqasr_fx.models.load import load_model
-from myqasr_fx.prepare import prepare
-from myqasr_fx.pt2e.quantizer import MyQASRQuantizer
-from passes.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
+from myqasr_fx.models.prepared import prepare
+from passes.numbers.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
 
 
 def main(model: str, recording: str) -> None:

@@ -21,9 +21,9 @@ import jiwer
 import pytest
 import soundfile
 
-from myqasr_fx import demo
 from myqasr_fx.audio import load_audio
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.cli import demo_run as demo
 from myqasr_fx.runtime import load_bundle
 from myqasr_fx.web import write_page
 

@@ -21,7 +21,7 @@ FIGURES = {
 INSTALLS = "installs packages"
 NOT_RUN = {
     ("README.md", "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/myqasr demo"): (
-        f"{INSTALLS}; tests/myqasr_fx/test_demo.py runs the demonstration"
+        f"{INSTALLS}; tests/myqasr_fx/cli/test_demo_run.py runs the demonstration"
     ),
     (
         "README.md",

@@ -27,9 +27,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from myqasr_fx import fit, pipeline
+from myqasr_fx import pipeline
 from myqasr_fx.acceptance import AcceptanceRecord
-from myqasr_fx.bundle import (
+from myqasr_fx.bundle.bundle import (
     FORMAT_VERSION,
     BlockRecord,
     BundleManifest,
@@ -39,10 +39,11 @@ from myqasr_fx.bundle import (
     QuantizedBundle,
     VerificationRecord,
 )
-from myqasr_fx.layout import DEFAULT, LAYOUTS, Layout
+from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
+from myqasr_fx.fit import fit
+from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.prepare import Prepared, prepare
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.options.resolve import resolve_config
 
 WHISPER_KINDS = {
     "english": {"vocab_size": 96, "num_mel_bins": 80},

@@ -12,15 +12,15 @@ import pytest
 
 import myqasr_fx
 from myqasr_fx import pipeline
-from myqasr_fx.bundle import MANIFEST, QuantizedBundle
-from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.bundle.bundle import MANIFEST, QuantizedBundle
 from myqasr_fx.errors import BudgetError, DumpError
 from myqasr_fx.export.executed import FUSED
 from myqasr_fx.lint.lint import lint
 from myqasr_fx.lint.record import Runs
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.progress import MODEL_PASSES
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.progress import MODEL_PASSES
 
 AVERAGE_BITS = {  # the text of the graphs outweighs such small weights; these give 3 to 5 bits a weight
     "whisper": 14.5,

@@ -7,9 +7,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from myqasr_fx import calibration
-from myqasr_fx.bundle import BundleManifest, LayerRecord, QuantizedBundle
+from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
 from myqasr_fx.errors import ModelError, MyqasrError, OptionError
+from myqasr_fx.measure import observe as calibration
 from myqasr_fx.runtime.whisper import WhisperRuntime
 
 Compile = Callable[..., QuantizedBundle]

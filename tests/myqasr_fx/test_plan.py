@@ -3,12 +3,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from myqasr_fx import fit
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.errors import BudgetError
+from myqasr_fx.fit import fit
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.plan import Plan, plan
-from myqasr_fx.resolve import resolve_config
 
 
 @pytest.fixture

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx import demo
-from myqasr_fx.allocation import allocation_pass
 from myqasr_fx.audio import select_clips
-from myqasr_fx.calibration import Calibration, observe
+from myqasr_fx.cli import demo_run as demo
 from myqasr_fx.errors import VerificationError
-from myqasr_fx.fit import SPARE, Fitted, fit
-from myqasr_fx.manifest import low_bit_products
+from myqasr_fx.fit.allocation import allocation_pass
+from myqasr_fx.fit.fit import SPARE, Fitted, fit
+from myqasr_fx.fit.manifest import low_bit_products
+from myqasr_fx.measure.observe import Calibration, observe
 from myqasr_fx.models.load import load_model
-from myqasr_fx.prepare import Prepared, prepare
-from myqasr_fx.progress import Silent
-from myqasr_fx.reference import make_reference
-from myqasr_fx.resolve import resolve_config
-from myqasr_fx.verify import Sample, verify
-from passes.allocate_bits import allocation_problem
+from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.progress import Silent
+from myqasr_fx.verify.fake_quant import make_reference
+from myqasr_fx.verify.verify_files import Sample, verify
 from passes.allocation import allocate
+from passes.allocation.allocate_bits import allocation_problem
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from passes import meta
-from passes.activation_stats import Statistics
 from passes.base import Program
-from passes.calibrate import Calibrate
-from passes.canonicalize import Canonicalize
-from passes.insert_observers import InsertObservers, read_statistics
-from passes.layers import find_layers, nodes_of
-from passes.remove_observers import RemoveObservers
-from passes.round_weights import RoundWeights
-from passes.scheme import LayerScheme, RowBlock, WeightSpec
+from passes.calibration.calibrate import Calibrate
+from passes.canonical.canonicalize import Canonicalize
+from passes.graph import meta
+from passes.graph.layers import find_layers, nodes_of
+from passes.numbers.scheme import LayerScheme, RowBlock, WeightSpec
+from passes.observe.activation_stats import Statistics
+from passes.observe.insert_observers import InsertObservers, read_statistics
+from passes.observe.remove_observers import RemoveObservers
+from passes.rounding.round_weights import RoundWeights
 
 Rounded = Callable[..., Program]
 

@@ -9,13 +9,13 @@ from transformers import AutoConfig, AutoModelForCTC, WhisperConfig, WhisperForC
 
 from myqasr_fx.capture import capture_ctc, capture_whisper
 from passes.base import Fact, Program
-from passes.canonicalize import Canonicalize
-from passes.decompose_attention import DecomposeAttention
-from passes.insert_observers import InsertObservers, read_statistics
-from passes.layers import find_layers
-from passes.manager import PassManager
-from passes.ops import LayerKind
-from passes.remove_observers import RemoveObservers
+from passes.canonical.canonicalize import Canonicalize
+from passes.canonical.decompose_attention import DecomposeAttention
+from passes.graph.layers import find_layers
+from passes.graph.ops import LayerKind
+from passes.manager.manager import PassManager
+from passes.observe.insert_observers import InsertObservers, read_statistics
+from passes.observe.remove_observers import RemoveObservers
 
 CTC = ("wav2vec2", "hubert", "wavlm", "wav2vec2-conformer", "data2vec-audio")
 

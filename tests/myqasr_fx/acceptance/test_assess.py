@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx.acceptance import assess, holdout
-from myqasr_fx.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 
 CompileModel = Callable[..., QuantizedBundle]
 

@@ -6,7 +6,7 @@ import pytest
 from myqasr_fx.acceptance.hear import hear
 from myqasr_fx.acceptance.holdout import Split, hold_out
 from myqasr_fx.audio import Clip, ClipSet
-from myqasr_fx.calibration import Calibration
+from myqasr_fx.measure.observe import Calibration
 from myqasr_fx.runtime import Transcript
 
 

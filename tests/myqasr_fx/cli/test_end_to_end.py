@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from myqasr_fx.bundle import MANIFEST
+from myqasr_fx.bundle.bundle import MANIFEST
 from myqasr_fx.cli import quantize
 from myqasr_fx.cli.app import main
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.progress import Advance, Silent
+from myqasr_fx.process.progress import Advance, Silent
 
 STAGES = (
     "load model",
@@ -32,7 +32,7 @@ import sys, time
 from contextlib import contextmanager
 from myqasr_fx.cli import quantize
 from myqasr_fx.cli.app import main
-from myqasr_fx.progress import Silent
+from myqasr_fx.process.progress import Silent
 
 class Pausing(Silent):
     @contextmanager
@@ -171,7 +171,7 @@ def test_signals_to_the_process(command: list[str], number: signal.Signals, tmp_
     child.send_signal(number)
     child.communicate()
     left = [p.name for p in tmp_path.iterdir()]
-    if number == signal.SIGKILL:  # a later run removes what is left, see tests/myqasr_fx/test_output.py
+    if number == signal.SIGKILL:  # a later run removes what is left, see tests/myqasr_fx/bundle/test_output_folder.py
         assert child.returncode == -number
         assert len(left) == 1
         assert left[0].startswith(".out.myqasr-")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx.bundle import (
+from myqasr_fx.bundle.bundle import (
     FORMAT_VERSION,
     MANIFEST,
     BlockRecord,

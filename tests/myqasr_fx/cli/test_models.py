@@ -3,13 +3,13 @@ from importlib.util import find_spec
 
 import pytest
 
-from myqasr_fx.allocation import check_feasible
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import BudgetError
+from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.load import load_model
-from myqasr_fx.prepare import prepare
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.models.prepared import prepare
+from myqasr_fx.options.resolve import resolve_config
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

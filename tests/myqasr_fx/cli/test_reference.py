@@ -9,7 +9,7 @@ import pytest
 
 from myqasr_fx.cli.app import COMMANDS, main
 from myqasr_fx.cli.reference import reference
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.options.resolve import resolve_config
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.record import LayerDiagnosis
 

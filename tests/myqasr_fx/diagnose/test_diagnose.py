@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from myqasr_fx.audio import select_clips
-from myqasr_fx.bundle import BundleManifest, QuantizedBundle
+from myqasr_fx.bundle.bundle import BundleManifest, QuantizedBundle
 from myqasr_fx.diagnose.diagnose import diagnose
 from myqasr_fx.errors import ModelError, OptionError
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.progress import Silent
+from myqasr_fx.process.progress import Silent
 
 LOST = "wav2vec2.encoder.layers.0.feed_forward.output_dense"
 

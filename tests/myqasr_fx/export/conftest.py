@@ -25,23 +25,23 @@ from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
 from myqasr_fx.export.emitter import Emitter
 from myqasr_fx.export.files import write_program
 from myqasr_fx.export.stored_weight import StoredWeight
-from passes import meta
-from passes.activation_stats import Statistics
-from passes.affine import dequantize, qparams_from_range, quantize, zero_point_bits
 from passes.base import Program
-from passes.calibrate import Calibrate
 from passes.calibration import REGISTRY
-from passes.canonicalize import Canonicalize
-from passes.decompose_attention import DecomposeAttention
-from passes.insert_observers import InsertObservers, read_statistics
-from passes.layers import find_layers, nodes_of
-from passes.lower_fake_quant import LowerToFakeQuant
-from passes.lower_qdq import LowerToQDQ
-from passes.packing import join, pack
-from passes.remove_observers import RemoveObservers
-from passes.round_floats import RoundFloats
-from passes.round_weights import RoundWeights
-from passes.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.calibration.calibrate import Calibrate
+from passes.canonical.canonicalize import Canonicalize
+from passes.canonical.decompose_attention import DecomposeAttention
+from passes.graph import meta
+from passes.graph.layers import find_layers, nodes_of
+from passes.lowering.lower_fake_quant import LowerToFakeQuant
+from passes.lowering.lower_qdq import LowerToQDQ
+from passes.numbers.affine import dequantize, qparams_from_range, quantize, zero_point_bits
+from passes.numbers.packing import join, pack
+from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.observe.activation_stats import Statistics
+from passes.observe.insert_observers import InsertObservers, read_statistics
+from passes.observe.remove_observers import RemoveObservers
+from passes.rounding.round_floats import RoundFloats
+from passes.rounding.round_weights import RoundWeights
 
 Array = npt.NDArray[np.float32]
 

@@ -12,8 +12,8 @@ import pytest
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.dequantize import folded, grouped, integer, rows
 from myqasr_fx.export.stored_weight import WeightReader
-from passes.affine import zero_point_bits
-from passes.scale_grid import bytes_of_scale
+from passes.numbers.affine import zero_point_bits
+from passes.numbers.scale_grid import bytes_of_scale
 
 Make = Callable[..., Any]
 GRANULARITIES = ["tensor", "channel", "group:16", "group:32"]

@@ -13,7 +13,7 @@ import pytest
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.placeholders import DEQUANTIZE_WEIGHT, DOMAIN, QUANTIZE_DEQUANTIZE
-from passes.qdq_ops import FORM_MATMUL
+from passes.lowering.qdq_ops import FORM_MATMUL
 
 Make = Callable[..., Any]
 

@@ -10,13 +10,13 @@ import torch
 
 from myqasr_fx.export.file_size import Storage, file_size
 from myqasr_fx.export.files import model_bytes
-from passes import meta
 from passes.allocation.items import make_items
+from passes.allocation.size_rule import Item
 from passes.base import Program
-from passes.layers import find_layers, nodes_of
-from passes.ops import LayerKind
-from passes.scheme import Granularity, WeightSpec
-from passes.size_rule import Item
+from passes.graph import meta
+from passes.graph.layers import find_layers, nodes_of
+from passes.graph.ops import LayerKind
+from passes.numbers.scheme import Granularity, WeightSpec
 
 Run = Callable[..., Any]
 Write = Callable[..., Any]

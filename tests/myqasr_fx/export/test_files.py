@@ -19,14 +19,14 @@ from myqasr_fx.capture.signature import GraphSignature, TensorSpec
 from myqasr_fx.export import files as files_module
 from myqasr_fx.export.executed import check_executed
 from myqasr_fx.export.files import model_bytes, write_program
-from passes import meta
 from passes.base import Program
-from passes.canonicalize import Canonicalize
-from passes.layers import find_layers, nodes_of
-from passes.lower_fake_quant import LowerToFakeQuant
-from passes.lower_qdq import LowerToQDQ
-from passes.round_weights import RoundWeights
-from passes.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.canonical.canonicalize import Canonicalize
+from passes.graph import meta
+from passes.graph.layers import find_layers, nodes_of
+from passes.lowering.lower_fake_quant import LowerToFakeQuant
+from passes.lowering.lower_qdq import LowerToQDQ
+from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.rounding.round_weights import RoundWeights
 
 Run = Callable[..., Any]
 Write = Callable[..., Any]

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from myqasr_fx.bundle import BlockRecord, LayerRecord
+from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
 from myqasr_fx.export.dequantize import folded, grouped
 from myqasr_fx.export.read_weights import read_weights

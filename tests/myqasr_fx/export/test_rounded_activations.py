@@ -15,8 +15,8 @@ from myqasr_fx.errors import ExportError
 from myqasr_fx.export.executed import check_executed
 from myqasr_fx.export.files import write_program
 from passes.base import Program
-from passes.lower_qdq import LowerToQDQ
-from passes.scheme import Granularity, WeightSpec
+from passes.lowering.lower_qdq import LowerToQDQ
+from passes.numbers.scheme import Granularity, WeightSpec
 
 Run = Callable[..., Any]
 Write = Callable[..., Any]

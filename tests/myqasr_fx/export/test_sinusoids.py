@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from myqasr_fx.export.sinusoids import compute_sinusoids
-from passes.sinusoids import sinusoids
+from passes.numbers.sinusoids import sinusoids
 
 Make = Callable[..., Any]
 

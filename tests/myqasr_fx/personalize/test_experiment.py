@@ -20,9 +20,9 @@ from myqasr_fx.personalize.groups import Split, make_groups
 from myqasr_fx.personalize.ledger import FULL, read_rows
 from myqasr_fx.personalize.result import Result, write_result
 from myqasr_fx.personalize.schemes import read_schemes
-from passes import meta
 from passes.base import Program
-from passes.twin import TwinQParams
+from passes.graph import meta
+from passes.numbers.twin import TwinQParams
 
 SPLIT = Split("speaker", 2, calibrate={"split": "calib"}, test={"split": "test"}, only=("ann", "bob"))
 

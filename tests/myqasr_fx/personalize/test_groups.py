@@ -7,7 +7,7 @@ import pytest
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.personalize.groups import Group, Split, check_apart, make_groups, shuffled
-from myqasr_fx.progress import Silent
+from myqasr_fx.process.progress import Silent
 
 APART = {"calibrate": {"split": "calib"}, "test": {"split": "test"}}
 

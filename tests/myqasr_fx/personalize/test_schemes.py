@@ -6,7 +6,7 @@ import pytest
 
 from myqasr_fx.personalize.ledger import Cell
 from myqasr_fx.personalize.schemes import append_scheme, read_schemes, spread
-from passes.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
 
 
 def test_widths_come_back(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from myqasr_fx.acceptance.compare import ClipComparison, WordEdits
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.report.record import Histogram, LayerDetail, ReportDetails
 
 DETAIL = LayerDetail(Histogram(-3.0, -1.5, (1, 5, 2)), Histogram(0.0, 1.0, (3, 40, 50, 2)), 0.001, 21.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx.bundle import BundleManifest, DamageRecord
+from myqasr_fx.bundle.bundle import BundleManifest, DamageRecord
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.render import Compared, render_comparison, render_report
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import BundleError, EvaluationError, OutputError
 from myqasr_fx.report.command import make_report

@@ -4,14 +4,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from myqasr_fx.models.prepared import prepare
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.prepare import prepare
 from myqasr_fx.report.details import layer_details
-from passes import meta
-from passes.affine import QParams, quantize
-from passes.layers import nodes_of, weight_of
-from passes.quantized_weight import QuantizedBlock, QuantizedWeight
-from passes.scheme import Granularity, RowBlock, WeightSpec
+from passes.graph import meta
+from passes.graph.layers import nodes_of, weight_of
+from passes.numbers.affine import QParams, quantize
+from passes.numbers.quantized_weight import QuantizedBlock, QuantizedWeight
+from passes.numbers.scheme import Granularity, RowBlock, WeightSpec
 
 
 def test_scales_codes_and_what_lies_outside(make_speech_model: Callable[[str], SpeechModel]) -> None:

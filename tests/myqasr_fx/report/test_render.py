@@ -2,7 +2,7 @@ import json
 import re
 from dataclasses import replace
 
-from myqasr_fx.bundle import BundleManifest, DamageRecord
+from myqasr_fx.bundle.bundle import BundleManifest, DamageRecord
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.render import Compared, render_comparison, render_report
 

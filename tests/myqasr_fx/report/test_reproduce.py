@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx import pipeline
-from myqasr_fx.bundle import BundleManifest
+from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.cli.app import main
-from myqasr_fx.config import QuantizeConfig
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.report.reproduce import command
-from myqasr_fx.resolve import resolve_config
 
 
 class Stop(Exception):

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from myqasr_fx.bundle import BundleManifest, DamageRecord
+from myqasr_fx.bundle.bundle import BundleManifest, DamageRecord
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.view import bounds, costly, damages, layer_views, segments
 

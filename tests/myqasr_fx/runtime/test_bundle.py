@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from myqasr_fx.bundle import FORMAT_VERSION, BundleManifest, CalibrationRecord, FileRecord, VerificationRecord
+from myqasr_fx.bundle.bundle import FORMAT_VERSION, BundleManifest, CalibrationRecord, FileRecord, VerificationRecord
 from myqasr_fx.capture import export_graph, signatures
 from myqasr_fx.errors import BundleError, ModelError
 from myqasr_fx.models.speech_model import SpeechModel

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from myqasr_fx.bundle import FORMAT_VERSION, BundleManifest, CalibrationRecord, FileRecord, VerificationRecord
+from myqasr_fx.bundle.bundle import FORMAT_VERSION, BundleManifest, CalibrationRecord, FileRecord, VerificationRecord
 from myqasr_fx.cli.app import main
-from myqasr_fx.resolve import resolve_config
+from myqasr_fx.options.resolve import resolve_config
 
 MODEL = "onnx/model_quantized.onnx"
 

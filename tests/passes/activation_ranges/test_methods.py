@@ -10,9 +10,9 @@ from passes.activation_ranges import REGISTRY
 from passes.activation_ranges.method import SeenInput
 from passes.activation_ranges.single import SingleRange
 from passes.activation_ranges.split import split_of
-from passes.affine import QParams
 from passes.calibration.search import round_each
-from passes.twin import Split
+from passes.numbers.affine import QParams
+from passes.numbers.twin import Split
 
 aten = torch.ops.aten
 SCORES = torch.randn(64, 200, generator=torch.Generator().manual_seed(0)) * 4

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from passes.allocation import allocate
 from passes.allocation.items import make_items
 from passes.allocation.problem import Problem, Request
+from passes.allocation.size_rule import FileSize, Item, PaperSize, SizeRule
 from passes.errors import AllocationError, BudgetError, MyqasrError
-from passes.layers import Layer, Use
-from passes.ops import LayerKind
-from passes.packing import packed_bytes
-from passes.size_rule import FileSize, Item, PaperSize, SizeRule
+from passes.graph.layers import Layer, Use
+from passes.graph.ops import LayerKind
+from passes.numbers.packing import packed_bytes
 
 MODELS = st.lists(st.tuples(st.integers(1, 3000), st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5])), min_size=1, max_size=12)
 ORDERS = st.sampled_from(["ascending", "descending", "shuffled"])

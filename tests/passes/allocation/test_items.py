@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passes.allocation.items import make_items
-from passes.layers import Layer, Use
-from passes.ops import LayerKind
+from passes.graph.layers import Layer, Use
+from passes.graph.ops import LayerKind
 
 
 def linear(name: str, rows: int, cols: int) -> Layer:

@@ -12,9 +12,9 @@ from passes.allocation import allocate
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound, lagrangian, optimal
 from passes.allocation.problem import Allocation, Problem, Request
+from passes.allocation.size_rule import FileSize, Item
 from passes.errors import AllocationError, BudgetError
-from passes.scheme import Granularity
-from passes.size_rule import FileSize, Item
+from passes.numbers.scheme import Granularity
 
 WIDTHS = (8, 4, 2)
 GROUPS = (Granularity("group", 32), Granularity("group", 128))

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from passes.activation_ranges.single import SingleRange
-from passes.affine import dequantize, qparams_from_range, quantize
 from passes.calibration import REGISTRY
 from passes.calibration.alternate import LayerSearch, _rounded, search_layer, search_product
 from passes.calibration.objective import Objective
-from passes.calibration.samples import LayerSample
+from passes.calibration.rows_read import LayerSample
 from passes.errors import QuantizationError
-from passes.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.affine import dequantize, qparams_from_range, quantize
+from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
 
 RANDOM = torch.Generator().manual_seed(0)
 INPUTS = torch.randn(40, 32, generator=RANDOM).pow(3)

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from passes.calibration.patches import Geometry, geometry
-from passes.canonicalize import Canonicalize
-from passes.ops import role_of
+from passes.canonical.canonicalize import Canonicalize
+from passes.graph.ops import role_of
 
 
 @pytest.mark.parametrize(("stride", "padding", "dilation", "groups"), [(1, 0, 1, 1), (2, 3, 1, 2), (3, 2, 2, 4)])

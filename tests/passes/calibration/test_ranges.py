@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from passes.activation_stats import ActivationStats
-from passes.affine import activation_qparams, dequantize, qparams_from_range, quantize
 from passes.calibration import REGISTRY, mse
 from passes.calibration.factors import FACTORS
 from passes.calibration.method import ActivationRange
+from passes.numbers.affine import activation_qparams, dequantize, qparams_from_range, quantize
+from passes.observe.activation_stats import ActivationStats
 
 GROUPS = torch.randn(6, 2, 64, generator=torch.Generator().manual_seed(0)).pow(3)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from passes.affine import QParams, dequantize, qparams_from_range
+from passes.numbers.affine import QParams, dequantize, qparams_from_range
 from passes.rounding.gptq import _solve, gptq
 from passes.rounding.rounded import row_errors
 from passes.rounding.rtn import rtn

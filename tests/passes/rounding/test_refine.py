@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from passes.affine import QParams, dequantize, qparams_from_range, quantize
+from passes.numbers.affine import QParams, dequantize, qparams_from_range, quantize
+from passes.numbers.scale_grid import grid_indices
 from passes.rounding.gptq import damped, gptq
 from passes.rounding.refine import _Chunk, refine, refined
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
-from passes.scale_grid import grid_indices
 
 GROUP = 32
 

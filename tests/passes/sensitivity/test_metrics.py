@@ -7,7 +7,7 @@ import torch
 from scipy import stats as reference
 
 from passes.errors import MyqasrError
-from passes.observer import Observer, pool
+from passes.observe.observer import Observer, pool
 from passes.sensitivity import DISTANCES, REGISTRY, metric_of, width_of
 
 

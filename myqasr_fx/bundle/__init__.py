@@ -1,0 +1,1 @@
+"""The folder that ``quantize`` leaves, and what is written in it."""

@@ -1,0 +1,181 @@
+"""A bundle: the folder that ``quantize`` leaves, and ``myqasr.json``, which says what is in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.bundle.byte_category import in_order
+from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
+from myqasr_fx.bundle.records import (
+    BlockRecord,
+    CalibrationRecord,
+    DamageRecord,
+    FileRecord,
+    LayerRecord,
+    VerificationRecord,
+)
+from myqasr_fx.errors import BundleError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "BlockRecord",
+    "BundleManifest",
+    "CalibrationRecord",
+    "DamageRecord",
+    "FileRecord",
+    "LayerRecord",
+    "QuantizedBundle",
+    "VerificationRecord",
+]
+
+MANIFEST = "myqasr.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BundleManifest:
+    """All of ``myqasr.json``.
+
+    Args:
+        format_version: Changes when a reader has to.
+        model: Name of the model.
+        fingerprint: SHA-256 of its weights and configuration.
+        family: whisper or ctc.
+        config: Every option, resolved.
+        budget_bytes: What was allowed; None without a budget.
+        model_bytes: Sum of the model files, read off the disk.
+        num_weights: Weights in layers.
+        file_bits_per_weight: Bits of all model files a weight.
+        files: The model files.
+        session_options: Entries that the runtime sets.
+        layers: In network order.
+        calibration: Recordings.
+        verification: Against the fake-quantized graphs.
+        versions: Of the tools.
+        acceptance: The verdict on unlabelled speech; None when nothing was judged.
+        damage: What the allocation expected; None where it expects nothing.
+    """
+
+    format_version: int
+    model: str
+    fingerprint: str
+    family: str
+    config: Mapping[str, Any]
+    budget_bytes: int | None
+    model_bytes: int
+    num_weights: int
+    file_bits_per_weight: float
+    files: tuple[FileRecord, ...]
+    session_options: Mapping[str, str]
+    layers: tuple[LayerRecord, ...]
+    calibration: CalibrationRecord
+    verification: VerificationRecord
+    versions: Mapping[str, str]
+    acceptance: AcceptanceRecord | None = None
+    damage: DamageRecord | None = None
+
+    @property
+    def categories(self) -> Mapping[str, int]:
+        """What the bytes of all model files are spent on."""
+        total: Counter[str] = Counter()
+        for file in self.files:
+            total.update(file.categories)
+        return in_order(total)
+
+    def write(self, folder: Path) -> None:
+        """Writes ``myqasr.json``, the same bytes for the same content."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> BundleManifest:
+        """Reads ``myqasr.json``.
+
+        Raises:
+            BundleError: It is missing, damaged or of another version.
+        """
+        path = folder / MANIFEST
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BundleError(
+                f"{folder} is no bundle: {path.name} cannot be read", hint="give the folder that myqasr quantize wrote"
+            ) from error
+        except ValueError as error:
+            raise BundleError(f"{path} is not JSON: {error}", hint="quantize again") from error
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{path}: format version {version}, expected {FORMAT_VERSION}",
+                hint="use the myqasr_fx version that wrote it, or quantize again",
+            )
+        try:
+            return _manifest(data)
+        except (KeyError, TypeError) as error:
+            raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedBundle:
+    """A bundle on disk.
+
+    Args:
+        path: Its folder.
+        manifest: Its ``myqasr.json``.
+    """
+
+    path: Path
+    manifest: BundleManifest
+
+    @property
+    def layout(self) -> Layout:
+        """Where its model files are.
+
+        Raises:
+            BundleError: The layout is one of another version.
+        """
+        name = self.manifest.config.get("layout", DEFAULT)
+        if name not in LAYOUTS:
+            raise BundleError(f"{self.path}: unknown layout {name!r}", hint="use the myqasr_fx version that wrote it")
+        return LAYOUTS[name]
+
+    @classmethod
+    def open(cls, path: str | Path) -> QuantizedBundle:
+        """The bundle in a folder.
+
+        Raises:
+            BundleError: The folder holds none, or a model file is missing or of another size.
+        """
+        folder = Path(path)
+        manifest = BundleManifest.read(folder)
+        for file in manifest.files:
+            path = folder / file.name
+            found = f"{path.stat().st_size} bytes" if path.is_file() else "missing"
+            if found != f"{file.bytes} bytes":
+                raise BundleError(f"{path}: {found}, expected {file.bytes} bytes", hint="quantize again")
+        return cls(folder, manifest)
+
+
+def _manifest(data: dict[str, Any]) -> BundleManifest:
+    layers = tuple(
+        LayerRecord(**{**row, "shape": tuple(row["shape"]), "blocks": tuple(BlockRecord(**b) for b in row["blocks"])})
+        for row in data.pop("layers")
+    )
+    calibration, damage = data.pop("calibration"), data.pop("damage", None)
+    return BundleManifest(
+        layers=layers,
+        files=tuple(FileRecord(**row) for row in data.pop("files")),
+        calibration=CalibrationRecord(**{**calibration, "rejected": tuple(calibration["rejected"])}),
+        verification=VerificationRecord(**data.pop("verification")),
+        acceptance=AcceptanceRecord.of(data.pop("acceptance", None)),
+        damage=None if damage is None else DamageRecord(**damage),
+        **data,
+    )

@@ -1,0 +1,226 @@
+"""Folders that appear whole or not at all.
+
+``output_folder(target)`` gives a hidden work folder beside ``target`` and renames it when the block succeeds, so that
+at every moment ``target`` is absent, the complete old folder or the complete new one, whatever kills the process.
+
+The work folder ``.NAME.myqasr-PID-XXXX`` holds ``new``, what the block writes, and during a replacement ``old``, the
+folder that is being replaced. Its owner holds a lock on it that ends with the process, so a later run can tell the
+leftovers of dead processes from the work of living ones even where process ids repeat, as they do in containers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from myqasr_fx.bundle.bundle import MANIFEST
+from myqasr_fx.errors import OutputError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NEW, _OLD = "new", "old"
+
+
+@contextlib.contextmanager
+def output_folder(target: Path, *, force: bool = False, marker: str = MANIFEST) -> Iterator[Path]:
+    """Context whose value is an empty folder that becomes ``target`` when the block ends without an exception.
+
+    Args:
+        target: Where the folder shall appear; missing parents are made, and removed again on failure.
+        force: Replace an existing bundle or empty folder; without it an existing target is refused, and a folder that
+            holds other things is refused always.
+        marker: File by which a folder that may be replaced is known.
+
+    Yields:
+        The folder to write into, on the same file system as ``target``.
+
+    Raises:
+        OutputError: The target exists, may not be replaced or written, or the disk is full.
+    """
+    target = Path(os.path.realpath(target))
+    check_target(target, force, marker)
+    with contextlib.ExitStack() as stack:
+        check_signals = stack.enter_context(_signals_as_exceptions())
+        with _clear_errors(target):
+            stack.enter_context(_parents(target.parent))
+            remove_leftovers(target)
+            root = stack.enter_context(_work_folder(target))
+        with _clear_errors(target, *_DISK_FULL):
+            yield root / _NEW
+        check_signals()
+        with _clear_errors(target):
+            _flush(root / _NEW)
+            check_target(target, force, marker)  # somebody else may have written it meanwhile
+            _swap(root, target)
+
+
+def remove_leftovers(target: Path) -> tuple[Path, ...]:
+    """Removes the work folders that dead processes left beside ``target``; gives back a replaced folder.
+
+    Returns:
+        The removed folders.
+    """
+    removed = []
+    for root in sorted(target.parent.glob(f".{_escape(target.name)}.myqasr-*")):
+        lock = _lock(root)
+        if lock is None:
+            continue
+        try:
+            _discard(root, target)
+            removed.append(root)
+        finally:
+            os.close(lock)
+    return tuple(removed)
+
+
+def check_target(target: Path, force: bool, marker: str) -> None:
+    """Refuses what :func:`output_folder` would refuse, before any work.
+
+    Raises:
+        OutputError: The target exists and may not be replaced.
+    """
+    if not os.path.lexists(target):
+        return
+    if not force:
+        raise OutputError(f"output {target} exists", hint="choose another --out, or replace it with --force")
+    if not target.is_dir():
+        raise OutputError(f"output {target} is not a folder", hint="choose another --out")
+    if any(target.iterdir()) and not (target / marker).is_file():
+        raise OutputError(
+            f"output {target} holds no {marker}, so it is not ours and is not replaced",
+            hint="choose another --out, or empty the folder yourself",
+        )
+
+
+@contextlib.contextmanager
+def _parents(folder: Path) -> Iterator[None]:
+    """Makes ``folder``; on failure removes the parents that this call made."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for made in missing:
+            with contextlib.suppress(OSError):
+                made.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _work_folder(target: Path) -> Iterator[Path]:
+    prefix = f".{target.name}.myqasr-{os.getpid()}-"
+    lock = None
+    while lock is None:  # a cleaner may have taken the new folder for a leftover before it was locked
+        root = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        lock = _lock(root)
+    try:
+        (root / _NEW).mkdir()
+        yield root
+    finally:
+        try:
+            _discard(root, target)
+        finally:
+            os.close(lock)
+
+
+def _lock(root: Path) -> int | None:
+    """Descriptor that holds the lock on ``root``, or None when it is gone or its owner lives."""
+    try:
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(root)):
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _swap(root: Path, target: Path) -> None:
+    if target.exists():
+        os.rename(target, root / _OLD)
+    os.rename(root / _NEW, target)
+    _sync(target.parent)
+
+
+def _discard(root: Path, target: Path) -> None:
+    """Removes ``root``; a replacement that stopped halfway is undone first."""
+    if (root / _OLD).exists() and not os.path.lexists(target):
+        os.rename(root / _OLD, target)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Brings every file to the disk, where a full disk shows at the latest."""
+    for base, _, files in os.walk(folder):
+        for name in files:
+            _sync(Path(base, name))
+        _sync(Path(base))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _clear_errors(target: Path, *only: int) -> Iterator[None]:
+    """Turns what the file system refuses into an OutputError: everything, or ``only`` these error numbers."""
+    try:
+        yield
+    except OSError as error:
+        if only and error.errno not in only:
+            raise
+        what = "no space left to write" if error.errno in _DISK_FULL else "cannot write"
+        raise OutputError(f"{what} output {target}: {error.strerror}", hint="choose another --out") from error
+
+
+@contextlib.contextmanager
+def _signals_as_exceptions() -> Iterator[Callable[[], None]]:
+    """SIGTERM and SIGHUP unwind the stack like Ctrl-C instead of ending the process on the spot.
+
+    Yields:
+        What raises again if a signal came. Python runs a handler wherever it is, in finalizers and callbacks of
+        compiled code too, and an exception that is raised there goes no further.
+    """
+    came: list[int] = []
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt if came[0] == signal.SIGINT else SystemExit(128 + came[0])
+
+    def leave(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        check()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    mine = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
+    for number in mine:
+        signal.signal(number, leave)
+    try:
+        yield check
+    finally:
+        for number, handler in mine.items():
+            signal.signal(number, handler)
+
+
+def _escape(name: str) -> str:
+    """``name`` for ``Path.glob``."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

@@ -1,0 +1,1 @@
+"""From measurements and a budget to files that meet it."""

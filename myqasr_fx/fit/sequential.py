@@ -1,0 +1,175 @@
+"""Rounds layer after layer, each on what it reads behind the layers that are rounded already.
+
+Clips wait in front of a layer, at full precision and rounded so far; the layer is rounded and all go on to the next. So
+they pass each model once, whatever the number of layers. Some of them are enough for layers that read 1,500 frames a
+clip; the others set out when a layer is reached that reads too few. Biases take up what is left of the mean error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, fx
+
+from myqasr_fx.measure.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
+from myqasr_fx.measure.observe import Calibration
+from myqasr_fx.models.prepared import Prepared
+from myqasr_fx.process.progress import MODEL_PASSES, Progress
+from passes.allocation.allocate_bits import read_scheme
+from passes.base import Program
+from passes.calibration import REGISTRY as CALIBRATIONS
+from passes.calibration.calibrate import weight_qparams
+from passes.graph import ops
+from passes.graph.graph_edit import get_tensor
+from passes.graph.layers import Layer
+from passes.graph.ops import LayerKind
+from passes.numbers.quantized_weight import QuantizedWeight
+from passes.numbers.scheme import FLOAT_BITS, LayerScheme
+from passes.observe.few_frames import ENOUGH
+from passes.observe.gram_observer import Patches, frame_weights
+from passes.observe.paired_moments import PairedMoments
+from passes.registry import lookup
+from passes.rounding import REGISTRY as ROUNDINGS
+from passes.rounding.correct_biases import bias_node, corrected
+from passes.rounding.round_weights import round_weight
+
+FIRST_CLIPS = 16
+"""Clips that all layers are rounded on."""
+
+SEQUENCE_CLIPS = 24
+"""Most clips that layers are rounded on which read too few frames of the first ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequenced:
+    """What came of the layers that the logits need.
+
+    Args:
+        weights: Layer name to its rounded weight; layers that are all float32 are left out.
+        mean_errors: Layer name to (N,) what its outputs lack on average, where a bias can make up for it.
+    """
+
+    weights: Mapping[str, QuantizedWeight]
+    mean_errors: Mapping[str, Tensor]
+
+
+@dataclass(slots=True, eq=False)
+class _Clip:
+    """One clip in front of a step, at full precision and rounded so far."""
+
+    forced: ForcedClip
+    exact: ForcedState
+    rounded: ForcedState
+
+
+@dataclass(slots=True, eq=False)
+class _Sequence:
+    """The clips on their way, and what the layers behind them were rounded to.
+
+    Args:
+        run: Full precision.
+        progress: Told about the time that the model's passes take.
+        clips: In front of the same step.
+        later: Clips that have not set out.
+        weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
+        known: Moments of what a layer has read, by the value and its cut into rows, while another may read the same.
+    """
+
+    run: ForcedRun
+    progress: Progress
+    clips: list[_Clip]
+    later: list[_Clip]
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    known: dict[tuple[fx.Node, Patches | None], PairedMoments] = field(default_factory=dict)
+
+    def advance(self, cut: Cut) -> fx.Node:
+        """Takes the clips to a step, and gives it."""
+        self._take(self.clips, cut)
+        return self.run.runs[cut[0]].steps[cut[1]]
+
+    def _take(self, clips: Sequence[_Clip], cut: Cut) -> None:
+        with self.progress.part(MODEL_PASSES):
+            for clip in clips:
+                clip.exact = self.run.advance(clip.forced, clip.exact, cut)
+                clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
+
+    def moments(self, layer: Layer, node: fx.Node, cut: Cut) -> PairedMoments | None:
+        """Of what the layer reads at ``node``, the step ``cut``; None for a lookup or grouped channels."""
+        role = ops.role_of(node)
+        patches = Patches.of(node) if role is not None and role.kind is LayerKind.CONV1D else None
+        if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
+            return None
+        (source,) = ops.activation_nodes(node)
+        alive = self.clips[0].exact.state.values
+        self.known = {key: moments for key, moments in self.known.items() if key[0] in alive}
+        if (source, patches) not in self.known:
+            self.known[source, patches] = self._moments(layer.cols, source, patches, cut)
+        return self.known[source, patches].as_centred(bias_node(node) is not None)
+
+    def _moments(self, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
+        total = PairedMoments(cols)
+        self._add(total, self.clips, source, patches)
+        if self.later and total.frames < ENOUGH * cols:
+            self._take(self.later, cut)
+            self._add(total, self.later, source, patches)
+            self.clips, self.later = [*self.clips, *self.later], []
+        return total
+
+    @staticmethod
+    def _add(total: PairedMoments, clips: Sequence[_Clip], source: fx.Node, patches: Patches | None) -> None:
+        for clip in clips:
+            pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
+            exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
+            total.add(exact, rounded, frame_weights(exact))
+
+
+def round_in_sequence(
+    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip], progress: Progress
+) -> Sequenced:
+    """Rounds every layer that the logits need and that is not all float32.
+
+    Args:
+        prepared: Canonical graphs.
+        program: The same with schemes in its metadata.
+        calibration: For the Gram matrices of layers whose inputs cannot be paired.
+        clips: At least one.
+        progress: Told about every layer.
+
+    Raises:
+        QuantizationError: A weight cannot be quantized as its scheme says.
+    """
+    run, schemes = ForcedRun(prepared), read_scheme(program).layers
+    layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
+    steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
+    starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
+    count = min(FIRST_CLIPS, len(starts))
+    first = {index * len(starts) // count for index in range(count)}  # evenly spread
+    later = [clip for index, clip in enumerate(starts) if index not in first]
+    sequence = _Sequence(run, progress, [starts[index] for index in sorted(first)], later)
+    weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
+    with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
+        for cut, name in steps:
+            advance(1)
+            if all(block.spec.bits == FLOAT_BITS for block in schemes[name].blocks):
+                continue
+            node = sequence.advance(cut)
+            moments = sequence.moments(layers[name], node, cut)
+            weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
+            target = weight
+            if moments is not None and gram is not None:
+                target, gram = moments.shifted(weight), moments.gram()
+            weights[name] = _rounded(target, schemes[name], gram)
+            values = sequence.weights[str(layers[name].weight)] = weights[name].dequantize()
+            bias = bias_node(node)
+            if bias is not None and moments is not None:
+                mean_errors[name] = moments.mean_error(weight, values)
+                path = str(bias.target)
+                sequence.weights[path] = corrected(get_tensor(run.runs[cut[0]].module, path), mean_errors[name])
+    return Sequenced(weights, mean_errors)
+
+
+def _rounded(weight: Tensor, scheme: LayerScheme, gram: Tensor | None) -> QuantizedWeight:
+    qparams = weight_qparams(weight, scheme, CALIBRATIONS["min_max"])
+    return round_weight(weight, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), gram)

@@ -1,0 +1,1 @@
+"""Our schemes in the flows of other tools."""

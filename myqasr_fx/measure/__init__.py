@@ -1,0 +1,1 @@
+"""Everything that is learned from the clips."""

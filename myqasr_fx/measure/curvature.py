@@ -1,0 +1,62 @@
+"""Measures the curvature of every layer on the user's clips: one forward and one backward pass a clip, no labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
+from myqasr_fx.measure.probed_run import run_probed
+from myqasr_fx.process.progress import MODEL_PASSES, Progress
+from passes.damage.curvature import Curvatures, CurvatureSum
+from passes.graph import ops
+from passes.graph.layers import Layer
+from passes.graph.ops import LayerKind
+from passes.observe.gram_observer import Patches
+
+
+def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, progress: Progress) -> Curvatures:
+    """The curvature of every layer with a weight that the logits need.
+
+    Args:
+        run: The full-precision model.
+        clips: At least one, with the model's own tokens.
+        seed: Of the random probes.
+        progress: Told about every clip.
+    """
+    layers = {layer.name: layer for layer in run.prepared.layers if layer.weight is not None}
+    sums = {name: CurvatureSum() for name in layers}
+    generator = torch.Generator().manual_seed(seed)
+
+    def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
+        _add(sums[layer.name], layer, node, (args, gradient))
+
+    positions = 0
+    with progress.stage("measure curvature", len(clips)) as advance:
+        for clip in clips:
+            with progress.part(MODEL_PASSES):
+                positions += run_probed(run, clip, generator, add)
+            advance(1)
+    found = {name: sums[name].mean(positions, (layer.rows, layer.cols)) for name, layer in layers.items()}
+    return {name: curvature for name, curvature in found.items() if curvature is not None}
+
+
+def _add(total: CurvatureSum, layer: Layer, node: fx.Node, seen: tuple[tuple[Any, ...], Tensor]) -> None:
+    """Adds one use of a layer: what it read, and the gradient of its result."""
+    args, gradient = seen
+    role = ops.role_of(node)
+    if role is None:
+        return
+    if role.kind is LayerKind.EMBEDDING:
+        total.add_lookup(args[1], gradient, layer.rows)
+    elif role.kind is LayerKind.CONV1D:
+        patches, wanted = Patches.of(node), gradient.transpose(-1, -2)  # (B, frames, N)
+        if patches is None:
+            total.add_scale(args[0], wanted)
+        else:
+            total.add_product(patches.rows(args[0]), wanted)
+    else:
+        total.add_product(args[0], gradient)

@@ -1,0 +1,1 @@
+"""What a user may ask for, and how recipe, rules and options make one configuration."""

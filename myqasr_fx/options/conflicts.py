@@ -1,0 +1,82 @@
+"""Options of ``quantize`` that exclude each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from myqasr_fx.bundle.layout import LAYOUTS
+from myqasr_fx.errors import OptionError
+from passes.numbers.scheme import Granularity
+
+if TYPE_CHECKING:
+    from myqasr_fx.options.config import QuantizeConfig
+
+
+def check_conflicts(config: QuantizeConfig) -> None:
+    """Refuses choices that are each valid, but not together.
+
+    Raises:
+        OptionError: Naming both, and what to take instead.
+        QuantizationError: A granularity cannot be parsed.
+    """
+    _check_size(config)
+    if config.allocation == "optimal" and config.budget.kind == "paper":
+        raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
+    if config.optimize != "size" and config.activations == "int8":
+        raise OptionError(
+            f"optimize {config.optimize!r} with int8 activations, which have the integer kernels everywhere already",
+            hint="take one of the two",
+        )
+    if config.activation_ranges != "single" and config.activations != "int8":
+        raise OptionError(
+            f"activation ranges {config.activation_ranges!r} with activations in float",
+            hint="add activations=int8 and granularity=channel or tensor",
+        )
+    if config.private and config.embed_audio:
+        raise OptionError("private and embed audio exclude each other")
+    own = sorted(config.roundings - {"rtn"})
+    if own and config.calibration != "min_max" and config.granularity != "tensor":
+        raise OptionError(
+            f"calibration {config.calibration!r} with rounding {own[0]!r}, which searches scales itself",
+            hint="take --rounding rtn, or --calibration min_max",
+        )
+    if config.sequential and config.calibration != "min_max":
+        raise OptionError(
+            f"sequential with calibration {config.calibration!r}", hint="take --parallel, or --calibration min_max"
+        )
+    _check_layout(config)
+    _check_groups(config)
+
+
+def _check_size(config: QuantizeConfig) -> None:
+    given = config.budget.given
+    if config.budget.uniform_bits is not None and config.allocation != "uniform":
+        raise OptionError(f"uniform bits with allocation {config.allocation!r}", hint="take --allocation uniform")
+    if config.allocation == "linear" and given:
+        raise OptionError(
+            f"{given[0]} with allocation 'linear', which spreads the widths by rank whatever that takes",
+            hint="give --min-bits and --max-bits alone, or take another --allocation",
+        )
+    if config.allocation != "linear" and not given:
+        raise OptionError(f"expected exactly one of {', '.join(config.budget.SIZES)}, got none")
+
+
+def _check_layout(config: QuantizeConfig) -> None:
+    forced = config.allocation == "optimal" or config.sequential
+    if LAYOUTS[config.layout].fixed_cache and (forced or config.calibration != "min_max"):
+        raise OptionError(
+            f"layout {config.layout!r} with allocation {config.allocation!r}, calibration {config.calibration!r} and "
+            f"{'sequential' if config.sequential else 'parallel'} rounding: the decoder that this client runs cannot "
+            "read a whole transcript at once",
+            hint="take --recipe default with --rounding gptq",
+        )
+
+
+def _check_groups(config: QuantizeConfig) -> None:
+    for text in (config.granularity, *(r.granularity for r in config.rules if r.granularity)):
+        if Granularity.parse(str(text)).kind == "group" and config.activations == "int8":
+            raise OptionError(
+                f"granularity {text} with int8 activations: an integer matrix product has one scale an output "
+                "channel, so the scales of groups cannot be taken out of its sum",
+                hint="take --granularity channel or tensor, or --activations float",
+            )

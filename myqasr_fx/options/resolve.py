@@ -1,0 +1,81 @@
+"""How recipe, rules file and explicit options make one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.errors import OptionError
+from myqasr_fx.options.config import Budget, LayerRule, QuantizeConfig
+from myqasr_fx.options.recipes import RECIPES, check_choice
+from myqasr_fx.options.rules_file import RuleFile, read_rules
+from myqasr_fx.options.units import parse_size
+from passes.numbers.scheme import MAX_PACKED_BITS
+
+_OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe", "acceptance"}
+_THRESHOLDS = {f.name for f in fields(Thresholds)}
+_BUDGET_OPTIONS = {"avg_bits", "uniform_bits", "budget_kind"}
+
+
+def resolve_config(
+    budget: str | int | None = None,
+    *,
+    recipe: str | None = None,
+    rules: Path | None = None,
+    keep: Sequence[str] = (),
+    **explicit: object,
+) -> QuantizeConfig:
+    """Makes the configuration: explicit options override the rules file, which overrides the recipe.
+
+    An explicit granularity or rounding also overrides those of single layers in the rules file.
+
+    Args:
+        budget: Size such as ``24MB``; or give ``avg_bits`` or ``uniform_bits`` among the explicit options.
+        recipe: Name of a recipe; the default one when None.
+        rules: TOML file, or a bundle whose options to take again, see :mod:`myqasr_fx.options.rules_file`.
+        keep: ``NAME-GLOB=BITS`` each: rules that go before those of the file; 16 and 32 bits are floats.
+        explicit: Fields of :class:`~myqasr_fx.options.config.QuantizeConfig`, of
+        :class:`~myqasr_fx.acceptance.Thresholds`
+            and of :class:`~myqasr_fx.options.config.Budget` (``budget_kind`` for its kind); None means not given.
+
+    Raises:
+        OptionError: An option is unknown or has a value that the configuration refuses.
+    """
+    given = {name: value for name, value in explicit.items() if value is not None}
+    known = _OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS
+    if set(given) - known:
+        raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
+    file = RuleFile() if rules is None else read_rules(rules)
+    chosen = recipe or str(file.options.get("recipe", "default"))
+    check_choice("recipe", chosen)
+    merged: dict[str, Any] = {**RECIPES[chosen], **file.options, **given, "recipe": chosen}
+    size = Budget(
+        bytes=None if budget is None else parse_size(budget),
+        avg_bits=merged.pop("avg_bits", None),
+        uniform_bits=merged.pop("uniform_bits", None),
+        kind=merged.pop("budget_kind", "file"),
+    )
+    if size.kind == "paper":  # Algorithm 1 starts from full precision and gives no bytes back
+        merged = {"fill": False, **merged}
+    if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
+        merged["allocation"] = "uniform"
+    layers = tuple(map(_kept, keep)) + _without(file.layers, {"granularity", "rounding"} & set(given))
+    acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
+    return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
+
+
+def _kept(text: str) -> LayerRule:
+    match, found, bits = text.rpartition("=")
+    if not found or not match or not bits.isdecimal():
+        raise OptionError(f"keep {text!r}: expected NAME=BITS", hint="for example *.embed_tokens=8")
+    width = int(bits)
+    return LayerRule(match, keep=width) if width > MAX_PACKED_BITS else LayerRule(match, bits=width)
+
+
+def _without(rules: tuple[LayerRule, ...], names: set[str]) -> tuple[LayerRule, ...]:
+    """The rules without these fields; rules that then say nothing are left out."""
+    left = ({f.name: getattr(rule, f.name) for f in fields(LayerRule) if f.name not in names} for rule in rules)
+    return tuple(LayerRule(**rule) for rule in left if any(v is not None for k, v in rule.items() if k != "match"))

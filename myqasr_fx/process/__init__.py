@@ -1,0 +1,1 @@
+"""The process around the work: progress, garbage collection, memory."""

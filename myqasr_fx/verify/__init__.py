@@ -1,0 +1,1 @@
+"""Exported files against the graphs that they were made from."""

@@ -1,0 +1,230 @@
+"""Compares exported files on onnxruntime with the fake-quantized graphs in torch, before a bundle is called done.
+
+Three checks, teacher-forced on the user's clips:
+
+1. With exact kernels the logits are those of torch to ``EXACT_ERROR``. Rounded activations are left in float on both
+   sides here: a difference of one float32 rounding moves some of them to the next integer, layer after layer, until
+   two faithful computations differ by as much as a tenth of what the rounding itself changes. Their scales and zero
+   points are compared number by number instead.
+2. With rounded activations and exact kernels, the difference is smaller than what the rounding itself changes.
+3. With the session options of the bundle the best token is the same at ``AGREEMENT`` of the positions. A position is
+   tied, and counts as the same, where torch prefers its token by less than exact kernels already differ from torch.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from myqasr_fx.bundle.bundle import VerificationRecord
+from myqasr_fx.errors import VerificationError
+from myqasr_fx.export.activation_rounding import Rounding, roundings, write_without_roundings
+from myqasr_fx.export.executed import ExecutedGraph, check_executed
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime import OrtSettings, Runtime
+from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
+from myqasr_fx.verify.fake_quant import Reference, dequantized_once
+from myqasr_fx.verify.logits import Difference, agreement, difference
+from passes.base import Program
+
+EXACT_ERROR = 1e-4
+"""Largest relative L2 error of the logits with exact kernels: faithful files stay below 1e-5, one wrong byte seldom."""
+
+AGREEMENT = 0.99
+"""Smallest share of positions where the shipped session prefers the same token."""
+
+CLIPS = 4
+"""Clips to compare on, where there are as many."""
+
+POSITIONS = 400
+"""Positions from which on no more clips are compared: one tie more or less is then far below one per cent."""
+
+EXACT = OrtSettings(optimize=False)
+"""Every operator as the file has it, in float32."""
+
+SESSION_OPTIONS: tuple[Mapping[str, str], ...] = (
+    MappingProxyType({}),
+    MappingProxyType({"session.qdq_matmulnbits_accuracy_level": "1"}),
+)
+"""Options to ship, fastest first: 8-bit activations inside the kernels, then float ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A clip to compare on.
+
+    Args:
+        samples: (T,) float32 at 16 kHz.
+        tokens: What the full-precision model writes; unused by models without a decoder.
+        language: Code that it was told or found out.
+    """
+
+    samples: np.ndarray
+    tokens: tuple[int, ...]
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What held.
+
+    Args:
+        record: Errors and agreement.
+        executed: File name to the operators that onnxruntime runs.
+        session_options: Entries with which the agreement was reached.
+    """
+
+    record: VerificationRecord
+    executed: Mapping[str, ExecutedGraph]
+    session_options: Mapping[str, str]
+
+
+def verify(
+    paths: Mapping[str, Path],
+    speech: SpeechModel,
+    reference: Reference,
+    samples: Sequence[Sample],
+    fused: Mapping[str, int],
+) -> Verified:
+    """Checks the model files.
+
+    Args:
+        paths: Graph name to its file.
+        speech: The model that they were made from, for features and prompt.
+        reference: What they must compute.
+        samples: Clips to compare on; at least ``CLIPS`` of them, and as many as ``POSITIONS`` asks for, are.
+        fused: Graph name to the number of matrix products that must run in a low-bit kernel.
+
+    Raises:
+        VerificationError: A file is no valid ONNX, does not run fused, or its logits differ too much.
+    """
+    for path in paths.values():
+        _check_file(path)
+    used, expected = _expected(torch_runtime(speech, dequantized_once(reference.fake_quant)), samples)
+    gc.collect()  # a graph refers to itself: its float weights must go before onnxruntime takes memory of its own
+    bench = _Bench(speech, paths, used)
+    exact = difference(bench.on_onnxruntime(EXACT), expected)
+    error, rounding_error = _check_exact(bench, exact, expected, reference)
+    options, shipped, share = _session_options(bench, exact, expected)
+    executed = {path.name: check_executed(path, options, fused[name]) for name, path in paths.items()}
+    record = VerificationRecord(
+        clips=len(used),
+        tokens=sum(len(logits) for logits in expected),
+        exact_error=error,
+        rounding_error=rounding_error,
+        shipped_error=shipped.error,
+        agreement=round(share, 6),
+    )
+    return Verified(record, executed, options)
+
+
+def _check_exact(
+    bench: _Bench, exact: Difference, expected: Sequence[np.ndarray], reference: Reference
+) -> tuple[float, float | None]:
+    """Errors with exact kernels, without and with rounded activations; None when none are rounded."""
+    error, rounding_error = exact.error, None
+    if reference.float_activations is not None:
+        _check_roundings(bench.paths, reference.roundings)
+        unrounded = list(bench.on_torch(reference.float_activations))
+        effect = difference(unrounded, expected).error
+        error, rounding_error = difference(bench.with_float_activations(), unrounded).error, exact.error
+        if not rounding_error <= effect:
+            raise VerificationError(
+                f"logits with rounded activations differ from torch by {rounding_error:.2e}, more than by what the "
+                f"rounding changes, {effect:.2e}",
+                hint=_DEFECT,
+            )
+    if not error <= EXACT_ERROR:
+        raise VerificationError(
+            f"logits of onnxruntime {onnxruntime.__version__} differ from torch by {error:.2e}, expected at most "
+            f"{EXACT_ERROR:.0e}",
+            hint=_DEFECT,
+        )
+    return error, rounding_error
+
+
+def _check_roundings(paths: Mapping[str, Path], expected: Mapping[str, Set[Rounding]]) -> None:
+    for name, path in paths.items():
+        wrong = sorted(roundings(path) ^ expected[name])
+        if wrong:
+            raise VerificationError(
+                f"{path.name}: {len(wrong)} scales and zero points of activations are not those calibrated, first "
+                f"{wrong[0]}",
+                hint=_DEFECT,
+            )
+
+
+def _session_options(
+    bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]
+) -> tuple[Mapping[str, str], Difference, float]:
+    """The first session options that agree with torch, how far their logits are apart, and how far they agree."""
+    share = 0.0
+    for options in SESSION_OPTIONS:
+        shipped = difference(bench.on_onnxruntime(OrtSettings(entries=options)), expected)
+        share = agreement(shipped, exact)
+        if share >= AGREEMENT:
+            return options, shipped, share
+    raise VerificationError(
+        f"onnxruntime {onnxruntime.__version__} prefers another token than torch at {1 - share:.1%} of positions",
+        hint="give a larger budget",
+    )
+
+
+_DEFECT = "this is a defect of the export: please report it with the options used"
+
+
+def _expected(reference: Runtime, samples: Sequence[Sample]) -> tuple[list[Sample], list[np.ndarray]]:
+    """The clips to compare on and the reference's logits on them."""
+    used: list[Sample] = []
+    logits: list[np.ndarray] = []
+    for sample in samples:
+        if len(used) >= CLIPS and sum(len(values) for values in logits) >= POSITIONS:
+            break
+        used.append(sample)
+        logits.append(_logits(reference, sample))
+    return used, logits
+
+
+def _logits(runtime: Runtime, sample: Sample) -> np.ndarray:
+    return runtime.logits(sample.samples, sample.tokens, sample.language)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """The files and the clips; logits (L, vocabulary) come one clip at a time, as they take hundreds of megabytes."""
+
+    speech: SpeechModel
+    paths: Mapping[str, Path]
+    samples: Sequence[Sample]
+
+    def on_torch(self, program: Program) -> Iterator[np.ndarray]:
+        runtime = torch_runtime(self.speech, dequantized_once(program))
+        return (_logits(runtime, sample) for sample in self.samples)
+
+    def on_onnxruntime(self, settings: OrtSettings) -> Iterator[np.ndarray]:
+        runners = {name: OrtRunner(path, settings) for name, path in self.paths.items()}
+        runtime = runtime_of(self.speech, runners, model_bytes=0)
+        return (_logits(runtime, sample) for sample in self.samples)
+
+    def with_float_activations(self) -> Iterator[np.ndarray]:
+        written = {name: write_without_roundings(path) for name, path in self.paths.items()}
+        try:
+            return replace(self, paths=written).on_onnxruntime(EXACT)
+        finally:
+            for path in written.values():
+                path.unlink()
+
+
+def _check_file(path: Path) -> None:
+    try:
+        onnx.checker.check_model(path)
+    except onnx.checker.ValidationError as error:
+        raise VerificationError(f"{path.name} is no valid ONNX: {error}") from error

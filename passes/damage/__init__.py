@@ -1,0 +1,1 @@
+"""What rounding is expected to cost: curvature, and what probes make of it."""

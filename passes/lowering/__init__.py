@@ -1,0 +1,1 @@
+"""From annotations to operators: fake quantization in torch, QDQ for files."""

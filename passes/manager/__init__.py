@@ -1,0 +1,1 @@
+"""Runs passes in a checked order, and checks what each of them leaves."""

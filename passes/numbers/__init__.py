@@ -1,0 +1,1 @@
+"""Number formats: widths, scales and codes, and how they are packed."""

@@ -1,0 +1,104 @@
+"""What a layer reads in two models at once: at full precision (x), and behind layers that are rounded already (x').
+
+A layer should give what it gives at full precision although it reads something else::
+
+    minimize  sum_t w_t |W x_t - Q x'_t|^2
+
+With ``H = mean(w x' x'^T)`` and ``C = mean(w x x'^T)`` that is ``tr((V - Q) H (V - Q)^T)`` and a constant, for
+
+    V = W C H^-1 = W + W (C - H) H^-1
+
+so that V is rounded in place of W, with H as the Gram matrix. Few frames show differences that are not there on other
+clips: H is damped, and the second term counts n / (n + K), with ``n = (sum w)^2 / sum w^2`` frames. Where the layer has
+a bias that takes up the mean error, means are taken out of all three::
+
+    H - m' m'^T,   C - m m'^T,   bias += W m - Q m'     with  m = mean(w x),  m' = mean(w x')
+
+Source: Li et al., "GPTAQ: Efficient Finetuning-Free Quantization for Asymmetric Calibration", ICML 2025.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+
+import torch
+from torch import Tensor
+
+from passes.observe.few_frames import DAMPING, damped_by, steadied
+
+
+class PairedMoments:
+    """Adds up the second moments of pairs of inputs.
+
+    Args:
+        cols: Inputs K of the layer.
+        centred: True when a bias takes up the mean error.
+    """
+
+    def __init__(self, cols: int, *, centred: bool = False) -> None:
+        self._gram = torch.zeros(cols, cols)
+        self._cross = torch.zeros(cols, cols)
+        self._means = torch.zeros(2, cols)  # sums of x and x'
+        self._weight = 0.0
+        self._squares = 0.0
+        self._centred = centred
+
+    def add(self, exact: Tensor, rounded: Tensor, weights: Tensor) -> None:
+        """Adds what one clip makes the layer read.
+
+        Args:
+            exact: (…, K) x.
+            rounded: (…, K) x'.
+            weights: (…) of each frame.
+        """
+        cols = len(self._gram)
+        roots = weights.sqrt().reshape(-1, 1)
+        x, seen = (values.reshape(-1, cols) * roots for values in (exact, rounded))
+        self._gram += seen.T @ seen
+        self._cross += x.T @ seen
+        self._means += torch.cat([roots.T @ x, roots.T @ seen])
+        self._weight += float(weights.sum())
+        self._squares += float(weights.square().sum())
+
+    def as_centred(self, centred: bool) -> PairedMoments:
+        """The same sums for another layer that reads the same; what is added to one counts for both or for none."""
+        other = copy(self)
+        other._centred = centred
+        return other
+
+    def gram(self) -> Tensor:
+        """H (K, K), steadied where frames are few."""
+        return steadied(self._moments()[0], self.frames)
+
+    def mean_error(self, weight: Tensor, rounded: Tensor) -> Tensor:
+        """``W m - Q m'`` (N,): what a bias has to add.
+
+        Args:
+            weight: W, rows first, K others.
+            rounded: Q, of the same shape.
+        """
+        exact, seen = self._means / max(self._weight, 1e-30)
+        lacking: Tensor = weight.reshape(len(weight), -1) @ exact - rounded.reshape(len(rounded), -1) @ seen
+        return lacking
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """H and C."""
+        total = max(self._weight, 1e-30)
+        gram, cross = self._gram / total, self._cross / total
+        if not self._centred:
+            return gram, cross
+        exact, seen = self._means / total
+        return gram - seen.outer(seen), cross - exact.outer(seen)
+
+    @property
+    def frames(self) -> float:
+        """How many frames of equal weight tell as much."""
+        return self._weight**2 / max(self._squares, 1e-30)
+
+    def shifted(self, weight: Tensor) -> Tensor:
+        """V, of the shape of ``weight``: rows first, K others."""
+        gram, cross = (moment.double() for moment in self._moments())
+        shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING), (cross - gram).T).T.to(weight.dtype)
+        matrix, frames = weight.reshape(len(weight), -1), self.frames
+        found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift)
+        return found.reshape(weight.shape)

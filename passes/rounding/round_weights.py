@@ -1,0 +1,109 @@
+"""RoundWeights: integer codes for every quantized weight.
+
+Before: nodes that carry a scheme and, unless it is all float, the qparams of its blocks.
+After: ``meta.QUANTIZED_WEIGHT`` (:class:`~passes.numbers.quantized_weight.QuantizedWeight`) on every use of every layer
+with a weight that does not stay in float32. The float weights themselves stay until a lowering replaces them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+
+from passes.base import Fact, Program, ProgramPass
+from passes.errors import PassError, QuantizationError
+from passes.graph import meta
+from passes.graph.layers import find_layers, nodes_of, weight_of
+from passes.numbers.affine import QParams
+from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
+from passes.numbers.scheme import FLOAT_BITS, LayerScheme, RowBlock
+from passes.registry import lookup
+from passes.rounding import REGISTRY, Rounding
+
+
+@dataclass(frozen=True, slots=True)
+class RoundWeights(ProgramPass):
+    """Rounds layer by layer.
+
+    Args:
+        method: Name in the rounding registry, for every layer; None takes the one that each scheme names.
+        grams: Layer name to the Gram matrix (K, K) of its inputs; a layer without one is rounded without.
+        known: Layer name to its weight, rounded already to what its scheme says.
+    """
+
+    method: str | None = None
+    grams: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False)
+    known: Mapping[str, QuantizedWeight] = field(default_factory=dict, repr=False)
+
+    requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SCHEME, Fact.QPARAMS})
+    provides: ClassVar[frozenset[Fact]] = frozenset({Fact.ROUNDED})
+
+    def run(self, program: Program) -> bool:
+        """Rounds the weight of every layer once and annotates all its uses.
+
+        Raises:
+            PassError: A layer has no scheme or no qparams.
+            QuantizationError: A weight does not fit its qparams.
+        """
+        modified = False
+        for layer in find_layers(program):
+            uses = list(nodes_of(program, layer))
+            scheme: LayerScheme | None = meta.get(uses[0][1], meta.SCHEME)
+            if layer.weight is None or (scheme is not None and _stays(scheme)):
+                continue
+            qparams = meta.get(uses[0][1], meta.WEIGHT_QPARAMS)
+            if scheme is None or (qparams is None and not scheme.is_float):
+                raise PassError(f"{self.name}: layer {layer.name} has no qparams", hint="run Calibrate first")
+            weight = self.known.get(layer.name)
+            if weight is None:
+                rounding = lookup(REGISTRY, self.method or scheme.rounding, "rounding")
+                gram = self.grams.get(layer.name)
+                weight = round_weight(weight_of(uses[0][0], layer), scheme, qparams, rounding, gram)
+            for _, node in uses:
+                modified |= meta.put(node, meta.QUANTIZED_WEIGHT, weight)
+        return modified
+
+
+def round_weight(
+    weight: torch.Tensor,
+    scheme: LayerScheme,
+    qparams: tuple[QParams | None, ...] | None,
+    rounding: Rounding,
+    gram: torch.Tensor | None = None,
+) -> QuantizedWeight:
+    """Codes or rounded floats for each block of rows.
+
+    Args:
+        weight: Rows first, any further axes.
+        scheme: Of its layer.
+        qparams: One a block; None for float blocks, or when all blocks are float.
+        rounding: Method.
+        gram: (K, K) of the layer's inputs, where it is known.
+
+    Raises:
+        QuantizationError: A block does not fit its qparams, or its values lie beyond float16.
+    """
+    matrix = weight.detach().reshape(weight.shape[0], -1)
+    blocks: list[QuantizedBlock | FloatBlock] = []
+    try:
+        for block, params in zip(scheme.blocks, qparams or (None,) * len(scheme.blocks), strict=True):
+            rows = matrix[block.start : block.stop]
+            if params is None:
+                blocks.append(_float_block(rows, block))
+            else:
+                found = rounding(rows, params, gram)
+                blocks.append(QuantizedBlock(block, found.codes, found.qparams, found.fallbacks))
+        return QuantizedWeight(tuple(weight.shape), tuple(blocks))
+    except QuantizationError as error:
+        raise QuantizationError(f"layer {scheme.layer}: {error.message}", hint=error.hint) from error
+
+
+def _stays(scheme: LayerScheme) -> bool:
+    return all(block.spec.bits == FLOAT_BITS for block in scheme.blocks)
+
+
+def _float_block(rows: torch.Tensor, block: RowBlock) -> FloatBlock:
+    return FloatBlock(block, rows.half().float() if block.spec.half else rows)

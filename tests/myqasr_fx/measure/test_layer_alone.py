@@ -1,0 +1,107 @@
+"""Distances against whole models with one weight replaced, and how little is computed again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from myqasr_fx.measure.forced_run import ForcedRun, forced_clip
+from myqasr_fx.measure.layer_alone import Alone, DistanceJob, log_probabilities, measure_distances
+from myqasr_fx.models.prepared import prepare
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.process.progress import Silent
+from myqasr_fx.runtime.torch_runner import torch_runtime
+from passes.numbers.scheme import Granularity, WeightSpec
+from passes.sensitivity import DISTANCES
+
+SPEC = WeightSpec(3, Granularity("channel"))
+
+
+class Counting(TorchDispatchMode):
+    """Counts the operators that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="module")
+def job_of(make_speech_model: Callable[[str], SpeechModel], noise: list[np.ndarray]) -> Callable[[str], DistanceJob]:
+    @cache
+    def make(name: str) -> DistanceJob:
+        prepared = prepare(make_speech_model(name))
+        clips = [samples[:8000] for samples in noise[:2]]
+        transcripts = torch_runtime(prepared.speech, prepared.program).transcribe_batch(clips)
+        forced = tuple(forced_clip(prepared.speech, *pair) for pair in zip(clips, transcripts, strict=True))
+        return DistanceJob(ForcedRun(prepared), forced, Alone(SPEC), {})
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["whisper", "smallest"])
+def test_distances_are_those_of_whole_models(
+    name: str, noise: list[np.ndarray], job_of: Callable[[str], DistanceJob]
+) -> None:
+    job = job_of(name)
+    prepared = job.run.prepared
+    with Counting() as counting:
+        found = measure_distances(job, Silent())
+    layers = [layer for layer in prepared.layers if layer.weight is not None]
+    assert set(found) == {(layer.name, f"{metric}@3") for layer in layers for metric in DISTANCES}
+    if name == "whisper":
+        # Two convolutions: for the reference, for conv1 and conv2 alone, and on the way on; no layer of the decoder
+        # runs the encoder again.
+        assert counting.calls["convolution"] == len(job.clips) * (2 + 2 + 2 + 2)
+
+    def logits() -> torch.Tensor:
+        runtime = torch_runtime(prepared.speech, prepared.program)
+        return torch.from_numpy(runtime.logits(noise[0][:8000], transcript.tokens))
+
+    (transcript,) = torch_runtime(prepared.speech, prepared.program).transcribe_batch([noise[0][:8000]])
+    expected = logits()
+    for layer in layers[:: len(layers) // 4]:
+        weight = prepared.weight(layer)
+        kept = weight.clone()
+        with torch.no_grad():
+            weight.copy_(Alone(SPEC).quantized(weight, layer))
+        got = logits()
+        with torch.no_grad():
+            weight.copy_(kept)
+        for metric, distance in DISTANCES.items():
+            stats = found[layer.name, f"{metric}@3"]
+            one = distance(log_probabilities(expected), log_probabilities(got))
+            assert stats.count == 2 and min(abs(stats.min - one), abs(stats.max - one)) <= 1e-4 * one
+            assert one > 0
+
+
+def test_an_interrupted_measurement_goes_on(job_of: Callable[[str], DistanceJob]) -> None:
+    job = job_of("smallest")
+    kept: dict[tuple[str, str], Any] = {}
+
+    class Stop(Exception):
+        """The user's patience ends."""
+
+    def save(measured: Any) -> None:
+        kept.update(measured)
+        if len(kept) == 3 * len(DISTANCES):
+            raise Stop
+
+    with pytest.raises(Stop):
+        measure_distances(job, Silent(), save)
+    seen: list[str] = []
+    again = DistanceJob(job.run, job.clips, job.alone, kept)
+    resumed = measure_distances(again, Silent(), lambda measured: seen.extend(layer for layer, _ in measured))
+    assert not {layer for layer, _ in kept} & set(seen)
+    assert resumed == measure_distances(job, Silent())
+    assert measure_distances(DistanceJob(job.run, job.clips, job.alone, resumed), Silent(), save) == resumed

@@ -1,0 +1,56 @@
+"""run_probed: every use of every layer is seen once, with the gradient that autograd gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, fx
+
+from myqasr_fx.measure.forced_run import ForcedRun, forced_clip
+from myqasr_fx.measure.probed_run import run_probed
+from myqasr_fx.models.prepared import Prepared
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime import Transcript
+from passes.damage.curvature import probe
+from passes.graph.layers import Layer
+
+
+@pytest.mark.parametrize("name", ["whisper", "wav2vec2"])
+def test_every_use_is_seen_once(
+    name: str,
+    make_speech_model: Callable[[str], SpeechModel],
+    captured_once: Callable[..., Prepared],
+    noise: list[np.ndarray],
+) -> None:
+    speech = make_speech_model(name)
+    run, clip = ForcedRun(captured_once(speech)), forced_clip(speech, noise[0][:8000], Transcript("", (5, 7, 9), 0.5))
+    seen: list[tuple[str, str]] = []
+
+    def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
+        assert not any(arg.requires_grad for arg in args if isinstance(arg, Tensor)) and not torch.is_grad_enabled()
+        assert layer.weight is not None and gradient.shape[0] == 1
+        seen.append((layer.name, node.name))
+
+    assert run_probed(run, clip, torch.Generator().manual_seed(0), add) == len(clip.targets)
+    assert len(set(seen)) == len(seen)
+    assert {layer for layer, _ in seen} == run.first_steps().keys() & {
+        layer.name for layer in run.prepared.layers if layer.weight is not None
+    }
+
+
+def test_gradients_are_those_of_the_probed_logits(
+    make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared], noise: list[np.ndarray]
+) -> None:
+    """The projection to the logits, a tied embedding in Whisper, reads them directly."""
+    speech = make_speech_model("whisper")
+    run, clip = ForcedRun(captured_once(speech)), forced_clip(speech, noise[0][:8000], Transcript("", (5, 7, 9), 0.5))
+    gradients: list[Tensor] = []
+    run_probed(run, clip, torch.Generator().manual_seed(0), lambda *seen: gradients.append(seen[-1]))
+    with torch.no_grad():
+        logits = run.logits(clip, run.start(clip))
+    wanted = probe(logits, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(gradients[0][0, clip.first : clip.first + len(clip.targets)], wanted)

@@ -1,0 +1,204 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx.bundle.bundle import FORMAT_VERSION, MANIFEST, BundleManifest, CalibrationRecord, VerificationRecord
+from myqasr_fx.errors import BundleError, OptionError
+from myqasr_fx.options import recipes as choices
+from myqasr_fx.options import resolve
+from myqasr_fx.options.config import Budget, LayerRule, QuantizeConfig
+from myqasr_fx.options.resolve import resolve_config
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        """
+        [options]
+        order = "ascending"
+        symmetric = true
+
+        [[layers]]
+        match = "model.decoder.embed_tokens"
+        bits = 6
+        granularity = "group:32"
+
+        [[layers]]
+        match = "*.conv?"
+        keep = 16
+
+        [[layers]]
+        match = "*.fc1"
+        granularity = "channel"
+        """
+    )
+    return path
+
+
+def test_plain_budget_gives_the_defaults() -> None:
+    assert resolve_config("24MB") == QuantizeConfig(Budget(bytes=24_000_000))
+
+
+def test_explicit_overrides_rules_which_override_the_recipe(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes = {"default": {}, "small": {"order": "shuffled", "symmetric": False, "seed": 7}}
+    monkeypatch.setattr(resolve, "RECIPES", recipes)
+    monkeypatch.setattr(choices, "_NAMES", {**choices._NAMES, "recipe": recipes})
+    config = resolve_config("24MB", recipe="small", rules=rules, symmetric=False)
+    assert (config.seed, config.order, config.symmetric) == (7, "ascending", False)
+    assert config.recipe == "small"
+
+
+def test_false_and_zero_count_as_given(rules: Path) -> None:
+    assert resolve_config("24MB", rules=rules, symmetric=False, seed=0).symmetric is False
+    assert resolve_config("24MB", rules=rules, symmetric=None).symmetric is True
+
+
+def test_layer_rules_are_read_in_order(rules: Path) -> None:
+    assert resolve_config("24MB", rules=rules).rules == (
+        LayerRule("model.decoder.embed_tokens", bits=6, granularity="group:32"),
+        LayerRule("*.conv?", keep=16),
+        LayerRule("*.fc1", granularity="channel"),
+    )
+
+
+def test_explicit_granularity_overrides_that_of_layers(rules: Path) -> None:
+    assert resolve_config("24MB", rules=rules, granularity="tensor").rules == (
+        LayerRule("model.decoder.embed_tokens", bits=6),
+        LayerRule("*.conv?", keep=16),
+    )
+
+
+def test_exactly_one_budget() -> None:
+    assert resolve_config(avg_bits=4.5).budget == Budget(avg_bits=4.5)
+    with pytest.raises(OptionError, match="exactly one"):
+        resolve_config()
+    with pytest.raises(OptionError, match="exactly one"):
+        resolve_config("24MB", avg_bits=4.5)
+
+
+def test_linear_widths_take_no_budget() -> None:
+    assert resolve_config(allocation="linear", min_bits=3, max_bits=6).budget == Budget()
+    for size in ({"budget": "24MB"}, {"avg_bits": 4.5}):
+        with pytest.raises(
+            OptionError, match=rf"^{next(iter(size)).replace('_', '-')} with allocation 'linear'.*alone"
+        ):
+            resolve_config(allocation="linear", **size)
+
+
+def test_uniform_bits_take_the_uniform_allocation() -> None:
+    assert resolve_config(uniform_bits=4).allocation == "uniform"
+    with pytest.raises(OptionError, match="uniform bits with allocation 'linear'"):
+        resolve_config(uniform_bits=4, allocation="linear")
+
+
+def test_paper_budget_brings_the_papers_rule() -> None:
+    config = resolve_config("24MiB", budget_kind="paper")
+    assert (config.max_bits, config.fill, config.budget.kind) == (32, False, "paper")
+    assert resolve_config("24MiB", budget_kind="paper", max_bits=8).max_bits == 8
+
+
+@pytest.mark.parametrize("recipe", ["paper", "paper-cosine", "paper-hessian"])
+def test_the_paper_s_recipes_spell_everything_out(recipe: str) -> None:
+    plain = resolve_config("24MB", recipe=recipe).as_dict()
+    expected = {
+        "recipe": recipe,
+        "sensitivity": "median",
+        "allocation": "uniformity",
+        "order": "ascending",
+        "calibration": recipe.partition("-")[2] or "min_max",
+        "rounding": "rtn",
+        "granularity": "tensor",
+        "symmetric": False,
+        "activations": "int8",
+        "activation_bits": 8,
+        "min_bits": 1,
+        "max_bits": 32,
+        "fill": False,
+    }
+    assert expected.items() <= plain.items()
+    assert plain["budget"]["kind"] == "paper"
+    assert resolve_config("24MB", recipe=recipe, budget_kind="file", order="descending").order == "descending"
+
+
+def test_one_width_for_everything_overrides_a_recipe_s_allocation(tmp_path: Path) -> None:
+    assert resolve_config(uniform_bits=6, recipe="paper").allocation == "uniform"
+    with pytest.raises(OptionError, match="take --allocation uniform"):
+        resolve_config(uniform_bits=6, recipe="paper", allocation="uniformity")
+
+
+def test_unknown_option_and_recipe() -> None:
+    with pytest.raises(OptionError, match="unknown option 'granulartiy'"):
+        resolve_config("24MB", granulartiy="channel")
+    with pytest.raises(OptionError, match="recipe"):
+        resolve_config("24MB", recipe="nonsense")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[options", "not TOML"),
+        ("colour = 1", "unknown key 'colour' in the file"),
+        ("options = 1", r"expected a table \[options\]"),
+        ("[options]\ncolour = 1", "unknown key 'colour'"),
+        ("[options]\ncache = '/x'", "unknown key 'cache'"),
+        ("[layers]\nmatch = '*'", "expected a table"),
+        ("[[layers]]\nbits = 4", "number 1 needs match"),
+        ("[[layers]]\nmatch = '*'\nbit = 4", "unknown key 'bit'"),
+        ("[[layers]]\nmatch = '*'\nbits = 12", "bits 12: expected 1 to 8"),
+        ("[options]\nseed = 'x'", "seed 'x'"),
+    ],
+)
+def test_bad_rules_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    with pytest.raises(OptionError, match=message):
+        resolve_config("24MB", rules=path)
+
+
+def test_missing_and_binary_rules_file(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="No such file"):
+        resolve_config("24MB", rules=tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(OptionError, match="not TOML"):
+        resolve_config("24MB", rules=tmp_path / "binary.toml")
+
+
+def test_rounding_of_single_layers(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text('[[layers]]\nmatch = "a*"\nrounding = "gptq"\n[[layers]]\nmatch = "b"\nbits = 3\nrounding = "rtn"')
+    config = resolve_config("24MB", rules=path)
+    assert config.roundings == {"rtn", "gptq"}
+    assert resolve_config("24MB", rules=path, rounding="rtn").rules == (LayerRule("b", bits=3),)
+    path.write_text('[[layers]]\nmatch = "a*"\nrounding = "up"')
+    with pytest.raises(OptionError, match="unknown rounding 'up'"):
+        resolve_config("24MB", rules=path)
+
+
+def test_a_bundle_serves_as_rules(rules: Path, tmp_path: Path) -> None:
+    made = resolve_config(
+        "24MB", rules=rules, order="shuffled", seed=3, min_agreement=0.5, budget_kind="paper", private=True
+    )
+    records = CalibrationRecord(1, 1.0, "", (), None), VerificationRecord(1, 1, 0.0, None, 0.0, 1.0)
+    numbers = (None, 1, 1, 8.0, (), {}, ())
+    BundleManifest(FORMAT_VERSION, "m", "", "ctc", made.as_dict(), *numbers, *records, {}).write(tmp_path)
+    for source in (tmp_path, tmp_path / MANIFEST):
+        again = resolve_config("24MB", rules=source)
+        assert again == replace(made, private=False)  # what a report shows is up to each run
+    assert resolve_config("20MB", rules=tmp_path, seed=4).seed == 4
+    with pytest.raises(BundleError, match="is no bundle"):
+        resolve_config("24MB", rules=tmp_path / "none" / MANIFEST)
+
+
+def test_keep_goes_before_the_rules_of_a_file(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[layers]]\nmatch = "*"\nbits = 4\n')
+    config = resolve_config("24MB", rules=rules, keep=("*.fc1=8", "a=b=16"))
+    assert config.rules == (LayerRule("*.fc1", bits=8), LayerRule("a=b", keep=16), LayerRule("*", bits=4))
+
+
+@pytest.mark.parametrize("text", ["fc1", "fc1=", "=8", "fc1=eight", "fc1=9", "fc1=0"])
+def test_a_keep_that_says_no_width_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"fc1|keep"):
+        resolve_config("24MB", keep=(text,))

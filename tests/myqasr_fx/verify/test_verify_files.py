@@ -1,0 +1,183 @@
+"""What verification lets through and what it stops: whole files, and files with one wrong number."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from myqasr_fx.audio import select_clips
+from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.errors import VerificationError
+from myqasr_fx.export.activation_rounding import roundings, write_without_roundings
+from myqasr_fx.fit.fit import fit
+from myqasr_fx.fit.manifest import low_bit_products
+from myqasr_fx.measure.observe import observe
+from myqasr_fx.models.prepared import prepare
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.progress import Silent
+from myqasr_fx.verify import verify_files as module
+from myqasr_fx.verify.fake_quant import Reference, make_reference
+from myqasr_fx.verify.verify_files import Sample, Verified, verify
+
+Corrupt = Callable[[Path, Path, str, str], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Written files and what verification needs to judge them."""
+
+    folder: Path
+    speech: SpeechModel
+    reference: Reference
+    samples: list[Sample]
+    fused: dict[str, int]
+
+    def verify(self, folder: Path | None = None) -> Verified:
+        paths = {path.stem: path for path in sorted((folder or self.folder).glob("*.onnx"))}
+        return verify(paths, self.speech, self.reference, self.samples, self.fused)
+
+
+def make(speech: SpeechModel, noise: list[np.ndarray], folder: Path, **options: object) -> Made:
+    config = resolve_config(**options)
+    prepared = prepare(speech)
+    calibration = observe(prepared, select_clips(noise, 4), config, Silent())
+    fitted = fit(prepared, calibration, config, folder)
+    samples = [
+        Sample(clip.samples, transcript.tokens, transcript.language)
+        for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
+    ]
+    fused = dict(low_bit_products(fitted.program, prepared.layers))
+    return Made(folder, speech, make_reference(fitted.program), samples, fused)
+
+
+@pytest.fixture(scope="module")
+def ctc(make_speech_model, noise, tmp_path_factory) -> Made:
+    return make(make_speech_model("smallest"), noise, tmp_path_factory.mktemp("ctc"), uniform_bits=5)
+
+
+@pytest.fixture(scope="module")
+def whisper(make_speech_model, noise, tmp_path_factory) -> Made:
+    return make(make_speech_model("whisper"), noise, tmp_path_factory.mktemp("whisper"), uniform_bits=4)
+
+
+@pytest.fixture(scope="module")
+def integer(make_speech_model, noise, tmp_path_factory) -> Made:
+    options = {"uniform_bits": 6, "activations": "int8", "granularity": "channel"}
+    return make(make_speech_model("smallest"), noise, tmp_path_factory.mktemp("integer"), **options)
+
+
+def test_whole_files_pass(ctc: Made, whisper: Made) -> None:
+    for made in (ctc, whisper):
+        verified = made.verify()
+        assert verified.record.clips == 4
+        assert verified.record.exact_error < 1e-5
+        assert verified.record.rounding_error is None
+        assert verified.record.agreement >= 0.99
+        assert set(verified.executed) == {path.name for path in made.folder.glob("*.onnx")}
+
+
+@pytest.mark.parametrize("part", ["codes", "scale", "zero_point"])
+@pytest.mark.parametrize(
+    ("fixture", "layer"),
+    [
+        ("ctc", "lm_head"),
+        ("ctc", "wav2vec2.feature_extractor.conv_layers.1.conv"),
+        ("ctc", "wav2vec2.encoder.layers.0.feed_forward.intermediate_dense"),
+        ("whisper", "model.encoder.conv2"),
+        ("whisper", "model.encoder.layers.1.fc1"),
+        ("whisper", "model.decoder.embed_tokens"),
+        ("whisper", "model.decoder.layers.0.encoder_attn.v_proj"),
+    ],
+)
+def test_one_wrong_number_is_caught(
+    fixture: str, layer: str, part: str, corrupt: Corrupt, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    made: Made = request.getfixturevalue(fixture)
+    corrupt(made.folder, tmp_path, layer, part)
+    with pytest.raises(VerificationError, match="differ from torch"):
+        made.verify(tmp_path)
+
+
+def test_rounded_activations_are_verified_apart(integer: Made) -> None:
+    record = integer.verify().record
+    assert record.exact_error < 1e-5
+    assert record.rounding_error is not None
+    assert sorted(path.name for path in integer.folder.iterdir()) == ["model.onnx"]  # no helper file stays
+
+
+@pytest.mark.parametrize("part", ["codes", "scale"])
+def test_one_wrong_number_is_caught_with_rounded_activations(
+    integer: Made, part: str, corrupt: Corrupt, tmp_path: Path
+) -> None:
+    corrupt(integer.folder, tmp_path, "lm_head", part)
+    with pytest.raises(VerificationError, match="differ from torch"):
+        integer.verify(tmp_path)
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_wrong_scale_or_zero_point_of_an_activation_is_caught(integer: Made, which: int, tmp_path: Path) -> None:
+    model = onnx.load(integer.folder / "model.onnx")
+    name = next(node for node in model.graph.node if node.op_type == "QuantizeLinear").input[which]
+    (tensor,) = (t for t in model.graph.initializer if t.name == name)
+    wrong = onnx.numpy_helper.to_array(tensor) + tensor_type(tensor)(1)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(wrong, name))
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(VerificationError, match="scales and zero points of activations are not those calibrated"):
+        integer.verify(tmp_path)
+
+
+def tensor_type(tensor: onnx.TensorProto) -> type:
+    kind: type = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).type
+    return kind
+
+
+def test_missing_roundings_are_caught(integer: Made, tmp_path: Path) -> None:
+    assert roundings(integer.folder / "model.onnx")
+    shutil.copy(integer.folder / "model.onnx", tmp_path)
+    write_without_roundings(tmp_path / "model.onnx").rename(tmp_path / "model.onnx")
+    assert roundings(tmp_path / "model.onnx") == frozenset()
+    with pytest.raises(VerificationError):
+        integer.verify(tmp_path)
+
+
+def test_a_truncated_file_is_no_onnx(ctc: Made, tmp_path: Path) -> None:
+    content = (ctc.folder / "model.onnx").read_bytes()
+    (tmp_path / "model.onnx").write_bytes(content[: len(content) // 2])
+    with pytest.raises(VerificationError, match=r"model.onnx is no valid ONNX"):
+        ctc.verify(tmp_path)
+
+
+def test_a_kernel_that_is_not_fused_is_caught(ctc: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ctc.fused, "model", ctc.fused["model"] + 1)
+    with pytest.raises(VerificationError, match="run fused"):
+        ctc.verify()
+
+
+def test_other_tokens_are_caught(ctc: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "agreement", lambda *_: 0.98)
+    with pytest.raises(VerificationError, match=r"prefers another token than torch at 2\.0% of positions"):
+        ctc.verify()
+
+
+def test_exact_kernels_are_shipped_where_rounding_inside_kernels_costs_tokens(
+    ctc: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = iter((0.98, 1.0))
+    monkeypatch.setattr(module, "agreement", lambda *_: next(shares))
+    verified = ctc.verify()
+    assert verified.session_options == {"session.qdq_matmulnbits_accuracy_level": "1"}
+    assert verified.record.shipped_error < 1e-5
+
+
+def test_a_violation_leaves_no_bundle(
+    compile_model: Callable[..., QuantizedBundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EXACT_ERROR", 0.0)
+    with pytest.raises(VerificationError, match="differ from torch"):
+        compile_model(uniform_bits=4)
+    assert list(tmp_path.iterdir()) == []

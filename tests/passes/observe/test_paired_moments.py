@@ -1,0 +1,83 @@
+"""PairedMoments: the shifted weight is the least-squares answer, and rounding it beats rounding the weight itself."""
+
+from __future__ import annotations
+
+import torch
+
+from passes.numbers.affine import dequantize, qparams_from_range
+from passes.observe.paired_moments import PairedMoments
+from passes.rounding.gptq import gptq
+
+
+def make_pair(frames: int = 800) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Weights (32, 64), inputs (2, frames / 2, 64) of both models, and frame weights."""
+    generator = torch.Generator().manual_seed(0)
+    weight, mix = torch.randn(32, 64, generator=generator), torch.randn(64, 64, generator=generator)
+    exact = torch.randn(2, frames // 2, 64, generator=generator) @ mix
+    drift = 0.1 * torch.randn(64, 64, generator=generator)
+    rounded = exact + exact @ drift + 0.3 * torch.randn(exact.shape, generator=generator)
+    return weight, exact, rounded, 0.5 + torch.rand(2, frames // 2, generator=generator)
+
+
+def output_error(pair: tuple[torch.Tensor, torch.Tensor, torch.Tensor], weight: torch.Tensor, q: torch.Tensor) -> float:
+    exact, rounded, weights = pair
+    return float((weights.unsqueeze(-1) * (exact @ weight.T - rounded @ q.T).square()).sum() / weights.sum())
+
+
+def test_the_shifted_weight_gives_the_outputs_of_full_precision() -> None:
+    weight, exact, rounded, weights = make_pair()
+    moments = PairedMoments(64)
+    for x, seen, w in zip(exact, rounded, weights, strict=True):
+        moments.add(x, seen, w)
+    root = weights.sqrt().reshape(-1, 1)
+    best = torch.linalg.lstsq(rounded.reshape(-1, 64) * root, exact.reshape(-1, 64) @ weight.T * root).solution.T
+    pair = (exact, rounded, weights)
+    plain, shifted, least = (output_error(pair, weight, q) for q in (weight, moments.shifted(weight), best))
+    assert least <= shifted < least + 0.3 * (plain - least)
+    torch.testing.assert_close(
+        moments.gram(), (rounded * weights.unsqueeze(-1)).reshape(-1, 64).T @ rounded.reshape(-1, 64) / weights.sum()
+    )
+
+
+def test_rounding_it_beats_rounding_the_weight() -> None:
+    weight, exact, rounded, weights = make_pair()
+    moments = PairedMoments(64)
+    moments.add(exact, rounded, weights)
+    errors = []
+    for target in (weight, moments.shifted(weight)):
+        groups = target.reshape(32, -1, 32)
+        found = gptq(target, qparams_from_range(groups.amin(-1), groups.amax(-1), 3, False, 32), moments.gram())
+        errors.append(output_error((exact, rounded, weights), weight, dequantize(found.codes, found.qparams)))
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_equal_inputs_and_no_inputs_shift_nothing() -> None:
+    weight, exact, _, weights = make_pair()
+    moments = PairedMoments(64)
+    assert torch.equal(moments.shifted(weight), weight)
+    moments.add(exact, exact, weights)
+    torch.testing.assert_close(moments.shifted(weight.reshape(32, 16, 4)), weight.reshape(32, 16, 4))
+
+
+def test_a_bias_takes_up_the_mean_error() -> None:
+    weight, exact, rounded, weights = make_pair()
+    exact, rounded = exact + 3.0, rounded + 2.5
+    moments = PairedMoments(64, centred=True)
+    moments.add(exact, rounded, weights)
+    found = moments.shifted(weight)
+    bias = moments.mean_error(weight, found)
+    error = weights.unsqueeze(-1) * (exact @ weight.T - rounded @ found.T - bias)
+    torch.testing.assert_close(error.sum((0, 1)) / weights.sum(), torch.zeros(32), rtol=0, atol=1e-3)
+    centred = rounded - (weights.unsqueeze(-1) * rounded).sum((0, 1)) / weights.sum()
+    scaled = (centred * weights.sqrt().unsqueeze(-1)).reshape(-1, 64)
+    torch.testing.assert_close(moments.gram(), scaled.T @ scaled / weights.sum(), rtol=1e-3, atol=1e-2)
+
+
+def test_a_layer_with_a_bias_shares_the_sums_of_one_without() -> None:
+    weight, exact, rounded, weights = make_pair()
+    shared, own = PairedMoments(64), PairedMoments(64, centred=True)
+    for moments in (shared, own):
+        moments.add(exact + 3.0, rounded + 2.5, weights)
+    plain = shared.shifted(weight)
+    assert torch.equal(shared.as_centred(True).shifted(weight), own.shifted(weight))
+    assert torch.equal(shared.shifted(weight), plain) and not torch.equal(plain, own.shifted(weight))
