@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.evaluate import difference_interval
 
 DEV, TEST = "dev", "test"

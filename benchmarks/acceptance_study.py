@@ -36,7 +36,7 @@ from acceptance_speech import Speech
 from acceptance_tables import plot, summary
 from average_bits import average_bits
 
-from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.acceptance.compare import Heard, compare
 from myqasr_fx.acceptance.holdout import Split
 from myqasr_fx.acceptance.judge import judge

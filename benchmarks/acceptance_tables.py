@@ -10,7 +10,7 @@ from pathlib import Path
 from acceptance_outcomes import DEV, TEST, Outcome
 from scipy.stats import spearmanr
 
-from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.options.thresholds import Thresholds
 
 MOST_LOSS = 0.02
 """Word error rate that a model may lose and still be worth accepting."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from myqasr_fx.bundle.bundle import QuantizedBundle
     from myqasr_fx.errors import MyqasrError
     from myqasr_fx.models.load import load_model
-    from myqasr_fx.options.config import Budget, LayerRule, QuantizeConfig
+    from myqasr_fx.options.budget import Budget
+    from myqasr_fx.options.config import QuantizeConfig
+    from myqasr_fx.options.layer_rule import LayerRule
     from myqasr_fx.runtime import load_bundle as load
 
 __all__ = [
@@ -28,8 +30,8 @@ __all__ = [
 ]
 
 _HOMES = {  # module, and the name there where it is another
-    "Budget": "options.config",
-    "LayerRule": "options.config",
+    "Budget": "options.budget",
+    "LayerRule": "options.layer_rule",
     "MyqasrError": "errors",
     "QuantizeConfig": "options.config",
     "QuantizedBundle": "bundle.bundle",

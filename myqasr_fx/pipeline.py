@@ -1,130 +1,195 @@
-"""The compiler's order of work, from a model, recordings and a budget to a verified bundle.
+"""The whole compiler: one road of stages, each of which leaves what it was given as it is.
 
-model ──capture──> graphs ──canonicalize──> observe on the clips ──> statistics
-graphs + statistics + budget ──rank, allocate, calibrate, round──> quantized graphs
-quantized graphs ──lower to QDQ──> ONNX files ──verify against fake quantization, judge on clips held out──> bundle
+resolve ─> prepare ─> measure ─> price ─> allocate ─> round ─> lower ─> write ─> verify ─> judge
+                                            └───── until the files meet the budget ─────┘
+
+``plan`` stops behind allocate, ``quantize_in_torch`` behind round. Every method declares what it needs; ``measure``
+collects the union of that once.
 """
 
 from __future__ import annotations
 
-import json
-import resource
-import sys
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from myqasr_fx.acceptance.assess import Assessed, Contenders, assess
-from myqasr_fx.acceptance.holdout import Split, hold_out
-from myqasr_fx.audio import AudioInput, select_clips
-from myqasr_fx.bundle.bundle import BundleManifest, QuantizedBundle
-from myqasr_fx.bundle.layout import LAYOUTS, Layout
+from myqasr_fx.acceptance.assess import Contenders, assess
+from myqasr_fx.acceptance.trial import Trial
+from myqasr_fx.audio import AudioInput, ClipSet, select_clips
+from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.bundle.output_folder import output_folder
+from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.fit.allocation import check_feasible
-from myqasr_fx.fit.fit import Fitted, fit
+from myqasr_fx.fit.fit import Fitted, fit, rounded
+from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.fit.manifest import build_manifest, low_bit_products
+from myqasr_fx.fit.plan import Plan, make_plan
+from myqasr_fx.fit.request import FitRequest, fit_request
+from myqasr_fx.measure.clip_shares import share_clips
+from myqasr_fx.measure.job import MeasureJob, MeasureRequest
 from myqasr_fx.measure.measure import measure
-from myqasr_fx.measure.observe import Calibration
+from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.measure.store import Keys, Store
+from myqasr_fx.models.client_files import write_client_files
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import Prepared, prepare
-from myqasr_fx.models.sherpa import write_tokens
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.needs import needs_of
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
 from myqasr_fx.verify.fake_quant import make_reference
-from myqasr_fx.verify.verify_files import Sample, Verified, verify
-from passes.graph.layers import find_layers
+from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
+from passes.base import Program
+from passes.numbers.scheme import Granularity
 
-RUN_FILE = "run.json"
-"""Wall time of every stage and of the model's passes, peak memory; unlike ``myqasr.json`` it differs between runs."""
+Recordings = AudioInput | Iterable[AudioInput]
+"""Files, folders or arrays (T,) float32 at 16 kHz of unlabelled speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """What all stages of a run share.
+
+    Args:
+        config: Resolved options.
+        progress: Told about every stage.
+        limits: Bounds of the work.
+    """
+
+    config: QuantizeConfig
+    progress: Progress
+    limits: Limits
 
 
 def quantize(
     model: str | SpeechModel,
-    audio: AudioInput | Iterable[AudioInput],
+    audio: Recordings,
     *,
     out: str | Path,
     config: QuantizeConfig,
     force: bool = False,
     progress: Progress | None = None,
+    limits: Limits | None = None,
 ) -> QuantizedBundle:
     """Compiles a model for one user's speech and a budget.
 
     Args:
         model: Name, folder or loaded model.
-        audio: Files, folders or arrays (T,) float32 at 16 kHz of unlabelled speech.
+        audio: The user's recordings.
         out: The bundle's folder, which appears whole or not at all.
         config: Resolved options.
         force: Replace an existing bundle.
         progress: Told about every stage.
+        limits: Bounds of the work; the usual ones when None.
 
     Raises:
         MyqasrError: Any input that cannot be used, an infeasible budget, or files that do not verify.
     """
-    clock = Silent() if progress is None else progress
+    road = Road(config, progress or Silent(), limits or Limits())
     config.check_exportable()
     with output_folder(Path(out), force=force) as folder:
-        with clock.stage("load model"):
-            speech = load_model(model) if isinstance(model, str) else model
-        with clock.stage("read audio"):
-            clips = select_clips(audio, config.max_clips, seed=config.seed)
-        with clock.stage("capture graphs"):
-            prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
-            config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
-            check_feasible(prepared, config)
-        split = hold_out(clips, config.holdout, config.seed)
-        calibration = measure(prepared, split.calibration, config, clock)
-        full = prepared.program.clone()  # the next stage rounds what stays in float
-        with clock.stage("allocate, round and export"):
-            fitted = fit(prepared, calibration, config, folder, clock)
-        with clock.stage("verify on onnxruntime"):
-            verified = _verify(prepared, calibration, fitted, config)
-        contenders = Contenders(speech, full, fitted.models, verified.session_options)
-        assessed = assess(contenders, split, calibration, config, clock)
-        manifest = build_manifest(prepared, config, split.calibration, fitted, verified)
-        manifest = replace(manifest, acceptance=assessed.record)
+        learning, request = _prepare(model, audio, road)
+        job = _price(learning, request, measure(learning))
+        with road.progress.stage("allocate, round and export"):
+            fitted = fit(job, folder)
+        with road.progress.stage("verify on onnxruntime"):
+            verified = _verify(job, fitted, road)
+        full = learning.prepared.program  # as captured: that of the job has rounded leftovers
+        contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options)
+        observed = job.measurements.observed
+        trial = Trial(job.shares, observed, config.acceptance, config.language, learning.store)
+        assessed = assess(contenders, trial, road.progress, road.limits)
+        manifest = replace(
+            build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified),
+            acceptance=assessed.record,
+        )
         manifest.write(folder)
-        _write_report(folder, manifest, fitted, assessed, split)
-        _write_configs(speech, manifest, LAYOUTS[config.layout], folder)
-        _write_run(folder, clock)
+        heard = None if config.private else assessed.comparisons
+        details = ReportDetails(layer_details(fitted.program, job.prepared.layers), heard)
+        write_bundle_report(folder, manifest, details, job.shares.judge if config.embed_audio else ())
+        write_client_files(job.prepared.speech, request.layout, (file.name for file in manifest.files), folder)
+        write_run(folder, road.progress)
     return QuantizedBundle(Path(out), manifest)
 
 
-def _verify(prepared: Prepared, calibration: Calibration, fitted: Fitted, config: QuantizeConfig) -> Verified:
+def plan(
+    model: str | SpeechModel, audio: Recordings, *, config: QuantizeConfig, progress: Progress | None = None
+) -> Plan:
+    """What :func:`quantize` would do: goes the same road and stops behind the allocation.
+
+    Args:
+        model: Name, folder or loaded model.
+        audio: The user's recordings.
+        config: Resolved options.
+        progress: Told about every stage.
+
+    Raises:
+        MyqasrError: Any input that cannot be used, or an infeasible budget.
+    """
+    road = Road(config, progress or Silent(), Limits())
+    config.check_exportable()
+    learning, request = _prepare(model, audio, road)
+    job = _price(learning, request, measure(learning))
+    with road.progress.stage("allocate"):
+        return make_plan(job)
+
+
+def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
+    """The first two stages for a model and clips at hand: what is to be learned of which clips."""
+    config = road.config
+    request = MeasureRequest(
+        needs=needs_of(config),
+        granularity=Granularity.parse(config.granularity),
+        symmetric=config.symmetric,
+        rounding=config.rounding,
+        language=config.language,
+        seed=config.seed,
+        dump_ir=config.dump_ir,
+    )
+    store = Store(config.cache, Keys(prepared.speech.fingerprint, config.language, config.layout))
+    shares = share_clips(clips, config.holdout, config.seed, road.limits)
+    return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
+
+
+def quantize_in_torch(job: MeasureJob, measurements: Measurements, config: QuantizeConfig) -> Program:
+    """Graphs with schemes, quantized weights and activation qparams; every width of 32 is there, nothing is written.
+
+    Args:
+        job: That ``measurements`` were made for.
+        measurements: Of the clips.
+        config: Resolved options; those of ``measurements``, but for the budget.
+
+    Raises:
+        BudgetError: The budget is infeasible.
+    """
+    return rounded(_price(job, fit_request(job.prepared, config), measurements))[0]
+
+
+def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest]:
+    config, clock = road.config, road.progress
+    with clock.stage("load model"):
+        speech = load_model(model) if isinstance(model, str) else model
+    with clock.stage("read audio"):
+        clips = select_clips(audio, config.max_clips, seed=config.seed)
+    with clock.stage("capture graphs"):
+        prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
+        request = fit_request(prepared, config)
+        check_feasible(prepared, request)
+    return measuring(prepared, clips, road), request
+
+
+def _price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
+    return priced(FitJob(job.prepared, measurements, request, job.shares, progress=job.progress, limits=job.limits))
+
+
+def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:
     """Compares the files with the fake-quantized graphs on a few of the clips."""
-    samples = [
-        Sample(clip.samples, transcript.tokens, transcript.language)
-        for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
-    ]
-    reference = make_reference(fitted.program, config.dump_ir)
-    return verify(fitted.models, prepared.speech, reference, samples, low_bit_products(fitted.program, prepared.layers))
-
-
-def _write_configs(speech: SpeechModel, manifest: BundleManifest, layout: Layout, folder: Path) -> None:
-    speech.save_configs(folder, layout.client_settings(file.name for file in manifest.files))
-    if layout.fixed_cache:
-        write_tokens(speech.tokenizer, folder)
-
-
-def _write_report(folder: Path, manifest: BundleManifest, fitted: Fitted, assessed: Assessed, split: Split) -> None:
-    comparisons = None if manifest.config["private"] else assessed.comparisons
-    details = ReportDetails(layer_details(fitted.program, find_layers(fitted.program)), comparisons)
-    write_bundle_report(folder, manifest, details, split.judged if manifest.config["embed_audio"] else ())
-
-
-def _write_run(folder: Path, clock: Progress) -> None:
-    run = {
-        "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
-        "parts": {name: round(value, 3) for name, value in clock.parts.items()},
-        "peak_memory_bytes": _peak_memory_bytes(),
-    }
-    (folder / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-
-
-def _peak_memory_bytes() -> int:
-    """Largest resident size of this process so far, what came before the run included."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    samples = [Sample(clip.samples, said.tokens, said.language) for clip, said in job.measurements.observed.pairs()]
+    reference = make_reference(fitted.program, road.config.dump_ir)
+    fused = low_bit_products(fitted.program, job.prepared.layers)
+    return verify_files(fitted.models, job.prepared.speech, reference, samples, fused, road.limits)

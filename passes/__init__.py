@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from passes.lowering.lower_fake_quant import LowerToFakeQuant
     from passes.lowering.lower_qdq import LowerToQDQ
     from passes.manager.manager import PassManager, PassTiming, PipelineResult
+    from passes.manager.run_passes import run_passes
     from passes.numbers.scheme import BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
     from passes.observe.activation_stats import ActivationStats, Statistics
     from passes.observe.insert_gram_observers import InsertGramObservers, read_grams
@@ -71,6 +72,7 @@ _HOME = {
     "find_layers": "graph.layers",
     "read_grams": "observe.insert_gram_observers",
     "read_statistics": "observe.insert_observers",
+    "run_passes": "manager.run_passes",
 }
 """Public name to the module that defines it."""
 
@@ -113,6 +115,7 @@ __all__ = [
     "find_layers",
     "read_grams",
     "read_statistics",
+    "run_passes",
 ]
 
 

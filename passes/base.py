@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -32,16 +32,22 @@ class Fact(StrEnum):
     QDQ = "qdq"
 
 
+CAPTURED = frozenset({Fact.CAPTURED})
+"""What is true of graphs as ``torch.export`` gives them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The graphs of one model.
+    """The graphs of one model, and what is true of them.
 
     Args:
         graphs: Graph name (``encoder_model``, ``decoder_model_merged`` or ``model``) to its GraphModule. A weight that
             two graphs share, or that one graph uses twice, is one tensor object under one layer name.
+        facts: What the passes so far left true.
     """
 
     graphs: Mapping[str, fx.GraphModule]
+    facts: frozenset[Fact] = CAPTURED
 
     @classmethod
     def of(cls, target: Program | fx.GraphModule) -> Program:
@@ -50,7 +56,7 @@ class Program:
 
     def clone(self) -> Program:
         """Graphs of its own over the same tensors, metadata included."""
-        return Program({name: clone(module) for name, module in self.graphs.items()})
+        return Program({name: clone(module) for name, module in self.graphs.items()}, self.facts)
 
     def nodes(self) -> Iterator[tuple[str, fx.GraphModule, fx.Node]]:
         """Every node with the name and module of its graph, in order."""
@@ -102,7 +108,11 @@ class Pass(ABC):
             if modified:
                 module.recompile()
             module.graph.lint()
-        return PassResult(program, modified)
+        return PassResult(replace(program, facts=self.facts_after(program.facts)), modified)
+
+    def facts_after(self, facts: frozenset[Fact]) -> frozenset[Fact]:
+        """What is true behind this pass where ``facts`` are before it."""
+        return (facts - self.removes) | self.provides
 
 
 class ProgramPass(Pass):

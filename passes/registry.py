@@ -1,10 +1,11 @@
-"""Named methods: looking one up, with an error that lists the others, and those that other distributions add."""
+"""Named methods: ours, and those that other distributions add as entry points; imported when they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from passes.errors import MyqasrError
 
@@ -28,20 +29,22 @@ def lookup(registry: Mapping[str, T], name: str, what: str) -> T:
 
 
 class Extensible(Mapping[str, T]):
-    """Our methods, then those that installed distributions name as entry points, which are loaded when asked for.
+    """Our methods, then those that installed distributions name as entry points.
 
-    A name of ours cannot be taken.
+    Names cost no import, so that help texts and checks of options may list them. A name of ours cannot be taken.
 
     Args:
-        own: Name to method.
+        own: Name to ``module:attribute``, the module relative to ``package``.
         group: Of the entry points.
-        kind: Class that a method must be of.
+        kind: ``module:class`` of what a method must be, likewise.
+        package: Of our methods.
     """
 
-    def __init__(self, own: Mapping[str, T], group: str, kind: type[T]) -> None:
+    def __init__(self, own: Mapping[str, str], group: str, kind: str, package: str) -> None:
         self._own = dict(own)
         self._group = group
         self._kind = kind
+        self._package = package
 
     def __getitem__(self, name: str) -> T:
         """The method.
@@ -51,16 +54,19 @@ class Extensible(Mapping[str, T]):
             MyqasrError: It cannot be loaded, or is something else.
         """
         if name in self._own:
-            return self._own[name]
+            method: T = self._ours(self._own[name])
+            return method
         entry = self._entries()[name]
         try:
-            method = entry.load()
+            loaded: Any = entry.load()
         except Exception as error:  # whatever the code of others raises
             raise MyqasrError(f"{name!r}, {entry.value}: {error}", hint="repair the package that names it") from error
-        if not isinstance(method, self._kind):
-            got = f"{entry.value} is of type {type(method).__name__}, expected {self._kind.__name__}"
+        kind = self._ours(self._kind)
+        if not isinstance(loaded, kind):
+            got = f"{entry.value} is of type {type(loaded).__name__}, expected {kind.__name__}"
             raise MyqasrError(f"{name!r}: {got}", hint=f"see the entry points of group {self._group}")
-        return method
+        found: T = loaded
+        return found
 
     def __contains__(self, name: object) -> bool:
         """Loads nothing."""
@@ -73,6 +79,10 @@ class Extensible(Mapping[str, T]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _ours(self, place: str) -> Any:
+        module, _, attribute = place.partition(":")
+        return getattr(import_module(f"{self._package}.{module}"), attribute)
 
     def _entries(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self._group)}

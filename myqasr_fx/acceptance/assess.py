@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from myqasr_fx.acceptance.compare import ClipComparison, compare
+from myqasr_fx.acceptance.compare import compare
 from myqasr_fx.acceptance.hear import hear
-from myqasr_fx.acceptance.holdout import Split
 from myqasr_fx.acceptance.judge import judge
 from myqasr_fx.acceptance.kept_logits import KeptLogits
+from myqasr_fx.acceptance.trial import Trial
+from myqasr_fx.bundle.comparison import ClipComparison
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.evaluate.wer import normalize, normalize_plain
-from myqasr_fx.measure.observe import Calibration
-from myqasr_fx.measure.statistics_cache import logits_file, transcripts_file
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Runtime
 from myqasr_fx.runtime.once import Once
@@ -65,36 +64,23 @@ class Assessed:
     comparisons: tuple[ClipComparison, ...]
 
 
-def assess(
-    contenders: Contenders, split: Split, calibration: Calibration, config: QuantizeConfig, progress: Progress
-) -> Assessed:
-    """Compares both models on the clips of ``split.judged`` and judges.
+def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Limits) -> Assessed:
+    """Compares both models on the clips to judge on, and judges.
 
     Args:
         contenders: The two models.
-        split: Which clips were held out.
-        calibration: Holds transcripts that need no second decoding.
-        config: For the bounds, the language and the cache.
+        trial: Clips and bounds.
         progress: Told about every clip.
+        limits: Clips decoded together, logits kept.
     """
-    cached = config.cache and transcripts_file(config.cache, contenders.speech, split.judged, config.language)
-    reference = _reference(contenders, config, split)
+    reference = contenders.reference()
+    if trial.shares.held_out and trial.store.folder is not None:
+        reference = KeptLogits(reference, trial.store, limits.kept_logits_bytes)
     normalizer = normalize if contenders.speech.generation is not None else normalize_plain
     comparisons = []
-    with progress.stage("judge without labels", len(split.judged)) as advance:
-        heard = hear(reference, split, calibration, cached, config.language)
+    with progress.stage("judge without labels", len(trial.shares.judge)) as advance:
+        heard = hear(reference, trial, limits.batch)
         for comparison in compare(reference, contenders.candidate(), heard, normalizer):
             comparisons.append(comparison)
             advance(1)
-    return Assessed(judge(comparisons, split, config.acceptance), tuple(comparisons))
-
-
-def _reference(contenders: Contenders, config: QuantizeConfig, split: Split) -> Runtime:
-    """The full-precision model, its logits of held-out clips kept where there is a cache.
-
-    Graphs that are not the model's own as captured depend on more than the model: theirs are not kept.
-    """
-    reference, folder = contenders.reference(), config.cache
-    if folder is None or not split.held_out:
-        return reference
-    return KeptLogits(reference, lambda key: logits_file(folder, contenders.speech, (config.layout, *key)))
+    return Assessed(judge(comparisons, trial.shares, trial.thresholds, limits.held_out_from), tuple(comparisons))

@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from myqasr_fx.acceptance.compare import ClipComparison
-from myqasr_fx.acceptance.holdout import MIN_CLIPS, Split
+from myqasr_fx.bundle.comparison import ClipComparison
 from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, AcceptanceRecord
 from myqasr_fx.evaluate.bootstrap import rate_interval
+from myqasr_fx.measure.clip_shares import ClipShares
 from myqasr_fx.options.thresholds import Thresholds
 
 FEW_WORDS = 100
 """Words below which one word more or less moves a rate by more than a point."""
 
 
-def judge(comparisons: Sequence[ClipComparison], split: Split, thresholds: Thresholds) -> AcceptanceRecord:
+def judge(
+    comparisons: Sequence[ClipComparison], shares: ClipShares, thresholds: Thresholds, enough: int
+) -> AcceptanceRecord:
     """The verdict on a quantized model.
 
     Args:
-        comparisons: One for each of ``split.judged``.
-        split: Where the clips come from.
+        comparisons: One for each of ``shares.judge``.
+        shares: Where the clips come from.
         thresholds: Bounds.
+        enough: Clips from which on some are held out.
     """
     positions = sum(c.positions for c in comparisons)
     same = sum(c.same for c in comparisons)
@@ -40,11 +43,11 @@ def judge(comparisons: Sequence[ClipComparison], split: Split, thresholds: Thres
     return AcceptanceRecord(
         verdict=REJECTED if failed else ACCEPTED,
         failed=failed,
-        held_out=split.held_out,
-        note=_note(split, words),
+        held_out=shares.held_out,
+        note=_note(shares, words, enough),
         clips=clips,
         seconds=round(sum(c.seconds for c in comparisons), 3),
-        sha256=hashlib.sha256("".join(clip.sha256 for clip in split.judged).encode()).hexdigest(),
+        sha256=hashlib.sha256("".join(clip.sha256 for clip in shares.judge).encode()).hexdigest(),
         positions=positions,
         agreement=agreement,
         agreement_ci95=_interval([c.same for c in comparisons], [c.positions for c in comparisons]),
@@ -76,11 +79,11 @@ def _failed(measured: dict[str, float], thresholds: Thresholds) -> tuple[str, ..
     return tuple(failed)
 
 
-def _note(split: Split, words: int) -> str | None:
+def _note(shares: ClipShares, words: int, enough: int) -> str | None:
     notes = []
-    if not split.held_out:
-        few = len(split.calibration.clips) < MIN_CLIPS
-        why = f"fewer than {MIN_CLIPS} clips were given" if few else "no clip was held out"
+    if not shares.held_out:
+        few = len(shares.observe.clips) < enough
+        why = f"fewer than {enough} clips were given" if few else "no clip was held out"
         notes.append(f"judged on clips of the calibration, since {why}: the verdict is optimistic")
     if words < FEW_WORDS:
         notes.append(f"only {words} words were heard: the rates are rough")

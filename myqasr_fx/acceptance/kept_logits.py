@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from myqasr_fx.measure.statistics_cache import read_logits, write_logits
+from myqasr_fx.measure.store import Store
 from myqasr_fx.runtime import Runtime, Transcript
-
-LogitsFile = Callable[[Sequence[str]], Path]
-
-MOST_BYTES = 256_000_000
-"""Logits that one run keeps at most: of more clips than fit in here the rest is computed again."""
 
 
 class KeptLogits:
@@ -22,13 +18,14 @@ class KeptLogits:
 
     Args:
         runtime: The model.
-        file: Gives the place of what a key names: all that the logits depend on besides the model.
+        store: Keeps them.
+        most_bytes: Of logits that one run keeps.
     """
 
-    def __init__(self, runtime: Runtime, file: LogitsFile) -> None:
+    def __init__(self, runtime: Runtime, store: Store, most_bytes: int) -> None:
         self._runtime = runtime
-        self._file = file
-        self._left = MOST_BYTES
+        self._store = store
+        self._left = most_bytes
 
     @property
     def model_bytes(self) -> int:
@@ -50,12 +47,12 @@ class KeptLogits:
             OutputError: The folder cannot be written.
         """
         heard = hashlib.sha256(np.ascontiguousarray(samples, np.float32).tobytes()).hexdigest()
-        path = self._file((heard, " ".join(map(str, tokens)), language or ""))
-        known = read_logits(path)
+        key = self._store.keys.logits(heard, tokens, language)
+        known = self._store.read(key)
         if known is not None:
-            return known
+            return np.asarray(known.numpy())
         found = self._runtime.logits(samples, tokens, language)
         self._left -= found.nbytes
         if self._left >= 0:
-            write_logits(path, found)
+            self._store.write(key, torch.from_numpy(np.ascontiguousarray(found)))
         return found

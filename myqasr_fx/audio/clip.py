@@ -99,3 +99,9 @@ def no_usable_audio(reasons: Sequence[str]) -> AudioError:
     """The error for recordings of which none can be used, each for its reason."""
     shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     return AudioError(f"no usable audio: {shown}", hint="give at least one recording with speech")
+
+
+def clip_name(clip: Clip) -> str:
+    """File name without its folder, with the start in seconds where the clip is not a recording's first."""
+    name = "recording" if clip.path is None else clip.path.name
+    return f"{name} from {clip.start:g} s" if clip.start else name

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.bundle.byte_category import in_order
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.bundle.records import (
@@ -21,6 +20,7 @@ from myqasr_fx.bundle.records import (
     LayerRecord,
     VerificationRecord,
 )
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.errors import BundleError
 
 __all__ = [

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.bundle.layout import LAYOUTS
+from myqasr_fx.options.choices import available
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.recipes import METHODS, RECIPES
+from myqasr_fx.options.recipes import RECIPES
+from myqasr_fx.options.thresholds import Thresholds
 
 _DEFAULTS = {f.name: f.default for f in (*fields(QuantizeConfig), *fields(Thresholds))}
 
@@ -29,8 +30,8 @@ def _option(panel: str, name: str, text: str) -> Any:
 
 
 def _names(option: str) -> str:
-    """Our methods for ``option``."""
-    return ", ".join(METHODS[option])
+    """The methods for ``option``, those of other packages included."""
+    return ", ".join(available(option))
 
 
 _SIZE = "Size: exactly one of the first three, or none with --allocation linear"

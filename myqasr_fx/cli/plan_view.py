@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from myqasr_fx.plan import Plan
+    from myqasr_fx.fit.plan import Plan
 
 
 def plan_view(plan: Plan) -> RenderableType:

@@ -6,7 +6,7 @@ import gc
 from dataclasses import asdict
 from pathlib import Path
 
-from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.plan_view import plan_view
@@ -125,9 +125,9 @@ def quantize(
 
 
 def _plan(model: str, recordings: list[Path], config: QuantizeConfig) -> Answer:
-    from myqasr_fx.plan import plan
+    from myqasr_fx import pipeline
 
-    planned = plan(model, recordings, config=config, progress=RichProgress())
+    planned = pipeline.plan(model, recordings, config=config, progress=RichProgress())
     return Answer(asdict(planned), plan_view(planned))
 
 

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from myqasr_fx.cli.app import build
-from myqasr_fx.options.recipes import available
+from myqasr_fx.options.choices import available
 
 _WIDTH = 100
 _NAMES = 30

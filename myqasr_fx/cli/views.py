@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from myqasr_fx.acceptance import AcceptanceRecord
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.options.units import format_seconds
 
 REJECTED_ADVICE = (

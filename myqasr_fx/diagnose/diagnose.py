@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from myqasr_fx.acceptance.compare import clip_name
-from myqasr_fx.audio import Clip, ClipSet
+from myqasr_fx.audio import Clip, ClipSet, clip_name
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.drift import Drift
@@ -34,8 +33,7 @@ from myqasr_fx.options.retired import rearranged
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Transcript
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
-from passes.base import Fact
-from passes.manager.manager import PassManager
+from passes.manager.run_passes import run_passes
 from passes.rounding.round_floats import RoundFloats
 
 
@@ -151,9 +149,7 @@ class _Comparison:
 
     def _rounded(self) -> Prepared:
         """The graphs with biases, norms and tables as the files store them."""
-        program = self.prepared.program.clone()
-        PassManager((RoundFloats(),), frozenset({Fact.CANONICAL}))(program)
-        return replace(self.prepared, program=program)
+        return replace(self.prepared, program=run_passes(self.prepared.program, (RoundFloats(),)))
 
     def _alone(
         self,

@@ -1,4 +1,4 @@
-"""From the options of a run to the allocation problem that the passes solve."""
+"""From what is asked of the files to the allocation problem that the passes solve."""
 
 from __future__ import annotations
 
@@ -6,62 +6,54 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from myqasr_fx.export.file_size import Storage, file_size
-from myqasr_fx.fit.damage_table import GROUP_SIZES, group_choices
-from myqasr_fx.fit.layer_requests import granularity_of, int8_layers
-from myqasr_fx.measure.observe import Calibration
+from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.layer_requests import GROUP_SIZES, overrides
+from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.options.config import Budget, QuantizeConfig
-from passes.allocation.allocate_bits import AllocateBits, Override, allocation_items, allocation_problem, read_scheme
+from passes.allocation.allocate_bits import AllocateBits, allocation_items, allocation_problem, read_scheme
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound
-from passes.allocation.problem import Problem, Request
 from passes.allocation.size_rule import Item, PaperSize, SizeRule
 from passes.base import Program
 from passes.numbers.scheme import Granularity, WeightSpec
 
 
-def budget_bytes(budget: Budget, num_weights: int) -> int | None:
-    """Bytes that ``budget`` allows a model of ``num_weights`` weights; None for one width for everything."""
-    if budget.avg_bits is not None:
-        return int(budget.avg_bits * num_weights / 8)
-    return budget.bytes
-
-
-def check_feasible(prepared: Prepared, config: QuantizeConfig) -> None:
+def check_feasible(prepared: Prepared, request: FitRequest) -> None:
     """Refuses a budget that no widths meet, before any work.
 
     Raises:
         BudgetError: Naming the smallest feasible size.
     """
-    budget = budget_bytes(config.budget, prepared.num_weights)
+    budget = request.allocation.budget
     if budget is None:
         return
-    widest = Granularity("group", max(GROUP_SIZES))
-    grouped = config.allocation == "optimal" and _common(config).kind == "group"
-    problem = _problem(prepared, config, _rule(prepared, config, 0, widest if grouped else _common(config)))
+    grouped = request.weighs_damage and request.granularity.kind == "group"
+    widest = Granularity("group", max(GROUP_SIZES)) if grouped else request.granularity
+    special = overrides(request.layers, prepared.layers, request.rounding)
+    rule = _size_rule(prepared, request, 0, widest)
+    problem = allocation_problem(prepared.program, rule, request.allocation, special)
     lowest = min(problem.rungs)
     smallest = problem.rule.size(problem.items, {i.name: problem.fixed.get(i.name, lowest) for i in problem.items})
     if smallest > budget:
         raise problem.too_small(smallest)
 
 
-def allocation_pass(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, surplus: int) -> AllocateBits:
+def allocation_pass(job: FitJob, surplus: int = 0) -> AllocateBits:
     """The pass that gives every weight its width.
 
     Args:
-        prepared: The canonical program.
-        calibration: Holds the damage that the ``optimal`` allocation weighs against bytes.
-        config: Resolved options.
+        job: Ranked and priced.
         surplus: Bytes that the last written files had more than was predicted for them.
     """
+    prepared, request = job.prepared, job.request
     return AllocateBits(
-        _rule(prepared, config, surplus, _common(config)),
-        request(prepared, config),
-        _common(config),
-        config.symmetric,
-        overrides(prepared, config),
-        config.rounding,
-        _choices(prepared, calibration, config, surplus),
+        _size_rule(prepared, request, surplus, request.granularity),
+        request.allocation,
+        request.granularity,
+        request.symmetric,
+        overrides(request.layers, prepared.layers, request.rounding),
+        request.rounding,
+        _choices(job, surplus),
     )
 
 
@@ -116,68 +108,31 @@ def _is(choice: Choice, spec: WeightSpec) -> bool:
     return choice.bits == spec.bits and (spec.is_float or choice.granularity == spec.granularity)
 
 
-def request(prepared: Prepared, config: QuantizeConfig) -> Request:
-    """What the allocation is asked for."""
-    return Request(
-        method=config.allocation,
-        budget=budget_bytes(config.budget, prepared.num_weights),
-        uniform_bits=config.budget.uniform_bits,
-        order=config.order,
-        seed=config.seed,
-        min_bits=config.min_bits,
-        max_bits=config.max_bits,
-        fill=config.fill,
-        spread=config.max_spread,
-    )
-
-
-def overrides(prepared: Prepared, config: QuantizeConfig) -> dict[str, Override]:
-    """What differs for each layer that a rule matches or that integer kernels run."""
-    found, integer = {}, int8_layers(prepared, config)
-    for layer in prepared.layers:
-        rule = config.rule_for(layer.name)
-        if rule is not None and layer.weight is not None:
-            special = rule.granularity is not None or layer.name in integer
-            granularity = granularity_of(prepared, config, layer.name) if special else None
-            reason = "kept by a rule" if rule.keep else None
-            found[layer.name] = Override(rule.bits or rule.keep, granularity, reason, rule.rounding)
-        elif layer.name in integer:
-            found[layer.name] = Override(granularity=granularity_of(prepared, config, layer.name))
-    return found
-
-
-def _common(config: QuantizeConfig) -> Granularity:
-    return Granularity.parse(config.granularity)
-
-
-def _problem(prepared: Prepared, config: QuantizeConfig, rule: SizeRule) -> Problem:
-    return allocation_problem(prepared.program, rule, request(prepared, config), overrides(prepared, config))
-
-
-def _rule(prepared: Prepared, config: QuantizeConfig, surplus: int, common: Granularity) -> SizeRule:
-    if config.budget.kind == "paper":
+def _size_rule(prepared: Prepared, request: FitRequest, surplus: int, common: Granularity) -> SizeRule:
+    """Prices of widths, where ``common`` granularity is that of all layers without one of their own."""
+    if not request.counts_files:
         return PaperSize()
-    special = overrides(prepared, config)
-    each = {layer.name: special.get(layer.name, Override()).granularity or common for layer in prepared.layers}
+    each = {name: layer.granularity if layer.special else common for name, layer in request.layers.items()}
     items = allocation_items(prepared.program, split=True)
-    storage = Storage(config.symmetric, config.opset, config.activations == "int8", int8_layers(prepared, config))
+    integer = request.activation_bits is not None
+    storage = Storage(request.symmetric, request.opset, integer, request.integer_layers)
     return file_size(prepared.program, items, each, storage, surplus)
 
 
-def _choices(prepared: Prepared, calibration: Calibration, config: QuantizeConfig, surplus: int) -> Choices:
+def _choices(job: FitJob, surplus: int) -> Choices:
     """Real bytes and expected damage of every way to store every item; none for methods that do not weigh them."""
-    if config.allocation != "optimal":
+    if not job.request.weighs_damage:
         return {}
     rules: dict[Granularity, SizeRule] = {}
     found: dict[str, tuple[Choice, ...]] = {}
-    for item in allocation_items(prepared.program, split=True):
+    for item in allocation_items(job.prepared.program, split=True):
         choices = []
-        for group in group_choices(prepared, config, item.layer):
+        for group in job.request.layers[item.layer].granularities:
             if group not in rules:
-                rules[group] = _rule(prepared, config, surplus, group)
+                rules[group] = _size_rule(job.prepared, job.request, surplus, group)
             rule = rules[group]
             for bits in rule.ladder:
-                nats = calibration.damages[item.name, bits, group]
+                nats = job.damages[item.name, bits, group]
                 choices.append(Choice(bits, group, rule.bytes_of(item, bits), nats))
         found[item.name] = tuple(choices)
     return found

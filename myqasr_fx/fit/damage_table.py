@@ -8,43 +8,32 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from myqasr_fx.fit.layer_requests import granularity_of
+from myqasr_fx.fit.request import FitRequest
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.options.config import QuantizeConfig
 from passes.allocation.allocate_bits import allocation_items
 from passes.allocation.size_rule import Item
-from passes.damage.curvature import Curvature, Curvatures
+from passes.damage.curvature import Curvature
 from passes.damage.expected import correction_factors, expected_damage, input_weights
 from passes.graph.layers import Layer
+from passes.needs import LayerAlone
 from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity, WeightSpec
 from passes.observe.activation_stats import Statistics
-from passes.rounding import USES_GRAMS
-from passes.sensitivity import distance_role
+from passes.registry import lookup
+from passes.rounding import REGISTRY as ROUNDINGS
 
 Damages = Mapping[tuple[str, int, Granularity], float]
 """Item, width and granularity to nats a position."""
 
-GROUP_SIZES = (32, 64, 128)
-"""Groups that the ``optimal`` allocation chooses from."""
 
-
-def group_choices(prepared: Prepared, config: QuantizeConfig, layer: str) -> tuple[Granularity, ...]:
-    """Granularities that the ``optimal`` allocation chooses from for ``layer``."""
-    rule = config.rule_for(layer)
-    asked = granularity_of(prepared, config, layer)
-    if asked.kind != "group" or (rule is not None and rule.granularity):
-        return (asked,)
-    return tuple(Granularity("group", size) for size in GROUP_SIZES)
-
-
-def damage_table(prepared: Prepared, config: QuantizeConfig, curvatures: Curvatures, measured: Statistics) -> Damages:
+def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurements) -> Damages:
     """The table.
 
     Args:
         prepared: Canonical graphs.
-        config: For granularities, symmetry and the rounding method.
-        curvatures: Of every layer that the logits need; the others cost nothing.
-        measured: Divergences of single rounded layers, in roles such as ``kl@3``.
+        request: For granularities, symmetry and the rounding method.
+        measurements: Curvatures of every layer that the logits need (the others cost nothing), and what corrects the
+            expectations made of them.
     """
     found: dict[tuple[str, int, Granularity], float] = {}
     items: dict[str, list[Item]] = {}
@@ -53,9 +42,9 @@ def damage_table(prepared: Prepared, config: QuantizeConfig, curvatures: Curvatu
     for layer in prepared.layers:
         if layer.weight is None:
             continue
-        expected = _Expected(prepared, layer, curvatures.get(layer.name), config)
-        factors = correction_factors(expected.ratios(measured))
-        for granularity in group_choices(prepared, config, layer.name):
+        expected = _Expected(prepared, layer, measurements.curvatures.get(layer.name), request)
+        factors = correction_factors(expected.ratios(measurements.corrections))
+        for granularity in request.layers[layer.name].granularities:
             for bits in (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1)):
                 rows = expected.rows(bits, granularity) * factors.get(bits, 1.0)
                 for item in items[layer.name]:
@@ -72,17 +61,18 @@ class _Expected:
         prepared: Holds the weight.
         layer: The layer.
         curvature: None when the logits do not need the layer.
-        config: As in :func:`damage_table`.
+        request: As in :func:`damage_table`.
     """
 
     prepared: Prepared
     layer: Layer
     curvature: Curvature | None
-    config: QuantizeConfig
+    request: FitRequest
     _inputs: Tensor | None = field(init=False)
 
     def __post_init__(self) -> None:
-        compensated, found = self.config.rounding in USES_GRAMS, None
+        compensated = lookup(ROUNDINGS, self.request.rounding, "rounding").needs.grams
+        found = None
         if self.curvature is not None:
             found = input_weights(self.curvature, self.layer.cols, compensated=compensated)
         object.__setattr__(self, "_inputs", found)
@@ -93,14 +83,14 @@ class _Expected:
             return torch.zeros(self.layer.rows)
         weight = self.prepared.weight(self.layer).detach().reshape(self.layer.rows, self.layer.cols)
         return expected_damage(
-            weight, self.curvature, self._inputs, WeightSpec(bits, granularity, self.config.symmetric)
+            weight, self.curvature, self._inputs, WeightSpec(bits, granularity, self.request.symmetric)
         )
 
     def ratios(self, measured: Statistics) -> dict[int, float]:
         """Width to measured over expected nats, of the widths that were measured."""
-        common, ratios = Granularity.parse(self.config.granularity), {}
+        common, ratios = self.request.granularity, {}
         for width in range(1, MAX_PACKED_BITS + 1):
-            seen = measured.get((self.layer.name, distance_role("kl", width)))
+            seen = measured.get((self.layer.name, LayerAlone("kl", width)))
             if seen is not None and (nats := float(self.rows(width, common).sum())) > 0:
                 ratios[width] = seen.mean / nats
         return ratios

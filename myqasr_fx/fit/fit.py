@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
-from myqasr_fx.fit.allocation import Expectation, allocation_pass, budget_bytes, expectation, predicted_bytes
-from myqasr_fx.fit.layer_requests import int8_layers
-from myqasr_fx.fit.sequential import SEQUENCE_CLIPS, round_in_sequence
-from myqasr_fx.measure.observe import Calibration
-from myqasr_fx.measure.ranking import forced_clips
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.process.progress import Progress, Silent
+from myqasr_fx.fit.allocation import Expectation, allocation_pass, expectation, predicted_bytes
+from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.sequential import Sequenced, round_in_sequence
 from passes.allocation.allocate_bits import AllocateBits, read_scheme
-from passes.base import Fact, Program
+from passes.base import Pass, Program
 from passes.calibration.calibrate import Calibrate
 from passes.lowering.lower_qdq import LowerToQDQ
-from passes.manager.manager import PassManager
+from passes.manager.run_passes import run_passes
 from passes.numbers.scheme import FLOAT_BITS, BitScheme
 from passes.rounding.correct_biases import CorrectBiases
-from passes.rounding.round_floats import RoundFloats
 from passes.rounding.round_weights import RoundWeights
-from passes.sensitivity.rank_sensitivity import RankSensitivity
 
 _LOG = logging.getLogger(__name__)
-
-ATTEMPTS = 4
-"""Files written at most: the first measures the text around the payload, the others are exact to a few bytes."""
-
-SPARE = 0.002
-"""Share of the budget that may stay unused because of a wrong estimate."""
-
-SPARE_BYTES = 4096
-"""The same for models so small that the text of the graph outweighs the weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,52 +52,32 @@ class Fitted:
         return model_bytes(self.files)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    """The arguments of :func:`fit`, without the folder."""
-
-    prepared: Prepared
-    calibration: Calibration
-    config: QuantizeConfig
-    progress: Progress = field(default_factory=Silent)
-
-
-def fit(
-    prepared: Prepared,
-    calibration: Calibration,
-    config: QuantizeConfig,
-    folder: Path,
-    progress: Progress | None = None,
-) -> Fitted:
+def fit(job: FitJob, folder: Path) -> Fitted:
     """Allocates, calibrates, rounds, lowers and exports until the files meet the budget and use it.
 
     Args:
-        prepared: The canonical program.
-        calibration: What the clips told.
-        config: Resolved options.
+        job: Ranked and priced.
         folder: Where the model files go.
-        progress: Told about every layer that is rounded in sequence.
 
     Raises:
         BudgetError: The budget is infeasible.
     """
-    _rank(prepared, calibration, config)
-    job = _Job(prepared, calibration, config, progress or Silent())
-    budget = budget_bytes(config.budget, prepared.num_weights)
-    if budget is None or config.budget.kind == "paper":
+    budget = _budget(job)
+    if budget is None or not job.request.counts_files:
         return _write(job, folder, 0)[0]
-    surplus, fits, tried = 0, None, _quickly(config)
-    for attempt in range(1, ATTEMPTS + 1):
-        draft = tried != config
-        fitted, predicted = _write(replace(job, config=tried), folder, surplus)
+    limits, final = job.limits, job.request
+    surplus, fits, tried = 0, None, job.request.draft()
+    for attempt in range(1, limits.attempts + 1):
+        draft = tried != final
+        fitted, predicted = _write(replace(job, request=tried), folder, surplus)
         error = fitted.model_bytes - predicted
         _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, fitted.model_bytes)
         if fitted.model_bytes <= budget:
             fits = surplus
-            if -error <= max(SPARE * budget, SPARE_BYTES):
+            if -error <= max(limits.spare * budget, limits.spare_bytes):
                 if not draft:
                     return fitted
-                tried = config  # the same widths, rounded for good
+                tried = final  # the same widths, rounded for good
                 continue
         surplus += error
     if fitted.model_bytes <= budget and not draft:
@@ -122,7 +85,12 @@ def fit(
     return _settled(job, folder, fits, fitted.model_bytes)
 
 
-def _settled(job: _Job, folder: Path, surplus: int | None, smallest: int) -> Fitted:
+def _budget(job: FitJob) -> int | None:
+    budget = job.request.allocation.budget
+    return None if budget is None else int(budget)
+
+
+def _settled(job: FitJob, folder: Path, surplus: int | None, smallest: int) -> Fitted:
     """The files of the last attempt that met the budget, written again.
 
     Args:
@@ -134,7 +102,7 @@ def _settled(job: _Job, folder: Path, surplus: int | None, smallest: int) -> Fit
     Raises:
         BudgetError: No attempt met the budget, or this one does not.
     """
-    budget = budget_bytes(job.config.budget, job.prepared.num_weights) or 0
+    budget = _budget(job) or 0
     if surplus is None:
         raise BudgetError(
             f"a budget of {budget:,} bytes is infeasible: the smallest files found take {smallest:,} bytes",
@@ -148,104 +116,67 @@ def _settled(job: _Job, folder: Path, surplus: int | None, smallest: int) -> Fit
     return fitted
 
 
-def _quickly(config: QuantizeConfig) -> QuantizeConfig:
-    """The same, rounded to nearest: how codes are chosen changes no bytes."""
-    rules = tuple(replace(rule, rounding="rtn") if rule.rounding else rule for rule in config.rules)
-    return replace(config, rounding="rtn", sequential=False, rules=rules)
-
-
-def allocate(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> tuple[Program, int]:
-    """Ranks and allocates only: a program with schemes in its metadata, and the bytes predicted for it.
+def allocated(job: FitJob) -> tuple[Program, int]:
+    """A program with schemes in its metadata, and the bytes predicted for it.
 
     Args:
-        prepared: The canonical program, which is ranked.
-        calibration: What the clips told.
-        config: Resolved options.
+        job: Ranked and priced.
 
     Raises:
         BudgetError: The budget is infeasible.
     """
-    _rank(prepared, calibration, config)
-    program = prepared.program.clone()
-    step = allocation_pass(prepared, calibration, config, 0)
-    PassManager((step,), _RANKED)(program)
-    return program, predicted_bytes(prepared, program, step)
+    step = allocation_pass(job)
+    program = run_passes(job.prepared.program, (step,))
+    return program, predicted_bytes(job.prepared, program, step)
 
 
-def fit_in_torch(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> Program:
-    """Ranks, allocates by predicted bytes, calibrates and rounds; writes nothing, so that every width of 32 is there.
+def rounded(job: FitJob, surplus: int = 0) -> tuple[Program, AllocateBits]:
+    """Graphs with schemes, quantized weights and activation qparams in their metadata; the pass that chose the widths.
+
+    Nothing is written, so that every width of 32 is there.
 
     Args:
-        prepared: The canonical program, which is ranked.
-        calibration: What the clips told.
-        config: Resolved options.
-
-    Returns:
-        Graphs with schemes, quantized weights and activation qparams in their metadata.
+        job: Ranked and priced.
+        surplus: Bytes that the last written files had more than was predicted for them.
 
     Raises:
         BudgetError: The budget is infeasible.
+        QuantizationError: A weight cannot be quantized as its scheme says.
     """
-    _rank(prepared, calibration, config)
-    program = prepared.program.clone()
-    _quantize(_Job(prepared, calibration, config), program)
-    return program
+    step = allocation_pass(job, surplus)
+    program = run_passes(job.prepared.program, (step, calibration(job)), job.request.dump("quantize"))
+    found = round_in_sequence(job, program) if job.request.sequential else Sequenced({}, {})
+    return run_passes(program, rounding(job, found), job.request.dump("round")), step
 
 
-def _rank(prepared: Prepared, calibration: Calibration, config: QuantizeConfig) -> None:
-    passes = (RankSensitivity(calibration.statistics, config.sensitivity), RoundFloats())
-    dump = config.dump_ir
-    PassManager(passes, _CANONICAL, dump and dump / "rank")(prepared.program)
-
-
-_CANONICAL = frozenset({Fact.CANONICAL})
-_RANKED = _CANONICAL | {Fact.SENSITIVITY}
-_CALIBRATED = _RANKED | {Fact.SCHEME, Fact.QPARAMS}
-_ROUNDED = frozenset({Fact.CANONICAL, Fact.ROUNDED})
-
-
-def _write(job: _Job, folder: Path, surplus: int) -> tuple[Fitted, int]:
-    """One attempt: what was written, and the bytes that the size rule predicted for it."""
-    prepared, config = job.prepared, job.config
-    rounded = prepared.program.clone()
-    step = _quantize(job, rounded, surplus)
-    lowered = rounded.clone()
-    dump = config.dump_ir
-    PassManager((LowerToQDQ(),), _ROUNDED, dump and dump / "qdq")(lowered)
-    models = LAYOUTS[config.layout].paths(folder, lowered.graphs)
-    files = write_program(lowered, prepared.signatures, config.opset, models, _kept_floats(rounded))
-    budget = budget_bytes(config.budget, prepared.num_weights)
-    scheme, expected = read_scheme(rounded, _activation_bits(config)), expectation(prepared, rounded, step)
-    fitted = Fitted(rounded, scheme, folder, models, files, budget, expected)
-    return fitted, predicted_bytes(prepared, rounded, step)
-
-
-def _quantize(job: _Job, program: Program, surplus: int = 0) -> AllocateBits:
-    """Annotates the program with quantized weights; the pass that chose their widths."""
-    prepared, calibration, config = job.prepared, job.calibration, job.config
-    step, dump = allocation_pass(prepared, calibration, config, surplus), config.dump_ir
-    scales = Calibrate(
-        config.calibration,
-        _activation_bits(config),
-        config.activation_ranges,
-        calibration.statistics,
-        calibration.samples,
-        dynamic=int8_layers(prepared, config),
+def calibration(job: FitJob) -> Pass:
+    """The pass that finds scales."""
+    request, measured = job.request, job.measurements
+    return Calibrate(
+        request.calibration,
+        request.activation_bits,
+        request.activation_ranges,
+        measured.statistics,
+        measured.rows,
+        dynamic=request.integer_layers,
     )
-    if not config.sequential:
-        passes = (step, scales, RoundWeights(grams=calibration.grams))
-        PassManager(passes, _RANKED, dump and dump / "quantize")(program)
-        return step
-    PassManager((step, scales), _RANKED, dump and dump / "quantize")(program)
-    clips = forced_clips(prepared.speech, calibration, SEQUENCE_CLIPS)
-    found = round_in_sequence(prepared, program, calibration, clips, job.progress)
-    rounding = RoundWeights(grams=calibration.grams, known=found.weights)
-    PassManager((rounding, CorrectBiases(found.mean_errors)), _CALIBRATED, dump and dump / "round")(program)
-    return step
 
 
-def _activation_bits(config: QuantizeConfig) -> int | None:
-    return config.activation_bits if config.activations == "int8" else None
+def rounding(job: FitJob, found: Sequenced) -> tuple[Pass, ...]:
+    """The passes that write codes, those of a sequence among them, and make up for mean errors."""
+    weights = RoundWeights(grams=job.measurements.grams, known=found.weights)
+    return (weights, CorrectBiases(found.mean_errors)) if job.request.sequential else (weights,)
+
+
+def _write(job: FitJob, folder: Path, surplus: int) -> tuple[Fitted, int]:
+    """One attempt: what was written, and the bytes that the size rule predicted for it."""
+    request, (program, step) = job.request, rounded(job, surplus)
+    lowered = run_passes(program, (LowerToQDQ(),), request.dump("qdq"))
+    models = request.layout.paths(folder, lowered.graphs)
+    files = write_program(lowered, job.prepared.signatures, request.opset, models, _kept_floats(program))
+    scheme, expected = read_scheme(program, request.activation_bits), expectation(job.prepared, program, step)
+    fitted = Fitted(program, scheme, folder, models, files, _budget(job), expected)
+    return fitted, predicted_bytes(job.prepared, program, step)
 
 
 def _kept_floats(program: Program) -> frozenset[str]:

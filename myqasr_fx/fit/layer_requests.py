@@ -1,61 +1,125 @@
-"""Which layers multiply integers: what ``--optimize`` means.
+"""What a layer gets: made once from the options, the rules of single layers, and the kernels that will run them.
 
 A graph that takes no tokens reads all frames of a recording at once: a thousand rows and more, for which onnxruntime's
 8-bit integer products are several times faster than its products over grouped scales. Those want one scale an output
 channel, and inputs rounded to 8 bits on every call. A decoder reads one row a step, for which both are equally fast,
-so it keeps the groups, which lose less.
+so it keeps the groups, which lose less. That is what ``--optimize`` chooses between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.layer_rule import LayerRule
+from passes.allocation.allocate_bits import Override
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.numbers.scheme import Granularity
 
+GROUP_SIZES = (32, 64, 128)
+"""Groups that an allocation that weighs damage chooses from."""
 
-def int8_layers(prepared: Prepared, config: QuantizeConfig) -> frozenset[str]:
-    """Layers whose inputs are rounded on every call, for integer kernels.
 
-    ``speed`` takes every linear layer that reads frames, ``balanced`` those that are not square: the feed-forward
-    layers, which do two thirds of the work. A layer whose rule asks for groups is left out.
+@dataclass(frozen=True, slots=True)
+class LayerRequest:
+    """What one layer gets.
+
+    Args:
+        granularity: Weights that share a scale, before an allocation chooses among groups.
+        granularities: Those that it chooses from; one where there is no choice.
+        rounding: Name in the rounding registry.
+        fixed_bits: Its width, whatever the allocation would choose; None leaves it free.
+        integer: Its inputs are rounded on every call, for an integer kernel.
+        reason: Why it stays in float, where a rule says so.
+        special: Its granularity is its own, not the common one.
     """
-    if config.optimize == "size":
-        return frozenset()
-    return frozenset(
-        layer.name
-        for layer in prepared.layers
-        if _reads_frames(layer, prepared.signatures)
-        and (config.optimize == "speed" or layer.rows != layer.cols)
-        and _granularity(config, layer.name).kind != "group"
-    )
+
+    granularity: Granularity
+    granularities: tuple[Granularity, ...]
+    rounding: str
+    fixed_bits: int | None = None
+    integer: bool = False
+    reason: str | None = None
+    special: bool = False
 
 
-def granularity_of(prepared: Prepared, config: QuantizeConfig, layer: str) -> Granularity:
-    """Weights of ``layer`` that share a scale, before an allocation chooses among groups."""
-    rule = config.rule_for(layer)
-    if rule is not None and rule.granularity:
-        return Granularity.parse(rule.granularity)
-    return _integer(config) if layer in int8_layers(prepared, config) else Granularity.parse(config.granularity)
+def layer_requests(prepared: Prepared, config: QuantizeConfig, *, chooses: bool) -> dict[str, LayerRequest]:
+    """Name to request of every layer of the model.
 
-
-def _granularity(config: QuantizeConfig, layer: str) -> Granularity:
-    """What the rules leave an integer kernel of ``layer``."""
-    rule = config.rule_for(layer)
-    return Granularity.parse(rule.granularity) if rule is not None and rule.granularity else _integer(config)
-
-
-def _integer(config: QuantizeConfig) -> Granularity:
+    Args:
+        prepared: Canonical graphs.
+        config: Options and rules.
+        chooses: The allocation chooses among groups.
+    """
     common = Granularity.parse(config.granularity)
+    found = {}
+    for layer in prepared.layers:
+        rule = config.rule_for(layer.name)
+        own = Granularity.parse(rule.granularity) if rule is not None and rule.granularity else None
+        integer = _runs_integers(layer, own or _integer(common), prepared.signatures, config.optimize)
+        asked = own or (_integer(common) if integer else common)
+        free = chooses and asked.kind == "group" and own is None
+        found[layer.name] = LayerRequest(
+            granularity=asked,
+            granularities=tuple(Granularity("group", size) for size in GROUP_SIZES) if free else (asked,),
+            rounding=(rule and rule.rounding) or config.rounding,
+            fixed_bits=_fixed(rule),
+            integer=integer,
+            reason="kept by a rule" if rule is not None and rule.keep else None,
+            special=own is not None or integer,
+        )
+    return found
+
+
+def overrides(requests: Mapping[str, LayerRequest], layers: tuple[Layer, ...], rounding: str) -> dict[str, Override]:
+    """What differs for each layer with a weight from what is common to all.
+
+    Args:
+        requests: Of every layer.
+        layers: Of the model.
+        rounding: The common one.
+    """
+
+    def different() -> Iterator[tuple[str, Override]]:
+        for layer in layers:
+            request = requests[layer.name]
+            override = Override(
+                request.fixed_bits,
+                request.granularity if request.special else None,
+                request.reason,
+                request.rounding if request.rounding != rounding else None,
+            )
+            if layer.weight is not None and override != Override():
+                yield layer.name, override
+
+    return dict(different())
+
+
+def _fixed(rule: LayerRule | None) -> int | None:
+    return None if rule is None else rule.bits or rule.keep
+
+
+def _integer(common: Granularity) -> Granularity:
+    """What an integer kernel takes where groups are common."""
     return Granularity("channel") if common.kind == "group" else common
 
 
-def _reads_frames(layer: Layer, signatures: Mapping[str, GraphSignature]) -> bool:
-    return all(
+def _runs_integers(
+    layer: Layer, granularity: Granularity, signatures: Mapping[str, GraphSignature], optimize: str
+) -> bool:
+    """``speed`` takes every linear layer that reads frames, ``balanced`` those that are not square.
+
+    The latter are the feed-forward layers, which do two thirds of the work. A layer whose rule asks for groups is left
+    out.
+    """
+    if optimize == "size" or granularity.kind == "group":
+        return False
+    reads_frames = all(
         use.kind is LayerKind.LINEAR and all(spec.dtype.is_floating_point for spec in signatures[use.graph].inputs)
         for use in layer.uses
     )
+    return reads_frames and (optimize == "speed" or layer.rows != layer.cols)

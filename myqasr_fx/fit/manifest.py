@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from typing import Any
 
 from torch import fx
 
@@ -23,7 +24,6 @@ from myqasr_fx.export.executed import Unfused
 from myqasr_fx.fit.allocation import Expectation
 from myqasr_fx.fit.fit import Fitted
 from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.verify.verify_files import Verified
 from passes.base import Program
 from passes.graph import meta
@@ -41,9 +41,17 @@ INT8 = "int8 kernel"
 
 
 def build_manifest(
-    prepared: Prepared, config: QuantizeConfig, clips: ClipSet, fitted: Fitted, verified: Verified
+    prepared: Prepared, config: Mapping[str, Any], clips: ClipSet, fitted: Fitted, verified: Verified
 ) -> BundleManifest:
-    """The manifest of a verified bundle."""
+    """The manifest of a verified bundle.
+
+    Args:
+        prepared: The model.
+        config: Every option, as plain values.
+        clips: That calibrated.
+        fitted: The files.
+        verified: What held of them.
+    """
     size = fitted.model_bytes
     executed = verified.executed
     categories = bytes_by_category(fitted.files, (layer.name for layer in prepared.layers))
@@ -61,7 +69,7 @@ def build_manifest(
         model=prepared.speech.name,
         fingerprint=prepared.speech.fingerprint,
         family=prepared.speech.family.name,
-        config=config.as_dict(),
+        config=config,
         budget_bytes=fitted.budget_bytes,
         model_bytes=size,
         num_weights=prepared.num_weights,

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, fx
 
+from myqasr_fx.fit.job import FitJob
 from myqasr_fx.measure.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
-from myqasr_fx.measure.observe import Calibration
-from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.allocation.allocate_bits import read_scheme
 from passes.base import Program
@@ -27,19 +26,12 @@ from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.numbers.quantized_weight import QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, LayerScheme
-from passes.observe.few_frames import ENOUGH
 from passes.observe.gram_observer import Patches, frame_weights
 from passes.observe.paired_moments import PairedMoments
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
 from passes.rounding.correct_biases import bias_node, corrected
 from passes.rounding.round_weights import round_weight
-
-FIRST_CLIPS = 16
-"""Clips that all layers are rounded on."""
-
-SEQUENCE_CLIPS = 24
-"""Most clips that layers are rounded on which read too few frames of the first ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +65,7 @@ class _Sequence:
         progress: Told about the time that the model's passes take.
         clips: In front of the same step.
         later: Clips that have not set out.
+        enough: Frames an input below which they do.
         weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
         known: Moments of what a layer has read, by the value and its cut into rows, while another may read the same.
     """
@@ -81,6 +74,7 @@ class _Sequence:
     progress: Progress
     clips: list[_Clip]
     later: list[_Clip]
+    enough: float
     weights: dict[str, Tensor] = field(default_factory=dict)
     known: dict[tuple[fx.Node, Patches | None], PairedMoments] = field(default_factory=dict)
 
@@ -111,7 +105,7 @@ class _Sequence:
     def _moments(self, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
         total = PairedMoments(cols)
         self._add(total, self.clips, source, patches)
-        if self.later and total.frames < ENOUGH * cols:
+        if self.later and total.frames < self.enough * cols:
             self._take(self.later, cut)
             self._add(total, self.later, source, patches)
             self.clips, self.later = [*self.clips, *self.later], []
@@ -125,29 +119,27 @@ class _Sequence:
             total.add(exact, rounded, frame_weights(exact))
 
 
-def round_in_sequence(
-    prepared: Prepared, program: Program, calibration: Calibration, clips: Sequence[ForcedClip], progress: Progress
-) -> Sequenced:
+def round_in_sequence(job: FitJob, program: Program) -> Sequenced:
     """Rounds every layer that the logits need and that is not all float32.
 
     Args:
-        prepared: Canonical graphs.
-        program: The same with schemes in its metadata.
-        calibration: For the Gram matrices of layers whose inputs cannot be paired.
-        clips: At least one.
-        progress: Told about every layer.
+        job: Ranked; holds the clips, and Gram matrices for layers whose inputs cannot be paired.
+        program: Its graphs with schemes in their metadata.
 
     Raises:
         QuantizationError: A weight cannot be quantized as its scheme says.
     """
+    prepared, progress, grams = job.prepared, job.progress, job.measurements.grams
     run, schemes = ForcedRun(prepared), read_scheme(program).layers
     layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
     steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
-    starts = [_Clip(clip, run.start(clip), run.start(clip)) for clip in clips]
-    count = min(FIRST_CLIPS, len(starts))
-    first = {index * len(starts) // count for index in range(count)}  # evenly spread
-    later = [clip for index, clip in enumerate(starts) if index not in first]
-    sequence = _Sequence(run, progress, [starts[index] for index in sorted(first)], later)
+    forced = job.measurements.observed.forced(prepared.speech, job.shares.sequence)
+    starts = [
+        (at, _Clip(clip, run.start(clip), run.start(clip)))
+        for at, clip in zip(job.shares.sequence, forced, strict=True)
+    ]
+    first, later = ([clip for at, clip in starts if (at in job.shares.first) is now] for now in (True, False))
+    sequence = _Sequence(run, progress, first, later, job.limits.enough_frames)
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
     with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
         for cut, name in steps:
@@ -156,7 +148,7 @@ def round_in_sequence(
                 continue
             node = sequence.advance(cut)
             moments = sequence.moments(layers[name], node, cut)
-            weight, gram = prepared.weight(layers[name]).detach(), calibration.grams.get(name)
+            weight, gram = prepared.weight(layers[name]).detach(), grams.get(name)
             target = weight
             if moments is not None and gram is not None:
                 target, gram = moments.shifted(weight), moments.gram()

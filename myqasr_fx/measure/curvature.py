@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, fx
 
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Observed
 from myqasr_fx.measure.probed_run import run_probed
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.damage.curvature import Curvatures, CurvatureSum
@@ -16,6 +18,22 @@ from passes.graph import ops
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.observe.gram_observer import Patches
+
+
+def curvatures_of(job: MeasureJob, observed: Observed) -> Curvatures:
+    """The curvature of every layer on the share of clips that is for it; measured, or kept from an earlier run."""
+    seed, positions = job.request.seed, job.shares.curvature
+
+    def compute() -> Curvatures:
+        clips = observed.forced(job.prepared.speech, positions)
+        return measure_curvature(job.run, clips, seed, job.progress)
+
+    return job.store.get(job.store.keys.curvatures(observed.clips, positions, seed), compute)
+
+
+def grams_of(curvatures: Curvatures) -> dict[str, Tensor]:
+    """Layer name to the Gram matrix that rounding looks at, where there is one."""
+    return {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
 
 
 def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, progress: Progress) -> Curvatures:

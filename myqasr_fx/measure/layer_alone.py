@@ -17,6 +17,7 @@ from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.calibration import REGISTRY
 from passes.calibration.calibrate import weight_qparams
 from passes.graph.layers import Layer
+from passes.needs import LayerAlone
 from passes.numbers.quantized_weight import QuantizedWeight
 from passes.numbers.scheme import LayerScheme, RowBlock, WeightSpec
 from passes.observe.activation_stats import Statistics
@@ -24,7 +25,7 @@ from passes.observe.observer import Observer, pool
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
 from passes.rounding.round_weights import round_weight
-from passes.sensitivity import DISTANCES, distance_role
+from passes.sensitivity.distances import DISTANCES
 
 Save = Callable[[Statistics], None]
 """Called with what was measured of a layer as soon as it is."""
@@ -77,9 +78,9 @@ class DistanceJob:
     names: frozenset[str] | None = None
 
     @property
-    def roles(self) -> tuple[str, ...]:
+    def roles(self) -> tuple[LayerAlone, ...]:
         """Roles of the distances, all of which cost one run."""
-        return tuple(distance_role(name, self.alone.spec.bits) for name in self.distances)
+        return tuple(LayerAlone(name, self.alone.spec.bits) for name in self.distances)
 
 
 def measure_distances(job: DistanceJob, progress: Progress, save: Save | None = None) -> Statistics:
@@ -136,7 +137,7 @@ def _measure(job: DistanceJob, layer: Layer, expected: Sequence[Tensor], got: Se
         pair = [log_probabilities(logits) for logits in each]
         for name in job.distances:
             observers[name](torch.tensor([DISTANCES[name](*pair)]))
-    return {(layer.name, distance_role(name, job.alone.spec.bits)): pool([seen]) for name, seen in observers.items()}
+    return {(layer.name, LayerAlone(name, job.alone.spec.bits)): pool([seen]) for name, seen in observers.items()}
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-from myqasr_fx.audio import ClipSet
-from myqasr_fx.measure.corrections import measure_damage
-from myqasr_fx.measure.observe import Calibration, observe
-from myqasr_fx.measure.ranking import measure_sensitivity
-from myqasr_fx.measure.rows_read import collect_samples
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.process.progress import Progress
+from dataclasses import replace
+
+from myqasr_fx.measure.corrections import CORRECTIONS, measure_corrections
+from myqasr_fx.measure.curvature import curvatures_of, grams_of
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.measure.observe import observe
+from myqasr_fx.measure.ranking import measure_role
+from myqasr_fx.measure.rows_read import read_rows
+from passes.needs import Needs
 
 
-def measure(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:
-    """Observes the clips, then measures what sensitivity, allocation and calibration ask for beyond that.
+def measure(job: MeasureJob) -> Measurements:
+    """Observes the clips, then collects once what else the chosen methods need.
 
     Args:
-        prepared: Canonical graphs.
-        clips: At least one.
-        config: Resolved options.
-        progress: Told about every stage.
+        job: What is to be learned, of which model and clips.
+
+    Raises:
+        QuantizationError: A layer cannot be quantized alone.
+        OutputError: The store cannot be written.
     """
-    calibration = observe(prepared, clips, config, progress)
-    calibration = measure_sensitivity(prepared, calibration, config, progress)
-    calibration = measure_damage(prepared, calibration, config, progress)
-    return collect_samples(prepared, calibration, config, progress)
+    needs = job.request.needs
+    found = observe(job, job.shares.observe)
+    for role in sorted(needs.roles, key=str):
+        found = replace(found, statistics={**found.statistics, **measure_role(job, found.observed, role)})
+    if needs.curvature:
+        curvatures = curvatures_of(job, found.observed)
+        grams = {**grams_of(curvatures), **found.grams}
+        corrections = measure_corrections(job, found.observed, grams if needs.grams else {})
+        found = replace(found, curvatures=curvatures, grams=grams, corrections=corrections)
+    if needs.rows:
+        found = replace(found, rows=read_rows(job, found.observed))
+    return found
+
+
+def steps(needs: Needs) -> tuple[tuple[str, str, str], ...]:
+    """Each measurement that ``needs`` ask for: its name, what it collects, and the share of clips that it reads."""
+    grams = " and Gram matrices" if needs.grams else ""
+    found = [("observe", f"inputs and outputs of every layer{grams}", "observe")]
+    found += [("measure role", str(role), "observe") for role in sorted(needs.roles, key=str)]
+    if needs.curvature:
+        found += [
+            ("measure curvature", "squared gradients and Gram matrices", "curvature"),
+            ("round large layers alone", f"divergence at {CORRECTIONS} bits", "correct"),
+            ("probe rounded layers", "change of the logits", "probe"),
+        ]
+    if needs.rows:
+        gradients = " with gradients of their outputs" if needs.row_gradients else ""
+        found.append(("read rows", f"some rows of what layers read{gradients}", "observe"))
+    return tuple(found)

@@ -5,82 +5,52 @@ Whisper's decoder sees the tokens that the full-precision model itself writes, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from myqasr_fx.audio import ClipSet
-from myqasr_fx.fit.damage_table import Damages
-from myqasr_fx.measure.statistics_cache import Cached, GramKind, cache_file, read_cache, write_cache
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.process.progress import MODEL_PASSES, Progress
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Measurements, Observed
+from myqasr_fx.process.progress import MODEL_PASSES
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.runtime.torch_runner import torch_runtime
-from passes.base import Fact
-from passes.calibration.rows_read import CalibrationSamples
-from passes.manager.manager import PassManager
-from passes.observe.activation_stats import Statistics
-from passes.observe.insert_gram_observers import Grams, InsertGramObservers, read_grams
+from passes.base import Pass
+from passes.manager.run_passes import run_passes
+from passes.needs import Needs
+from passes.observe.insert_gram_observers import InsertGramObservers, read_grams
 from passes.observe.insert_observers import InsertObservers, read_statistics
-from passes.rounding import USES_GRAMS
-
-BATCH = 8
-"""Clips decoded together: a step of the decoder costs little more for eight rows than for one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """What the clips told.
+def observers(needs: Needs) -> tuple[Pass, ...]:
+    """The passes that insert what has to watch the graphs.
 
-    Args:
-        clips: The clips.
-        transcripts: What the full-precision model writes, one a clip.
-        statistics: Of every layer's inputs and output.
-        grams: Layer name to the Gram matrix of its inputs; empty when the rounding needs none.
-        damages: Expected cost of every way to store every item; empty when the allocation weighs none.
-        samples: Some of what every layer reads; empty when the calibration method needs none.
+    Curvature brings the Gram matrices of most layers. Its few clips hold too few tokens for a matrix of all words, so
+    that of a layer whose rows are also looked up is observed all the same.
     """
-
-    clips: ClipSet
-    transcripts: tuple[Transcript, ...]
-    statistics: Statistics
-    grams: Grams
-    damages: Damages = field(default_factory=dict, repr=False)
-    samples: CalibrationSamples = field(default_factory=CalibrationSamples)
+    return (InsertObservers(), *([InsertGramObservers(looked_up=needs.curvature)] if needs.grams else []))
 
 
-def observe(prepared: Prepared, clips: ClipSet, config: QuantizeConfig, progress: Progress) -> Calibration:
+def observe(job: MeasureJob, clips: ClipSet) -> Measurements:
     """Transcribes the clips with the observed full-precision graphs.
 
     Args:
-        prepared: Canonical graphs.
+        job: Model, needs and store.
         clips: At least one.
-        config: For the language, ``cache`` and ``dump_ir``.
-        progress: Told about every clip.
     """
-    cached = config.cache and cache_file(config.cache, prepared.speech, clips, config.language)
-    wanted = _grams_wanted(config)
-    if cached and (found := read_cache(cached, wanted)):
-        return Calibration(clips, found.transcripts, found.statistics, found.grams)
-    observed = prepared.program.clone()
-    dump = config.dump_ir and config.dump_ir / "observe"
-    passes = (InsertObservers(), *([InsertGramObservers(wanted == "looked_up")] if wanted else []))
-    PassManager(passes, frozenset({Fact.CANONICAL}), dump)(observed)
-    runtime = torch_runtime(prepared.speech, observed)
-    transcripts: list[Transcript] = []
-    samples = [clip.samples for clip in clips.clips]
-    with progress.stage("observe activations", len(samples)) as advance:
-        for start in range(0, len(samples), BATCH):
-            with progress.part(MODEL_PASSES):
-                transcripts += runtime.transcribe_batch(samples[start : start + BATCH], config.language)
-            advance(len(transcripts) - start)
-    seen = Cached(read_statistics(observed), tuple(transcripts), read_grams(observed))
-    if cached:
-        write_cache(cached, seen, wanted)
-    return Calibration(clips, seen.transcripts, seen.statistics, seen.grams)
-
-
-def _grams_wanted(config: QuantizeConfig) -> GramKind | None:
-    if not config.roundings & USES_GRAMS:
-        return None
-    # Curvature brings those of the other layers. Its few clips hold too few tokens for a matrix of all words.
-    return "looked_up" if config.allocation == "optimal" else "all"
+    needs, store = job.request.needs, job.store
+    heard_key, grams_key = store.keys.statistics(clips), store.keys.grams(clips, needs.curvature)
+    heard, grams = store.read(heard_key), store.read(grams_key) if needs.grams else {}
+    if heard is None or grams is None:
+        observed = run_passes(job.prepared.program, observers(needs), job.dump("observe"))
+        runtime = torch_runtime(job.prepared.speech, observed)
+        transcripts: list[Transcript] = []
+        samples = [clip.samples for clip in clips.clips]
+        with job.progress.stage("observe activations", len(samples)) as advance:
+            for start in range(0, len(samples), job.limits.batch):
+                with job.progress.part(MODEL_PASSES):
+                    part = samples[start : start + job.limits.batch]
+                    transcripts += runtime.transcribe_batch(part, job.request.language)
+                advance(len(transcripts) - start)
+        heard, grams = (read_statistics(observed), tuple(transcripts)), read_grams(observed)
+        if needs.grams:
+            store.write(grams_key, grams)
+        store.write(heard_key, heard)
+    statistics, said = heard
+    return Measurements(Observed(clips, said), statistics, grams)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,52 +11,30 @@ from torch import Tensor, fx
 
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.gradients import output_gradients
-from myqasr_fx.measure.observe import Calibration
-from myqasr_fx.measure.ranking import forced_clips
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.process.progress import Progress
-from passes.activation_ranges import REGISTRY as RANGES
-from passes.calibration import REGISTRY
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Observed
+from myqasr_fx.process.limits import Limits
 from passes.calibration.patches import Geometry, geometry
 from passes.calibration.rows_read import CalibrationSamples, LayerSample
 from passes.graph import meta, ops
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 
-ROWS = 256
-"""Rows kept of each layer over all clips, at least one a clip."""
 
-PAIRS = 8
-"""Pairs of matrices kept of each product of attention, one of a clip's heads each."""
-
-COLUMNS = 128
-"""Columns kept of the right matrix of a pair."""
-
-
-def collect_samples(
-    prepared: Prepared, calibration: Calibration, config: QuantizeConfig, progress: Progress
-) -> Calibration:
-    """``calibration`` with samples, where ``config.calibration`` or ``config.activation_ranges`` looks at any.
+def read_rows(job: MeasureJob, observed: Observed) -> CalibrationSamples:
+    """Some rows of what every layer reads, with gradients where they are needed.
 
     Args:
-        prepared: Canonical graphs.
-        calibration: Clips and what the full-precision model writes for them.
-        config: For the methods and the seed.
-        progress: Told about every clip.
+        job: Model, needs and seed.
+        observed: Clips that calibrate.
     """
-    method = REGISTRY[config.calibration]
-    uses_values = method.uses_values or RANGES[config.activation_ranges].uses_values
-    if method.objective is None and not (uses_values and config.activations == "int8"):
-        return calibration
-    gradients = method.objective is not None and method.objective.uses_gradient
-    run, clips = ForcedRun(prepared), forced_clips(prepared.speech, calibration)
-    sampler = Sampler(prepared.layers, len(clips), config.seed)
-    with progress.stage("sample activations", len(clips)) as advance:
+    clips = observed.forced(job.prepared.speech)
+    reader = RowReader(job.prepared.layers, len(clips), job.request.seed, job.limits)
+    with job.progress.stage("sample activations", len(clips)) as advance:
         for clip in clips:
-            sampler.add(run, clip, gradients)
+            reader.add(job.run, clip, job.request.needs.row_gradients)
             advance(1)
-    return replace(calibration, samples=sampler.samples())
+    return reader.rows()
 
 
 @dataclass(slots=True, eq=False)
@@ -68,19 +46,21 @@ class _Kept:
     gradients: list[list[Tensor]] = field(default_factory=list)
 
 
-class Sampler:
+class RowReader:
     """Keeps seeded rows, clip by clip.
 
     Args:
         layers: Of the model.
         clips: How many there will be.
         seed: Of the choice of rows.
+        limits: How many rows, pairs and columns.
     """
 
-    def __init__(self, layers: Sequence[Layer], clips: int, seed: int) -> None:
+    def __init__(self, layers: Sequence[Layer], clips: int, seed: int, limits: Limits) -> None:
         self._layers = {layer.name: layer for layer in layers}
-        self._rows = -(-ROWS // clips)
-        self._pairs = max(1, clips // PAIRS)  # a pair from every so many clips
+        self._limits = limits
+        self._rows = -(-limits.rows // clips)
+        self._pairs = max(1, clips // limits.pairs)  # a pair from every so many clips
         self._random = torch.Generator().manual_seed(seed)
         self._kept: dict[str, _Kept] = {}
         self._clip = 0
@@ -110,7 +90,7 @@ class Sampler:
             return None
         kept = self._kept.setdefault(layer.name, _Kept())
         if role.kind is LayerKind.MATMUL:
-            if self._clip % self._pairs or len(kept.inputs) >= PAIRS:
+            if self._clip % self._pairs or len(kept.inputs) >= self._limits.pairs:
                 return None
             return self._choose_pair(kept, args[0].detach(), args[1].detach())
         values: Tensor = args[0].detach()
@@ -128,7 +108,10 @@ class Sampler:
     def _choose_pair(self, kept: _Kept, left: Tensor, right: Tensor) -> _Choice:
         left, right = left.reshape(-1, *left.shape[-2:]), right.reshape(-1, *right.shape[-2:])
         head = int(torch.randint(len(left), (), generator=self._random))
-        rows, columns = self._some(left.shape[-2], self._rows * self._pairs), self._some(right.shape[-1], COLUMNS)
+        rows, columns = (
+            self._some(left.shape[-2], self._rows * self._pairs),
+            self._some(right.shape[-1], self._limits.columns),
+        )
         kept.inputs.append([left[head][rows].clone()])
         kept.others.append(right[head].T[columns].clone())
         return _Choice(rows, None, head, columns)
@@ -137,8 +120,8 @@ class Sampler:
         """Indices of ``most`` of ``count`` things, or of all."""
         return torch.randperm(count, generator=self._random)[:most].sort().values
 
-    def samples(self) -> CalibrationSamples:
-        """Samples of all layers that were reached."""
+    def rows(self) -> CalibrationSamples:
+        """Of all layers that were reached."""
         return CalibrationSamples({name: _sample(kept) for name, kept in self._kept.items() if kept.inputs})
 
 

@@ -14,11 +14,14 @@ from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper_fixed import ENCODER
 from myqasr_fx.models.sherpa import sherpa_properties
 from myqasr_fx.models.speech_model import SpeechModel
-from passes.base import Program
+from passes.base import Pass, Program
 from passes.canonical.canonicalize import Canonicalize
 from passes.canonical.decompose_attention import DecomposeAttention
 from passes.graph.layers import Layer, find_layers, weight_of
-from passes.manager.manager import PassManager
+from passes.manager.run_passes import run_passes
+
+CANONICALIZING: tuple[Pass, ...] = (Canonicalize(), DecomposeAttention())
+"""From captured graphs to those that all later passes take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +62,8 @@ def prepare(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = L
         dump_ir: Folder for the graphs after each pass.
         layout: Of the bundle, which decides what the graphs take and give.
     """
-    program = speech.capture(fixed_cache=layout.fixed_cache)
-    PassManager((Canonicalize(), DecomposeAttention()), dump_ir=dump_ir and dump_ir / "prepare")(program)
+    captured = speech.capture(fixed_cache=layout.fixed_cache)
+    program = run_passes(captured, CANONICALIZING, dump_ir and dump_ir / "prepare")
     return Prepared(speech, program, _signatures(speech, layout), find_layers(program))
 
 

@@ -5,89 +5,24 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
-from myqasr_fx.acceptance import Thresholds
-from myqasr_fx.bundle.layout import DEFAULT
+from myqasr_fx.bundle.layout import DEFAULT as DEFAULT_LAYOUT
 from myqasr_fx.errors import OptionError
-from myqasr_fx.options.checks import KEPT_WIDTHS, expect, is_int, is_share, is_width, widths
+from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.checks import expect, is_int, is_share, is_width, widths
+from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.conflicts import check_conflicts
-from myqasr_fx.options.recipes import check_choice
+from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.recipes import DEFAULT
+from myqasr_fx.options.thresholds import Thresholds
 from passes.allocation.problem import Order
-from passes.numbers.scheme import FLOAT_BITS, MAX_PACKED_BITS, Granularity
 
 OPSETS = range(21, 26)
 """From the first with 4-bit integers in DequantizeLinear to the newest, with 2-bit integers."""
 
 Optimize = Literal["size", "balanced", "speed"]
-"""Which layers get the 8-bit integer kernels, see :mod:`myqasr_fx.fit.layer_requests`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How large the quantized model may be: one of the first three, or none for the ``linear`` allocation.
-
-    Args:
-        bytes: Sum of the bytes of the model files.
-        avg_bits: Average file bits a weight, scales and float leftovers included.
-        uniform_bits: Width of every layer, without a bound on the bytes.
-        kind: ``file`` counts the bytes that the files will have; ``paper`` counts sum of bits/8 of the weights alone.
-    """
-
-    bytes: int | None = None
-    avg_bits: float | None = None
-    uniform_bits: int | None = None
-    kind: Literal["file", "paper"] = "file"
-
-    SIZES: ClassVar[tuple[str, ...]] = ("budget", "avg-bits", "uniform-bits")
-    """The first three as the command line spells them."""
-
-    def __post_init__(self) -> None:
-        if len(self.given) > 1:
-            raise OptionError(f"expected exactly one of {', '.join(self.SIZES)}, got {' and '.join(self.given)}")
-        expect(self.kind in ("file", "paper"), "budget kind", self.kind, "file or paper")
-        expect(self.bytes is None or is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
-        expect(self.avg_bits is None or 0 < self.avg_bits <= FLOAT_BITS, "average bits", self.avg_bits, "0 to 32")
-        if self.uniform_bits is not None:
-            expect(is_width(self.uniform_bits, self.kind), "uniform bits", self.uniform_bits, widths(self.kind))
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """Which of ``SIZES`` are there."""
-        values = (self.bytes, self.avg_bits, self.uniform_bits)
-        return tuple(name for name, value in zip(self.SIZES, values, strict=True) if value is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRule:
-    """What a rules file says about the layers whose names match.
-
-    Args:
-        match: Glob over layer names, such as ``model.decoder.*``.
-        bits: Fixed width, 1 to 8; the allocation leaves the layer alone.
-        keep: 16 or 32: the layer stays in float of that width.
-        granularity: ``tensor``, ``channel`` or ``group:N`` instead of the global one.
-        rounding: Name in ``passes.rounding`` instead of the global one.
-    """
-
-    match: str
-    bits: int | None = None
-    keep: int | None = None
-    granularity: str | None = None
-    rounding: str | None = None
-
-    def __post_init__(self) -> None:
-        name = f"rule for {self.match!r}:"
-        if not self.match or (self.bits, self.keep, self.granularity, self.rounding) == (None,) * 4:
-            raise OptionError(f"{name} expected a glob and one of bits, keep, granularity or rounding")
-        if self.bits is not None and self.keep is not None:
-            raise OptionError(f"{name} bits and keep exclude each other")
-        expect(self.bits is None or is_int(self.bits, 1, MAX_PACKED_BITS), f"{name} bits", self.bits, "1 to 8")
-        expect(self.keep is None or self.keep in KEPT_WIDTHS, f"{name} keep", self.keep, "16 or 32")
-        if self.granularity is not None:
-            Granularity.parse(str(self.granularity))
-        if self.rounding is not None:
-            check_choice("rounding", self.rounding)
+"""Which layers get the 8-bit integer kernels, see ``myqasr_fx.fit.layer_requests``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,27 +68,27 @@ class QuantizeConfig:
 
     budget: Budget
     recipe: str = "default"
-    sensitivity: str = "median"
-    allocation: str = "uniformity"
-    order: Order = "descending"
-    calibration: str = "min_max"
-    rounding: str = "rtn"
-    sequential: bool = False
-    granularity: str = "group:64"
-    symmetric: bool = False
-    activations: str = "float"
-    activation_bits: int = 8
+    sensitivity: str = DEFAULT.sensitivity
+    allocation: str = DEFAULT.allocation
+    order: Order = DEFAULT.order
+    calibration: str = DEFAULT.calibration
+    rounding: str = DEFAULT.rounding
+    sequential: bool = DEFAULT.sequential
+    granularity: str = DEFAULT.granularity
+    symmetric: bool = DEFAULT.symmetric
+    activations: str = DEFAULT.activations
+    activation_bits: int = DEFAULT.activation_bits
     optimize: str = "size"
-    activation_ranges: str = "single"
-    min_bits: int = 1
-    max_bits: int = FLOAT_BITS
-    fill: bool = True
+    activation_ranges: str = DEFAULT.activation_ranges
+    min_bits: int = DEFAULT.min_bits
+    max_bits: int = DEFAULT.max_bits
+    fill: bool = DEFAULT.fill
     max_spread: int | None = None
     max_clips: int = 32
     holdout: float = 0.25
     acceptance: Thresholds = field(default_factory=Thresholds)
     opset: int = 21
-    layout: str = DEFAULT
+    layout: str = DEFAULT_LAYOUT
     seed: int = 0
     language: str | None = None
     rules: tuple[LayerRule, ...] = ()

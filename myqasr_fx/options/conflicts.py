@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import OptionError
+from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.needs import Methods, needs_of, searches_scales, weighs_damage
 from passes.numbers.scheme import Granularity
 
-if TYPE_CHECKING:
-    from myqasr_fx.options.config import QuantizeConfig
+
+class Choices(Methods, Protocol):
+    """The options that may contradict each other."""
+
+    @property
+    def budget(self) -> Budget:
+        """Size of the result."""
+
+    @property
+    def rules(self) -> tuple[LayerRule, ...]:
+        """Exceptions of single layers."""
+
+    @property
+    def optimize(self) -> str:
+        """Which layers get integer kernels."""
+
+    @property
+    def granularity(self) -> str:
+        """Who shares a scale."""
+
+    @property
+    def sequential(self) -> bool:
+        """Round layers behind the rounded ones."""
+
+    @property
+    def layout(self) -> str:
+        """The client."""
+
+    @property
+    def private(self) -> bool:
+        """Keep what was said out of the report."""
+
+    @property
+    def embed_audio(self) -> bool:
+        """Put clips into the report."""
 
 
-def check_conflicts(config: QuantizeConfig) -> None:
+def check_conflicts(config: Choices) -> None:
     """Refuses choices that are each valid, but not together.
 
     Raises:
@@ -20,8 +56,10 @@ def check_conflicts(config: QuantizeConfig) -> None:
         QuantizationError: A granularity cannot be parsed.
     """
     _check_size(config)
-    if config.allocation == "optimal" and config.budget.kind == "paper":
-        raise OptionError("allocation 'optimal' with budget kind 'paper'", hint="it weighs the bytes of files")
+    if weighs_damage(config.allocation) and config.budget.kind == "paper":
+        raise OptionError(
+            f"allocation {config.allocation!r} with budget kind 'paper'", hint="it weighs the bytes of files"
+        )
     if config.optimize != "size" and config.activations == "int8":
         raise OptionError(
             f"optimize {config.optimize!r} with int8 activations, which have the integer kernels everywhere already",
@@ -34,7 +72,7 @@ def check_conflicts(config: QuantizeConfig) -> None:
         )
     if config.private and config.embed_audio:
         raise OptionError("private and embed audio exclude each other")
-    own = sorted(config.roundings - {"rtn"})
+    own = sorted(name for name in config.roundings if searches_scales(name))
     if own and config.calibration != "min_max" and config.granularity != "tensor":
         raise OptionError(
             f"calibration {config.calibration!r} with rounding {own[0]!r}, which searches scales itself",
@@ -48,7 +86,7 @@ def check_conflicts(config: QuantizeConfig) -> None:
     _check_groups(config)
 
 
-def _check_size(config: QuantizeConfig) -> None:
+def _check_size(config: Choices) -> None:
     given = config.budget.given
     if config.budget.uniform_bits is not None and config.allocation != "uniform":
         raise OptionError(f"uniform bits with allocation {config.allocation!r}", hint="take --allocation uniform")
@@ -61,18 +99,19 @@ def _check_size(config: QuantizeConfig) -> None:
         raise OptionError(f"expected exactly one of {', '.join(config.budget.SIZES)}, got none")
 
 
-def _check_layout(config: QuantizeConfig) -> None:
-    forced = config.allocation == "optimal" or config.sequential
-    if LAYOUTS[config.layout].fixed_cache and (forced or config.calibration != "min_max"):
+def _check_layout(config: Choices) -> None:
+    needs = needs_of(config)
+    reads_whole = config.sequential or needs.roles or needs.curvature or needs.rows
+    if LAYOUTS[config.layout].fixed_cache and reads_whole:
         raise OptionError(
-            f"layout {config.layout!r} with allocation {config.allocation!r}, calibration {config.calibration!r} and "
-            f"{'sequential' if config.sequential else 'parallel'} rounding: the decoder that this client runs cannot "
-            "read a whole transcript at once",
+            f"layout {config.layout!r} with allocation {config.allocation!r}, sensitivity {config.sensitivity!r}, "
+            f"calibration {config.calibration!r} and {'sequential' if config.sequential else 'parallel'} rounding: the "
+            "decoder that this client runs cannot read a whole transcript at once",
             hint="take --recipe default with --rounding gptq",
         )
 
 
-def _check_groups(config: QuantizeConfig) -> None:
+def _check_groups(config: Choices) -> None:
     for text in (config.granularity, *(r.granularity for r in config.rules if r.granularity)):
         if Granularity.parse(str(text)).kind == "group" and config.activations == "int8":
             raise OptionError(

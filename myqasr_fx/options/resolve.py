@@ -7,11 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.errors import OptionError
-from myqasr_fx.options.config import Budget, LayerRule, QuantizeConfig
-from myqasr_fx.options.recipes import RECIPES, check_choice
+from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.choices import check_choice
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.recipes import RECIPES
 from myqasr_fx.options.rules_file import RuleFile, read_rules
+from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.options.units import parse_size
 from passes.numbers.scheme import MAX_PACKED_BITS
 
@@ -38,8 +41,8 @@ def resolve_config(
         rules: TOML file, or a bundle whose options to take again, see :mod:`myqasr_fx.options.rules_file`.
         keep: ``NAME-GLOB=BITS`` each: rules that go before those of the file; 16 and 32 bits are floats.
         explicit: Fields of :class:`~myqasr_fx.options.config.QuantizeConfig`, of
-        :class:`~myqasr_fx.acceptance.Thresholds`
-            and of :class:`~myqasr_fx.options.config.Budget` (``budget_kind`` for its kind); None means not given.
+        :class:`~myqasr_fx.options.thresholds.Thresholds`
+            and of :class:`~myqasr_fx.options.budget.Budget` (``budget_kind`` for its kind); None means not given.
 
     Raises:
         OptionError: An option is unknown or has a value that the configuration refuses.
@@ -51,15 +54,15 @@ def resolve_config(
     file = RuleFile() if rules is None else read_rules(rules)
     chosen = recipe or str(file.options.get("recipe", "default"))
     check_choice("recipe", chosen)
-    merged: dict[str, Any] = {**RECIPES[chosen], **file.options, **given, "recipe": chosen}
+    merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}
     size = Budget(
         bytes=None if budget is None else parse_size(budget),
         avg_bits=merged.pop("avg_bits", None),
         uniform_bits=merged.pop("uniform_bits", None),
-        kind=merged.pop("budget_kind", "file"),
+        kind=merged.pop("budget_kind"),
     )
-    if size.kind == "paper":  # Algorithm 1 starts from full precision and gives no bytes back
-        merged = {"fill": False, **merged}
+    if size.kind == "paper" and "fill" not in {**file.options, **given}:
+        merged["fill"] = False  # Algorithm 1 starts from full precision and gives no bytes back
     if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
         merged["allocation"] = "uniform"
     layers = tuple(map(_kept, keep)) + _without(file.layers, {"granularity", "rounding"} & set(given))

@@ -12,11 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.errors import MyqasrError, OptionError
-from myqasr_fx.options.config import LayerRule, QuantizeConfig
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.retired import REARRANGING, rearranged
+from myqasr_fx.options.thresholds import Thresholds
 
 _RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir"}
 """Fields of the configuration that belong to one run and not to a file of rules."""

@@ -16,9 +16,9 @@ from typing import Any
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import Utterance, default_normalizer, evaluate, without_diacritics
-from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measure import measure
-from myqasr_fx.measure.observe import Calibration
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
@@ -29,6 +29,8 @@ from myqasr_fx.personalize.groups import Group, check_apart
 from myqasr_fx.personalize.ledger import Cell, Ledger, Row, full_cell, read_rows
 from myqasr_fx.personalize.schemes import append_scheme
 from myqasr_fx.personalize.teacher import Teacher
+from myqasr_fx.pipeline import Road, measuring, quantize_in_torch
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime import Runtime
 from myqasr_fx.runtime.once import Once
@@ -135,27 +137,28 @@ class _Bench:
         self._out = out
         self._ledger = ledger
         self._features = FeatureCache(prepared.speech.features)
-        self._measured: tuple[str, Calibration] | None = None
+        self._measured: tuple[str, MeasureJob, Measurements] | None = None
         self._teacher = Teacher(self._runtime(prepared.program, 1))
 
     def fill(self, cells: list[Cell], clock: Progress) -> None:
         """Quantizes once and scores every cell."""
-        cell, own = cells[0], replace(self._prepared, program=self._prepared.program.clone())
+        cell = cells[0]
         config = Condition(cell.recipe, cell.budget).config(cell.seed, self._out / "cache")
         clips = draw(self._experiment.groups, cell.calibration, cell.test, cell.clips, cell.seed)
-        rounded = fit_in_torch(own, self._measure(own, clips, config), config)
+        rounded = quantize_in_torch(*self._measure(clips, config), config)
         if cell.calibration != OTHERS:  # a model for each target under one name
             append_scheme(self._out / SCHEMES, cell, read_scheme(rounded))
         name = f"{cell.recipe} at {cell.budget}, seed {cell.seed}, {cell.clips} clips of {cell.calibration}"
         self.score(runnable_in_torch(rounded), cells, name, clock)
 
-    def _measure(self, prepared: Prepared, clips: ClipSet, config: QuantizeConfig) -> Calibration:
+    def _measure(self, clips: ClipSet, config: QuantizeConfig) -> tuple[MeasureJob, Measurements]:
         """What the clips tell; kept for the other budgets of a recipe, on which it does not depend."""
         choices = {name: value for name, value in config.as_dict().items() if name != "budget"}
         key = f"{clips.sha256} {json.dumps(choices, sort_keys=True)}"
         if self._measured is None or self._measured[0] != key:
-            self._measured = (key, measure(prepared, clips, config, Silent()))
-        return self._measured[1]
+            job = measuring(self._prepared, clips, Road(config, Silent(), Limits()))
+            self._measured = (key, job, measure(job))
+        return self._measured[1:]
 
     def score(self, program: Program, cells: list[Cell], name: str, clock: Progress) -> None:
         """Transcribes the test recordings of every cell, and compares them with full precision."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from myqasr_fx.acceptance.compare import ClipComparison, WordEdits
+from myqasr_fx.bundle.comparison import ClipComparison, WordEdits
 from myqasr_fx.errors import BundleError
 
 DETAILS = "report.json"

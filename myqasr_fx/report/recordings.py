@@ -8,8 +8,7 @@ from collections.abc import Iterable
 
 import soundfile
 
-from myqasr_fx.acceptance.compare import clip_name
-from myqasr_fx.audio import SAMPLING_RATE, Clip
+from myqasr_fx.audio import SAMPLING_RATE, Clip, clip_name
 
 
 def data_addresses(clips: Iterable[Clip], room: int) -> dict[str, str]:

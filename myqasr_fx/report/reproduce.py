@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from myqasr_fx.acceptance import Thresholds
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.recipes import RECIPES
+from myqasr_fx.options.recipes import DEFAULT, RECIPES
+from myqasr_fx.options.thresholds import Thresholds
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
 _NO_OPTION = {"activation_bits", "activation_ranges"}
@@ -39,7 +39,8 @@ def _size(budget: Mapping[str, Any]) -> list[str]:
 
 def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thresholds]) -> list[str]:
     words: list[str] = []
-    recipe = RECIPES.get(str(values.get("recipe")), {})
+    chosen = RECIPES.get(str(values.get("recipe")), DEFAULT)
+    recipe = chosen.options()
     for field in fields(owner):
         name, value = field.name, values.get(field.name)
         usual = recipe.get(name, field.default)

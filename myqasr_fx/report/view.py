@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from myqasr_fx.acceptance.compare import ClipComparison
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord
 from myqasr_fx.bundle.byte_category import Category
+from myqasr_fx.bundle.comparison import ClipComparison
 from myqasr_fx.report.record import LayerDetail
 from myqasr_fx.report.words import Piece, mark
 from passes.numbers.scheme import MAX_PACKED_BITS

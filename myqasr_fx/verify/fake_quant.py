@@ -8,13 +8,16 @@ from pathlib import Path
 
 from torch import fx
 
-from passes.base import Fact, Program
+from passes.base import Pass, Program
 from passes.graph import meta
 from passes.lowering.fold_constants import FoldConstants
 from passes.lowering.fuse_round_trips import FuseRoundTrips
 from passes.lowering.lower_fake_quant import LowerToFakeQuant
-from passes.manager.manager import PassManager
+from passes.manager.run_passes import run_passes
 from passes.numbers.affine import QParams
+
+LOWERING: tuple[Pass, ...] = (LowerToFakeQuant(),)
+"""To what is compared with files."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,22 +43,20 @@ def make_reference(rounded: Program, dump_ir: Path | None = None) -> Reference:
         dump_ir: Folder for the graph after the pass.
     """
     roundings = {name: _roundings(module) for name, module in rounded.graphs.items()}
-    lowered = _lower(rounded.clone(), dump_ir and dump_ir / "fake_quant")
+    lowered = run_passes(rounded, LOWERING, dump_ir and dump_ir / "fake_quant")
     if not any(_rounds_inputs(node) for _, _, node in rounded.nodes()):
         return Reference(lowered, None, roundings)
-    return Reference(lowered, _lower(_with_float_activations(rounded)), roundings)
+    return Reference(lowered, run_passes(_with_float_activations(rounded), LOWERING), roundings)
 
 
 def runnable_in_torch(rounded: Program) -> Program:
     """A lowered copy of a program whose nodes carry quantized weights and activation qparams, dequantized once."""
-    return dequantized_once(_lower(rounded.clone()))
+    return dequantized_once(run_passes(rounded, LOWERING))
 
 
 def dequantized_once(fake_quant: Program) -> Program:
     """A copy of fake-quantized graphs that computes the same bits from float weights: 4 bytes a weight in memory."""
-    program = fake_quant.clone()
-    PassManager((FoldConstants(), FuseRoundTrips()), frozenset({Fact.FAKE_QUANT}))(program)
-    return program
+    return run_passes(fake_quant, (FoldConstants(), FuseRoundTrips()))
 
 
 def _roundings(module: fx.GraphModule) -> frozenset[tuple[float, int]]:
@@ -76,9 +77,4 @@ def _with_float_activations(rounded: Program) -> Program:
     for _, _, node in program.nodes():
         if meta.get(node, meta.ACTIVATION_QPARAMS) is not None:
             meta.put(node, meta.ACTIVATION_QPARAMS, None)
-    return program
-
-
-def _lower(program: Program, dump_ir: Path | None = None) -> Program:
-    PassManager((LowerToFakeQuant(),), frozenset({Fact.CANONICAL, Fact.ROUNDED}), dump_ir)(program)
     return program

@@ -2,13 +2,14 @@
 
 Three checks, teacher-forced on the user's clips:
 
-1. With exact kernels the logits are those of torch to ``EXACT_ERROR``. Rounded activations are left in float on both
-   sides here: a difference of one float32 rounding moves some of them to the next integer, layer after layer, until
-   two faithful computations differ by as much as a tenth of what the rounding itself changes. Their scales and zero
-   points are compared number by number instead.
+1. With exact kernels the logits are those of torch to ``Limits.exact_error``. Rounded activations are left in float
+   on both sides here: a difference of one float32 rounding moves some of them to the next integer, layer after layer,
+   until two faithful computations differ by as much as a tenth of what the rounding itself changes. Their scales and
+   zero points are compared number by number instead.
 2. With rounded activations and exact kernels, the difference is smaller than what the rounding itself changes.
-3. With the session options of the bundle the best token is the same at ``AGREEMENT`` of the positions. A position is
-   tied, and counts as the same, where torch prefers its token by less than exact kernels already differ from torch.
+3. With the session options of the bundle the best token is the same at ``Limits.verified_agreement`` of the positions.
+   A position is tied, and counts as the same, where torch prefers its token by less than exact kernels already differ
+   from torch.
 """
 
 from __future__ import annotations
@@ -23,29 +24,18 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from myqasr_fx.bundle.bundle import VerificationRecord
+from myqasr_fx.bundle.records import VerificationRecord
 from myqasr_fx.errors import VerificationError
 from myqasr_fx.export.activation_rounding import Rounding, roundings, write_without_roundings
 from myqasr_fx.export.executed import ExecutedGraph, check_executed
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import OrtSettings, Runtime
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from myqasr_fx.verify.fake_quant import Reference, dequantized_once
 from myqasr_fx.verify.logits import Difference, agreement, difference
 from passes.base import Program
-
-EXACT_ERROR = 1e-4
-"""Largest relative L2 error of the logits with exact kernels: faithful files stay below 1e-5, one wrong byte seldom."""
-
-AGREEMENT = 0.99
-"""Smallest share of positions where the shipped session prefers the same token."""
-
-CLIPS = 4
-"""Clips to compare on, where there are as many."""
-
-POSITIONS = 400
-"""Positions from which on no more clips are compared: one tie more or less is then far below one per cent."""
 
 EXACT = OrtSettings(optimize=False)
 """Every operator as the file has it, in float32."""
@@ -87,12 +77,13 @@ class Verified:
     session_options: Mapping[str, str]
 
 
-def verify(
+def verify_files(
     paths: Mapping[str, Path],
     speech: SpeechModel,
     reference: Reference,
     samples: Sequence[Sample],
     fused: Mapping[str, int],
+    limits: Limits,
 ) -> Verified:
     """Checks the model files.
 
@@ -100,17 +91,18 @@ def verify(
         paths: Graph name to its file.
         speech: The model that they were made from, for features and prompt.
         reference: What they must compute.
-        samples: Clips to compare on; at least ``CLIPS`` of them, and as many as ``POSITIONS`` asks for, are.
+        samples: Clips to compare on, as many as the limits ask for.
         fused: Graph name to the number of matrix products that must run in a low-bit kernel.
+        limits: Clips and positions to compare, and what must hold.
 
     Raises:
         VerificationError: A file is no valid ONNX, does not run fused, or its logits differ too much.
     """
     for path in paths.values():
         _check_file(path)
-    used, expected = _expected(torch_runtime(speech, dequantized_once(reference.fake_quant)), samples)
+    used, expected = _expected(torch_runtime(speech, dequantized_once(reference.fake_quant)), samples, limits)
     gc.collect()  # a graph refers to itself: its float weights must go before onnxruntime takes memory of its own
-    bench = _Bench(speech, paths, used)
+    bench = _Bench(speech, paths, used, limits)
     exact = difference(bench.on_onnxruntime(EXACT), expected)
     error, rounding_error = _check_exact(bench, exact, expected, reference)
     options, shipped, share = _session_options(bench, exact, expected)
@@ -142,10 +134,10 @@ def _check_exact(
                 f"rounding changes, {effect:.2e}",
                 hint=_DEFECT,
             )
-    if not error <= EXACT_ERROR:
+    if not error <= bench.limits.exact_error:
         raise VerificationError(
             f"logits of onnxruntime {onnxruntime.__version__} differ from torch by {error:.2e}, expected at most "
-            f"{EXACT_ERROR:.0e}",
+            f"{bench.limits.exact_error:.0e}",
             hint=_DEFECT,
         )
     return error, rounding_error
@@ -170,7 +162,7 @@ def _session_options(
     for options in SESSION_OPTIONS:
         shipped = difference(bench.on_onnxruntime(OrtSettings(entries=options)), expected)
         share = agreement(shipped, exact)
-        if share >= AGREEMENT:
+        if share >= bench.limits.verified_agreement:
             return options, shipped, share
     raise VerificationError(
         f"onnxruntime {onnxruntime.__version__} prefers another token than torch at {1 - share:.1%} of positions",
@@ -181,12 +173,13 @@ def _session_options(
 _DEFECT = "this is a defect of the export: please report it with the options used"
 
 
-def _expected(reference: Runtime, samples: Sequence[Sample]) -> tuple[list[Sample], list[np.ndarray]]:
+def _expected(reference: Runtime, samples: Sequence[Sample], limits: Limits) -> tuple[list[Sample], list[np.ndarray]]:
     """The clips to compare on and the reference's logits on them."""
     used: list[Sample] = []
     logits: list[np.ndarray] = []
     for sample in samples:
-        if len(used) >= CLIPS and sum(len(values) for values in logits) >= POSITIONS:
+        positions = sum(len(values) for values in logits)
+        if len(used) >= limits.verified_clips and positions >= limits.verified_positions:
             break
         used.append(sample)
         logits.append(_logits(reference, sample))
@@ -204,6 +197,7 @@ class _Bench:
     speech: SpeechModel
     paths: Mapping[str, Path]
     samples: Sequence[Sample]
+    limits: Limits
 
     def on_torch(self, program: Program) -> Iterator[np.ndarray]:
         runtime = torch_runtime(self.speech, dequantized_once(program))

@@ -1,15 +1,21 @@
-"""How the codes of a quantized activation cover its range: by one uniform grid, or by two."""
+"""How the codes of a quantized activation cover its range, by name: by one uniform grid, or by two."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from passes.activation_ranges.method import InputRange, RangeMethod
-from passes.activation_ranges.single import SINGLE
-from passes.activation_ranges.twin import TWIN
+from passes.registry import Extensible
 
-REGISTRY: Mapping[str, RangeMethod] = MappingProxyType({"single": SINGLE, "twin": TWIN})
+if TYPE_CHECKING:
+    from passes.activation_ranges.method import CoverMethod
+
+REGISTRY: Extensible[CoverMethod] = Extensible(
+    {
+        "single": "single:SINGLE",
+        "twin": "twin:TWIN",
+    },
+    group="myqasr_fx.activation_ranges",
+    kind="method:CoverMethod",
+    package=__name__,
+)
 """Name to method; QuantizeLinear and DequantizeLinear express ``single`` alone."""
-
-__all__ = ["REGISTRY", "InputRange", "RangeMethod"]

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from passes.needs import NOTHING, Needs
 from passes.numbers.twin import ActivationQParams, Split
 
 
@@ -44,13 +45,13 @@ class SeenInput:
 
 
 @dataclass(frozen=True, slots=True)
-class RangeMethod:
+class CoverMethod:
     """A way to cover ranges.
 
     Args:
         make: From what is known of an input to its range.
-        uses_values: True when ``make`` looks at values of inputs whose size selects the range.
+        needs: ``rows`` where ``make`` looks at values of inputs whose size selects the range.
     """
 
     make: Callable[[SeenInput], InputRange]
-    uses_values: bool = False
+    needs: Needs = NOTHING

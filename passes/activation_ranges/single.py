@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from passes.activation_ranges.method import RangeMethod, SeenInput
+from passes.activation_ranges.method import CoverMethod, SeenInput
 from passes.calibration.search import multiples
 from passes.numbers.affine import QParams, activation_qparams
 
@@ -34,4 +34,4 @@ def single_range(seen: SeenInput) -> SingleRange:
     return SingleRange(seen.low, seen.high, seen.bits)
 
 
-SINGLE = RangeMethod(single_range)
+SINGLE = CoverMethod(single_range)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from passes.activation_ranges.method import InputRange, RangeMethod, SeenInput
+from passes.activation_ranges.method import CoverMethod, InputRange, SeenInput
 from passes.activation_ranges.single import single_range
 from passes.calibration.factors import FACTORS
+from passes.needs import Needs
 from passes.numbers.twin import EXPONENTS, Split, TwinQParams, covering, round_twin, twin_qparams
 
 
@@ -58,4 +59,4 @@ def _candidates(low: float, high: float, bits: int, split: Split) -> list[TwinQP
     return [covering(twin_qparams(high * factor, bits, split, 0), low) for factor in FACTORS]
 
 
-TWIN = RangeMethod(twin_range, uses_values=True)
+TWIN = CoverMethod(twin_range, needs=Needs(rows=True))

@@ -1,29 +1,23 @@
-"""Allocation methods: a width for every item."""
+"""Allocation methods, by name: a width for every item."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from passes.allocation.linear import linear
-from passes.allocation.optimal import optimal
-from passes.allocation.problem import Allocation, Problem
-from passes.allocation.uniform import uniform
-from passes.allocation.uniformity import uniformity
-from passes.registry import lookup
+from passes.registry import Extensible
 
-Method = Callable[[Problem], Allocation]
+if TYPE_CHECKING:
+    from passes.allocation.method import AllocationMethod
 
-REGISTRY: Mapping[str, Method] = MappingProxyType(
-    {"uniformity": uniformity, "uniform": uniform, "linear": linear, "optimal": optimal}
+REGISTRY: Extensible[AllocationMethod] = Extensible(
+    {
+        "uniformity": "uniformity:UNIFORMITY",
+        "uniform": "uniform:UNIFORM",
+        "linear": "linear:LINEAR",
+        "optimal": "optimal:OPTIMAL",
+    },
+    group="myqasr_fx.allocation",
+    kind="method:AllocationMethod",
+    package=__name__,
 )
 """Method name to method."""
-
-
-def allocate(problem: Problem) -> Allocation:
-    """Solves ``problem`` with the method that its request names.
-
-    Raises:
-        AllocationError: The request cannot be met; :class:`~passes.errors.BudgetError` when the budget is too small.
-    """
-    return lookup(REGISTRY, problem.request.method, "allocation")(problem)

@@ -5,6 +5,7 @@ Source: Fish, Michieli, Ozay, Interspeech 2023, ablation ``min_max``.
 
 from __future__ import annotations
 
+from passes.allocation.method import AllocationMethod
 from passes.allocation.problem import Allocation, Problem
 
 
@@ -23,3 +24,6 @@ def linear(problem: Problem) -> Allocation:
     wanted = {layer: low + (high - low) * rank / last for rank, layer in enumerate(layers)}
     widths = {item.name: min(rungs, key=lambda rung: (abs(rung - wanted[item.layer]), rung)) for item in problem.free}
     return problem.solution(widths)
+
+
+LINEAR = AllocationMethod(linear)

@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from passes.allocation.choice import Choice
+from passes.allocation.method import AllocationMethod
 from passes.allocation.native_output import no_native_output
 from passes.allocation.problem import Allocation, Problem
 from passes.errors import AllocationError
+from passes.needs import Needs
 
 _PRICES = (-30.0, 6.0)
 """Decimal exponents between which the price of a byte lies, in nats."""
@@ -166,3 +168,6 @@ def _padded(options: Sequence[Sequence[Choice]], field: str) -> npt.NDArray[np.f
     for row, choices in zip(table, options, strict=True):
         row[: len(choices)] = [getattr(choice, field) for choice in choices]
     return table
+
+
+OPTIMAL = AllocationMethod(optimal, Needs(curvature=True))

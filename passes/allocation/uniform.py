@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from passes.allocation.method import AllocationMethod
 from passes.allocation.problem import Allocation, Problem
 from passes.errors import AllocationError
 
@@ -26,3 +27,6 @@ def uniform(problem: Problem) -> Allocation:
         if sizes[-1] <= budget:
             return problem.solution(widths)
     raise problem.too_small(min(sizes))
+
+
+UNIFORM = AllocationMethod(uniform)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from passes.allocation.method import AllocationMethod
 from passes.allocation.problem import Allocation, Problem
 from passes.allocation.size_rule import Item
 from passes.errors import AllocationError
@@ -65,3 +66,6 @@ def _filled(problem: Problem, lowered: Sequence[Item], high: int, left: float) -
         raised[item.name] = high
         left -= cost
     return raised
+
+
+UNIFORMITY = AllocationMethod(uniformity)

@@ -1,34 +1,27 @@
-"""Calibration methods: the range that a group of weights or an activation is quantized over."""
+"""Range methods, by name: the range that a group of weights or an activation is quantized over."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from passes.calibration.cosine import COSINE
-from passes.calibration.hessian import HESSIAN
-from passes.calibration.method import Calibration
-from passes.calibration.min_max import MIN_MAX, activation_range, weight_range
-from passes.calibration.mse import MSE
-from passes.calibration.norms import L1_NORM, L2_NORM, LINEAR_WEIGHTED_L2_NORM
-from passes.calibration.objective import Objective
-from passes.calibration.percentile import PERCENTILE
+from passes.registry import Extensible
 
+if TYPE_CHECKING:
+    from passes.calibration.method import RangeMethod
 
-def _searched(objective: Objective) -> Calibration:
-    return Calibration(weight_range, activation_range, objective)
-
-
-REGISTRY: Mapping[str, Calibration] = MappingProxyType(
+REGISTRY: Extensible[RangeMethod] = Extensible(
     {
-        "min_max": MIN_MAX,
-        "percentile": PERCENTILE,
-        "mse": MSE,
-        "cosine": _searched(COSINE),
-        "hessian": _searched(HESSIAN),
-        "l1_norm": _searched(L1_NORM),
-        "l2_norm": _searched(L2_NORM),
-        "linear_weighted_l2_norm": _searched(LINEAR_WEIGHTED_L2_NORM),
-    }
+        "min_max": "min_max:MIN_MAX",
+        "percentile": "percentile:PERCENTILE",
+        "mse": "mse:MSE",
+        "cosine": "searched:COSINE",
+        "hessian": "searched:HESSIAN",
+        "l1_norm": "searched:L1_NORM",
+        "l2_norm": "searched:L2_NORM",
+        "linear_weighted_l2_norm": "searched:LINEAR_WEIGHTED_L2_NORM",
+    },
+    group="myqasr_fx.calibration",
+    kind="method:RangeMethod",
+    package=__name__,
 )
 """Method name to method."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from passes.activation_ranges import InputRange
-from passes.calibration.method import Calibration
+from passes.activation_ranges.method import InputRange
+from passes.calibration.method import RangeMethod
 from passes.calibration.objective import Objective
 from passes.calibration.rows_read import LayerSample, Searched
 from passes.calibration.search import ROWS, Side, multiples, round_each, search_rows, search_tensor
@@ -39,7 +39,7 @@ class LayerSearch:
     weight: Tensor = field(repr=False)
     scheme: LayerScheme
     sample: LayerSample
-    method: Calibration
+    method: RangeMethod
     inputs: InputRange | None
 
     @property

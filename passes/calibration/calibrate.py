@@ -23,13 +23,12 @@ import torch
 from torch import fx
 
 from passes.activation_ranges import REGISTRY as RANGES
-from passes.activation_ranges import InputRange
-from passes.activation_ranges.method import SeenInput
+from passes.activation_ranges.method import InputRange, SeenInput
 from passes.activation_ranges.split import split_of
 from passes.base import Fact, Program, ProgramPass
 from passes.calibration import REGISTRY
 from passes.calibration.alternate import LayerSearch, search_layer, search_product
-from passes.calibration.method import ActivationRange, Calibration
+from passes.calibration.method import ActivationRange, RangeMethod
 from passes.calibration.rows_read import CalibrationSamples, LayerSample, Searched
 from passes.errors import PassError, QuantizationError
 from passes.graph import meta, ops
@@ -92,7 +91,7 @@ class Calibrate(ProgramPass):
         return modified
 
     @property
-    def _method(self) -> Calibration:
+    def _method(self) -> RangeMethod:
         return lookup(REGISTRY, self.method, "calibration")
 
     def _calibrate(
@@ -123,7 +122,7 @@ class Calibrate(ProgramPass):
 
     def _range(self, layer: str, index: int, bits: int, split: Split | None) -> InputRange:
         ranges = lookup(RANGES, self.activation_ranges, "activation ranges")
-        needs_values = self._method.uses_values or (ranges.uses_values and split is Split.SIZE)
+        needs_values = self._method.input_needs.rows or (ranges.needs.rows and split is Split.SIZE)
         role = input_role(index)
         stats, sample = self.statistics.get((layer, role)), self.samples.layers.get(layer)
         if stats is None or (needs_values and sample is None):
@@ -140,7 +139,7 @@ def _search(
     weight: torch.Tensor | None,
     scheme: LayerScheme | None,
     read: tuple[tuple[InputRange, ...], LayerSample],
-    method: Calibration,
+    method: RangeMethod,
 ) -> Searched:
     """Qparams by the layer's output."""
     ranges, sample = read
@@ -162,7 +161,7 @@ def _named(place: str) -> Iterator[None]:
         raise QuantizationError(f"{place}: {error.message}", hint=error.hint) from error
 
 
-def weight_qparams(weight: torch.Tensor, scheme: LayerScheme, method: Calibration) -> tuple[QParams | None, ...]:
+def weight_qparams(weight: torch.Tensor, scheme: LayerScheme, method: RangeMethod) -> tuple[QParams | None, ...]:
     """Scales and zero points of each block of rows; None for a float block.
 
     Args:
@@ -180,7 +179,7 @@ def weight_qparams(weight: torch.Tensor, scheme: LayerScheme, method: Calibratio
         return tuple(_block_qparams(matrix[block.start : block.stop], block, method) for block in scheme.blocks)
 
 
-def _block_qparams(rows: torch.Tensor, block: RowBlock, method: Calibration) -> QParams | None:
+def _block_qparams(rows: torch.Tensor, block: RowBlock, method: RangeMethod) -> QParams | None:
     spec = block.spec
     if spec.is_float:
         return None

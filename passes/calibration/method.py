@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from passes.calibration.objective import Objective
+from passes.needs import NOTHING, Needs
 from passes.observe.activation_stats import ActivationStats
 
 
@@ -29,7 +30,7 @@ class ActivationRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class RangeMethod:
     """Two functions that choose ranges; ``passes.numbers.affine`` turns ranges into scales and zero points.
 
     Args:
@@ -37,10 +38,17 @@ class Calibration:
             two levels at one bit.
         activation: What is known of an activation to its smallest and largest value.
         objective: When given, multiples of these ranges are tried, and those that suit the layer's output best taken.
-        uses_values: True when ``activation`` looks at values.
+        input_needs: What ``activation`` needs: ``rows`` where it looks at values.
     """
 
     weight: Callable[[torch.Tensor, int, bool], tuple[torch.Tensor, torch.Tensor]]
     activation: Callable[[ActivationRange], tuple[float, float]]
     objective: Objective | None = None
-    uses_values: bool = False
+    input_needs: Needs = NOTHING
+
+    def needs(self, quantized_inputs: bool) -> Needs:
+        """What has to be measured for it, when inputs are quantized or when weights alone are."""
+        searched = NOTHING
+        if self.objective is not None:
+            searched = Needs(rows=True, row_gradients=self.objective.uses_gradient)
+        return searched | (self.input_needs if quantized_inputs else NOTHING)

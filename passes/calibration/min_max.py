@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from passes.calibration.method import ActivationRange, Calibration
+from passes.calibration.method import ActivationRange, RangeMethod
 from passes.calibration.one_bit import one_bit_range
 
 
@@ -33,4 +33,4 @@ def activation_range(seen: ActivationRange) -> tuple[float, float]:
     return seen.stats.min, seen.stats.max
 
 
-MIN_MAX = Calibration(weight_range, activation_range)
+MIN_MAX = RangeMethod(weight_range, activation_range)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from passes.calibration.factors import FACTORS
-from passes.calibration.method import ActivationRange, Calibration
+from passes.calibration.method import ActivationRange, RangeMethod
 from passes.calibration.min_max import weight_range
+from passes.needs import Needs
 from passes.numbers.affine import activation_qparams, levels_of, nearest_codes, qparams_from_range
 
 _CHUNK = 1 << 20  # weights looked at together
@@ -64,4 +65,4 @@ def mse_activation_range(seen: ActivationRange) -> tuple[float, float]:
     return seen.stats.min * chosen, seen.stats.max * chosen
 
 
-MSE = Calibration(mse_weight_range, mse_activation_range, uses_values=True)
+MSE = RangeMethod(mse_weight_range, mse_activation_range, input_needs=Needs(rows=True))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from passes.calibration.method import ActivationRange, Calibration
+from passes.calibration.method import ActivationRange, RangeMethod
 from passes.calibration.one_bit import one_bit_range
+from passes.needs import Needs
 
 TAIL = 1e-4
 """Share of the values that may lie below the range, and above it."""
@@ -43,4 +44,4 @@ def percentile_activation_range(seen: ActivationRange) -> tuple[float, float]:
     return low, high
 
 
-PERCENTILE = Calibration(percentile_weight_range, percentile_activation_range, uses_values=True)
+PERCENTILE = RangeMethod(percentile_weight_range, percentile_activation_range, input_needs=Needs(rows=True))

@@ -43,7 +43,7 @@ class LowerToFakeQuant(GraphPass):
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.ROUNDED})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.FAKE_QUANT})
-    removes: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.ROUNDED, Fact.OBSERVED})
+    removes: ClassVar[frozenset[Fact]] = frozenset(Fact) - {Fact.FAKE_QUANT}
 
     def run_graph(self, module: fx.GraphModule) -> bool:
         """Rewrites every node that carries a quantized weight or activation qparams."""

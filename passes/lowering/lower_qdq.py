@@ -48,7 +48,7 @@ class LowerToQDQ(GraphPass):
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.ROUNDED})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.QDQ})
-    removes: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.ROUNDED, Fact.OBSERVED})
+    removes: ClassVar[frozenset[Fact]] = frozenset(Fact) - {Fact.QDQ}
 
     def run_graph(self, module: fx.GraphModule) -> bool:
         """Lowers every node that carries a quantized weight or activation qparams.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import fx
 
-from passes.base import Fact, Pass, PassResult, Program
+from passes.base import CAPTURED, Fact, Pass, PassResult, Program
 from passes.errors import DumpError, MyqasrError, PassError, PassOrderError
-from passes.graph.graph_edit import clone
 from passes.manager.check_facts import verify
 from passes.manager.dump import IrDump, texts_of, write_reproducer
 
@@ -40,11 +39,14 @@ class PipelineResult(PassResult):
         program: The program after the last pass.
         modified: True when any pass changed something.
         timings: One entry a pass, in order.
-        facts: What is true of the program now.
     """
 
     timings: tuple[PassTiming, ...]
-    facts: frozenset[Fact]
+
+    @property
+    def facts(self) -> frozenset[Fact]:
+        """What is true of the program now."""
+        return self.program.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class PassManager:
     """
 
     passes: tuple[Pass, ...]
-    initial: frozenset[Fact] = frozenset({Fact.CAPTURED})
+    initial: frozenset[Fact] = CAPTURED
     dump_ir: Path | None = None
 
     def __post_init__(self) -> None:
@@ -99,8 +101,8 @@ class PassManager:
         facts = self.initial
         for number, step in enumerate(self.passes, start=1):
             start = time.perf_counter()
-            facts = _after(step, facts)
-            before = Program({name: clone(module) for name, module in program.graphs.items()})
+            facts = step.facts_after(facts)
+            before = program.clone()
             try:
                 modified = _run(step, program, facts, before)
             except Exception as error:
@@ -111,7 +113,8 @@ class PassManager:
             timings.append(PassTiming(step.name, time.perf_counter() - start, modified))
             if dump is not None:
                 dump.write(number, step.name, texts_of(before), texts_of(program))
-        return PipelineResult(program, any(timing.modified for timing in timings), tuple(timings), facts)
+        left = replace(program, facts=facts)
+        return PipelineResult(left, any(timing.modified for timing in timings), tuple(timings))
 
     def _failure(self, number: int, step: Pass, before: Program, error: Exception) -> MyqasrError:
         """The error to raise for ``error``, naming the pass once; requests that cannot be met pass as they are."""
@@ -135,7 +138,7 @@ class PassManager:
         facts = self.initial
         for step in self.passes:
             yield facts
-            facts = _after(step, facts)
+            facts = step.facts_after(facts)
 
     def _advice(self, index: int, missing: list[Fact]) -> str:
         """Who provides what is missing, if one of the later passes does."""
@@ -152,8 +155,3 @@ def _run(step: Pass, program: Program, facts: frozenset[Fact], before: Program) 
     if not result.modified and texts_of(before) != texts_of(program):
         raise PassError(f"{step.name}: changed a graph and reported no change", hint="return True from run")
     return result.modified
-
-
-def _after(step: Pass, facts: frozenset[Fact]) -> frozenset[Fact]:
-    """What is true after ``step``."""
-    return (facts - step.removes) | step.provides

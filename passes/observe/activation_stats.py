@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from passes.errors import QuantizationError
+from passes.needs import Role
 
 OUTPUT = "output"
 """Role of a layer's result."""
@@ -70,5 +71,5 @@ class ActivationStats:
         return self.std**2
 
 
-Statistics = Mapping[tuple[str, str], ActivationStats]
-"""Layer name and role (``input:0``, ``input:1``, ``output``, ``gradient``, ``kl@8``) to what was seen there."""
+Statistics = Mapping[tuple[str, Role], ActivationStats]
+"""Layer name and role, see ``passes.needs``, to what was seen there."""

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import torch
 
+from passes.needs import Needs
 from passes.numbers.affine import QParams, code_dtype, levels_of, nearest_codes
 from passes.numbers.scheme import MAX_PACKED_BITS
 from passes.observe.few_frames import DAMPING, damped_by
+from passes.rounding.method import Rounding
 from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
@@ -103,3 +105,6 @@ def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
 def damped(gram: torch.Tensor) -> torch.Tensor:
     """The Gram matrix (K, K), float64, with a little of its mean diagonal added: the clips do not tell everything."""
     return damped_by(gram.double(), DAMPING)
+
+
+GPTQ = Rounding(gptq, Needs(grams=True))

@@ -21,10 +21,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from passes.needs import Needs
 from passes.numbers.affine import QParams, code_dtype, levels_of, nearest_codes, step, top
 from passes.numbers.scale_grid import nearest_scale
 from passes.numbers.scheme import MAX_PACKED_BITS
 from passes.rounding.gptq import BLOCK, CHUNK, compensated, damped
+from passes.rounding.method import Rounding
 from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
 
@@ -161,3 +163,6 @@ class _Chunk:
     def _spread(self) -> tuple[Tensor, Tensor, tuple[int, bool]]:
         """Scale, zero point and width, lined up with the weights of groups."""
         return self.scale.unsqueeze(1), self.zero.unsqueeze(1), self._width
+
+
+REFINED = Rounding(refined, Needs(grams=True))

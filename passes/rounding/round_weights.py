@@ -21,7 +21,8 @@ from passes.numbers.affine import QParams
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, LayerScheme, RowBlock
 from passes.registry import lookup
-from passes.rounding import REGISTRY, Rounding
+from passes.rounding import REGISTRY
+from passes.rounding.method import Rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def round_weight(
             if params is None:
                 blocks.append(_float_block(rows, block))
             else:
-                found = rounding(rows, params, gram)
+                found = rounding.run(rows, params, gram)
                 blocks.append(QuantizedBlock(block, found.codes, found.qparams, found.fallbacks))
         return QuantizedWeight(tuple(weight.shape), tuple(blocks))
     except QuantizationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from passes.numbers.affine import QParams, quantize
+from passes.rounding.method import Rounding
 from passes.rounding.rounded import Rounded
 
 
@@ -21,3 +22,6 @@ def rtn(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> 
     """
     del inputs
     return Rounded(quantize(weight, qparams), qparams)
+
+
+RTN = Rounding(rtn, keeps_scales=True)

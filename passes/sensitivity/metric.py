@@ -1,14 +1,7 @@
 """What a sensitivity metric is: which values of a layer it looks at, and the number it makes of them.
 
-All three families of the paper read the same frozen statistics; only the observed values differ:
-
-=========== ============ ==========================================================================================
-family      role         values
-=========== ============ ==========================================================================================
-statistics  ``output``   the layer's output activations
-gradients   ``gradient`` gradients of the log-probability of the model's own tokens with respect to the weights
-distances   ``kl@8``     one a clip: how far the model's output distribution moves when this layer alone has 8 bits
-=========== ============ ==========================================================================================
+All three families of the paper (statistics, gradients, distances) read the same frozen statistics; only the observed
+values differ, see ``passes.needs``.
 """
 
 from __future__ import annotations
@@ -16,12 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from passes.observe.activation_stats import ActivationStats
-
-Distance = Callable[[Tensor, Tensor], float]
-"""Log-probabilities (L, vocabulary), float64, of the full-precision model and of another to their distance."""
+from passes.needs import NOTHING, Needs, Role
+from passes.observe.activation_stats import OUTPUT, ActivationStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +18,14 @@ class Metric:
     """A number from what was observed of a layer; larger is more sensitive.
 
     Args:
-        role: Of the observed values, see ``passes.observe.activation_stats``.
-        of: Statistics of those values to the sensitivity.
+        of: Statistics of the observed values to the sensitivity.
+        role: Of those values.
     """
 
-    role: str
     of: Callable[[ActivationStats], float]
+    role: Role = OUTPUT
+
+    @property
+    def needs(self) -> Needs:
+        """What has to be measured for it."""
+        return NOTHING if self.role == OUTPUT else Needs(roles=frozenset({self.role}))

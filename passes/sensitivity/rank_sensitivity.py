@@ -18,8 +18,8 @@ from passes.errors import PassError
 from passes.graph import meta
 from passes.graph.layers import Layer, find_layers, nodes_of
 from passes.observe.activation_stats import OUTPUT, Statistics
-from passes.sensitivity import metric_of
 from passes.sensitivity.metric import Metric
+from passes.sensitivity.named import metric_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from acceptance_outcomes import (
     write_outcomes,
 )
 
-from myqasr_fx.acceptance import ACCEPTED, AcceptanceRecord
+from myqasr_fx.bundle.verdict_record import ACCEPTED, AcceptanceRecord
 
 VARIANT = Variant("tiny", "default:order=ascending,seed=1", "24MB", 4)
 

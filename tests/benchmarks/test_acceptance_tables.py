@@ -6,7 +6,7 @@ import pytest
 from acceptance_outcomes import DEV, TEST, Outcome, Variant
 from acceptance_tables import AGREEMENT, BASELINE, KL, Score, accepts, choose, correlation, plot, summary
 
-from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.options.thresholds import Thresholds
 
 MODELS = ((0.001, 0.0), (0.01, 0.01), (0.03, 0.015), (0.05, 0.03), (0.2, 0.05), (0.9, 0.5))
 """Divergence and loss."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from myqasr_fx.errors import MyqasrError
-from myqasr_fx.options.recipes import available
+from myqasr_fx.options.choices import available
 from myqasr_fx.options.resolve import resolve_config
 from passes.registry import lookup
 from passes.sensitivity import ENTRY_POINTS, REGISTRY

@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from myqasr_fx import pipeline
-from myqasr_fx.acceptance import AcceptanceRecord
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.bundle.bundle import (
     FORMAT_VERSION,
     BlockRecord,

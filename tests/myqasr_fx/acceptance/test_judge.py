@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.acceptance.compare import ClipComparison, WordEdits
 from myqasr_fx.acceptance.holdout import Split
 from myqasr_fx.acceptance.judge import judge

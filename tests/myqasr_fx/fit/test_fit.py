@@ -13,7 +13,8 @@ from myqasr_fx.fit.allocation import budget_bytes, check_feasible, overrides
 from myqasr_fx.fit.fit import fit
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.config import Budget, LayerRule
+from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.resolve import resolve_config
 from passes.allocation.allocate_bits import Override
 from passes.numbers.scheme import Granularity

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx.errors import MyqasrError, OptionError
-from myqasr_fx.options.config import Budget, LayerRule, QuantizeConfig
+from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.recipes import METHODS, available
 
 BUDGET = Budget(bytes=24_000_000)

@@ -7,7 +7,9 @@ from myqasr_fx.bundle.bundle import FORMAT_VERSION, MANIFEST, BundleManifest, Ca
 from myqasr_fx.errors import BundleError, OptionError
 from myqasr_fx.options import recipes as choices
 from myqasr_fx.options import resolve
-from myqasr_fx.options.config import Budget, LayerRule, QuantizeConfig
+from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
 
 

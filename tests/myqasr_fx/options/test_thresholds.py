@@ -1,6 +1,6 @@
 import pytest
 
-from myqasr_fx.acceptance import Thresholds
+from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.resolve import resolve_config
 

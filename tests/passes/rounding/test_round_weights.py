@@ -15,6 +15,7 @@ from passes.numbers.affine import QParams, quantize
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
 from passes.rounding.round_weights import RoundWeights, round_weight
+from passes.rounding.method import Rounding
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
 
@@ -60,7 +61,7 @@ def test_methods_may_change_qparams(tiny_program: Program, monkeypatch: pytest.M
         wide = QParams(qparams.bits, qparams.symmetric, qparams.group_size, qparams.scale * 2, qparams.zero_point)
         return Rounded(quantize(rows, wide), wide)
 
-    monkeypatch.setattr("passes.rounding.round_weights.REGISTRY", {"doubled": doubled})
+    monkeypatch.setattr("passes.rounding.round_weights.REGISTRY", {"doubled": Rounding(doubled)})
     Calibrate()(annotate(tiny_program, {}))
     RoundWeights("doubled")(tiny_program)
     weight = weights(tiny_program)["fc"][0]

@@ -1,20 +1,11 @@
-"""What ``quantize`` would do: the width of every layer and the bytes that it predicts, without rounding or writing."""
+"""What ``quantize`` would do: the width of every layer and the bytes that it predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from myqasr_fx.acceptance.holdout import hold_out
-from myqasr_fx.audio import AudioInput, select_clips
-from myqasr_fx.fit.allocation import budget_bytes, check_feasible
-from myqasr_fx.fit.fit import allocate
-from myqasr_fx.measure.measure import measure
-from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import prepare
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.process.progress import Progress, Silent
+from myqasr_fx.fit.fit import allocated
+from myqasr_fx.fit.job import FitJob
 from passes.base import Program
 from passes.graph import meta
 from passes.graph.layers import Layer, nodes_of
@@ -65,45 +56,25 @@ class Plan:
     layers: tuple[PlannedLayer, ...]
 
 
-def plan(
-    model: str | SpeechModel,
-    audio: AudioInput | Iterable[AudioInput],
-    *,
-    config: QuantizeConfig,
-    progress: Progress | None = None,
-) -> Plan:
-    """Ranks and allocates as :func:`myqasr_fx.pipeline.quantize` does, and stops there.
+def make_plan(job: FitJob) -> Plan:
+    """Allocates, and stops there.
 
     Args:
-        model: Name, folder or loaded model.
-        audio: Files, folders or arrays (T,) float32 at 16 kHz of unlabelled speech.
-        config: Resolved options.
-        progress: Told about every stage.
+        job: Ranked and priced.
 
     Raises:
-        MyqasrError: Any input that cannot be used, or an infeasible budget.
+        BudgetError: The budget is infeasible.
     """
-    clock = Silent() if progress is None else progress
-    with clock.stage("load model"):
-        speech = load_model(model) if isinstance(model, str) else model
-    with clock.stage("read audio"):
-        clips = select_clips(audio, config.max_clips, seed=config.seed)
-    with clock.stage("capture graphs"):
-        prepared = prepare(speech, config.dump_ir)
-        config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
-        check_feasible(prepared, config)
-    split = hold_out(clips, config.holdout, config.seed)
-    calibration = measure(prepared, split.calibration, config, clock)
-    with clock.stage("allocate"):
-        program, predicted = allocate(prepared, calibration, config)
+    program, predicted = allocated(job)
+    budget, clips = job.request.allocation.budget, job.measurements.observed.clips
     return Plan(
-        model=speech.name,
-        budget_bytes=budget_bytes(config.budget, prepared.num_weights),
+        model=job.prepared.speech.name,
+        budget_bytes=None if budget is None else int(budget),
         predicted_bytes=predicted,
-        num_weights=prepared.num_weights,
-        clips=len(split.calibration.clips),
+        num_weights=job.prepared.num_weights,
+        clips=len(clips.clips),
         rejected=tuple(item.reason for item in clips.rejected),
-        layers=tuple(_planned(program, layer) for layer in prepared.layers),
+        layers=tuple(_planned(program, layer) for layer in job.prepared.layers),
     )
 
 

@@ -1,0 +1,29 @@
+"""What a verdict is asked to rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from myqasr_fx.measure.clip_shares import ClipShares
+from myqasr_fx.measure.measurements import Observed
+from myqasr_fx.measure.store import Store
+from myqasr_fx.options.thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """What to judge on, and by which bounds.
+
+    Args:
+        shares: Which clips are judged.
+        observed: Transcripts of those that calibrated, which need no second decoding.
+        thresholds: Bounds.
+        language: Code for a multilingual model; None detects it.
+        store: Keeps what the full-precision model says about held-out clips: it does not depend on the budget.
+    """
+
+    shares: ClipShares
+    observed: Observed
+    thresholds: Thresholds
+    language: str | None
+    store: Store

@@ -1,0 +1,59 @@
+"""What fitting works on, ranked and priced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from myqasr_fx.fit.damage_table import Damages, damage_table
+from myqasr_fx.fit.request import FitRequest
+from myqasr_fx.measure.clip_shares import ClipShares
+from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.models.prepared import Prepared
+from myqasr_fx.process.limits import Limits
+from myqasr_fx.process.progress import Progress, Silent
+from passes.base import Pass
+from passes.manager.run_passes import run_passes
+from passes.rounding.round_floats import RoundFloats
+from passes.sensitivity.rank_sensitivity import RankSensitivity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitJob:
+    """A model to be fitted.
+
+    Args:
+        prepared: Canonical graphs, with sensitivities and rounded leftovers behind :func:`priced`.
+        measurements: What the clips told.
+        request: What the files shall be.
+        shares: Which clips rounding in sequence reads.
+        damages: Expected cost of every way to store every item; empty where the allocation weighs none.
+        progress: Told about every layer that is rounded in sequence.
+        limits: Attempts, and how much of a budget may stay unused.
+    """
+
+    prepared: Prepared
+    measurements: Measurements
+    request: FitRequest
+    shares: ClipShares
+    damages: Damages = field(default_factory=dict, repr=False)
+    progress: Progress = field(default_factory=Silent)
+    limits: Limits = field(default_factory=Limits)
+
+
+def ranking(job: FitJob) -> tuple[Pass, ...]:
+    """The passes that prepare an allocation."""
+    return RankSensitivity(job.measurements.statistics, job.request.sensitivity), RoundFloats()
+
+
+def priced(job: FitJob) -> FitJob:
+    """The job with ranked layers, and with the damage to expect of every choice where the allocation weighs it.
+
+    Raises:
+        PassError: A layer has no statistics.
+    """
+    damages: Damages = {}
+    if job.request.weighs_damage:
+        with job.progress.stage("expect damage"):
+            damages = damage_table(job.prepared, job.request, job.measurements)
+    program = run_passes(job.prepared.program, ranking(job), job.request.dump("rank"))
+    return replace(job, prepared=replace(job.prepared, program=program), damages=damages)

@@ -1,0 +1,121 @@
+"""What the files shall be: the options, resolved against one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from myqasr_fx.bundle.layout import LAYOUTS, Layout
+from myqasr_fx.fit.layer_requests import LayerRequest, layer_requests
+from myqasr_fx.models.prepared import Prepared
+from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.config import QuantizeConfig
+from passes.allocation import REGISTRY as ALLOCATIONS
+from passes.allocation.problem import Request
+from passes.numbers.scheme import Granularity
+from passes.registry import lookup
+from passes.rounding import REGISTRY as ROUNDINGS
+
+
+@dataclass(frozen=True, slots=True)
+class FitRequest:
+    """What is asked of the files and of every layer in them.
+
+    Args:
+        layers: Name to what each layer gets.
+        allocation: Method, budget in bytes and bounds.
+        counts_files: The budget counts bytes of files; else it counts sum of bits/8 of the weights alone.
+        granularity: Common to all layers that have no other.
+        symmetric: No zero points for weights.
+        sensitivity: Name of the metric that ranks layers.
+        rounding: Common to all layers that have no other.
+        sequential: Round each layer behind the rounded ones.
+        calibration: Name of the range method.
+        activation_bits: Width of quantized inputs; None keeps them float.
+        activation_ranges: Name of the method that covers their ranges.
+        opset: Of the files.
+        layout: Where they lie.
+        dump_ir: Folder for the graphs after each pass.
+    """
+
+    layers: Mapping[str, LayerRequest]
+    allocation: Request
+    counts_files: bool
+    granularity: Granularity
+    symmetric: bool
+    sensitivity: str
+    rounding: str
+    sequential: bool
+    calibration: str
+    activation_bits: int | None
+    activation_ranges: str
+    opset: int
+    layout: Layout
+    dump_ir: Path | None = None
+
+    @property
+    def integer_layers(self) -> frozenset[str]:
+        """Layers whose inputs are rounded on every call."""
+        return frozenset(name for name, layer in self.layers.items() if layer.integer)
+
+    @property
+    def weighs_damage(self) -> bool:
+        """The allocation weighs the damage of every choice against its bytes."""
+        return lookup(ALLOCATIONS, self.allocation.method, "allocation").needs.curvature
+
+    def draft(self) -> FitRequest:
+        """The same with codes that are chosen quickly: how they are chosen changes no bytes."""
+        layers = {name: replace(layer, rounding=_draft(layer.rounding)) for name, layer in self.layers.items()}
+        return replace(self, layers=layers, rounding=_draft(self.rounding), sequential=False)
+
+    def dump(self, stage: str) -> Path | None:
+        """Folder for the graphs of a stage."""
+        return self.dump_ir and self.dump_ir / stage
+
+
+def fit_request(prepared: Prepared, config: QuantizeConfig) -> FitRequest:
+    """Resolves options against a model.
+
+    Raises:
+        OptionError: A rule matches none of the model's layers.
+    """
+    config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
+    chooses = lookup(ALLOCATIONS, config.allocation, "allocation").needs.curvature
+    return FitRequest(
+        layers=layer_requests(prepared, config, chooses=chooses),
+        allocation=Request(
+            method=config.allocation,
+            budget=budget_bytes(config.budget, prepared.num_weights),
+            uniform_bits=config.budget.uniform_bits,
+            order=config.order,
+            seed=config.seed,
+            min_bits=config.min_bits,
+            max_bits=config.max_bits,
+            fill=config.fill,
+            spread=config.max_spread,
+        ),
+        counts_files=config.budget.kind == "file",
+        granularity=Granularity.parse(config.granularity),
+        symmetric=config.symmetric,
+        sensitivity=config.sensitivity,
+        rounding=config.rounding,
+        sequential=config.sequential,
+        calibration=config.calibration,
+        activation_bits=config.activation_bits if config.activations == "int8" else None,
+        activation_ranges=config.activation_ranges,
+        opset=config.opset,
+        layout=LAYOUTS[config.layout],
+        dump_ir=config.dump_ir,
+    )
+
+
+def budget_bytes(budget: Budget, num_weights: int) -> int | None:
+    """Bytes that ``budget`` allows a model of ``num_weights`` weights; None for one width for everything."""
+    if budget.avg_bits is not None:
+        return int(budget.avg_bits * num_weights / 8)
+    return budget.bytes
+
+
+def _draft(rounding: str) -> str:
+    return lookup(ROUNDINGS, rounding, "rounding").draft

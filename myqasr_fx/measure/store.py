@@ -1,0 +1,170 @@
+"""Keeps what was measured for the next run: one folder, one version, one place where keys are made.
+
+A file holds numbers and the tokens and texts of transcripts, no audio. It is named after all that its content depends
+on and begins with the SHA-256 of the rest, so that one that was cut off or changed is measured again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+
+from myqasr_fx.audio import Clip, ClipSet
+from myqasr_fx.errors import OutputError
+from myqasr_fx.measure.clip_shares import Positions
+from myqasr_fx.measure.layer_ledger import LayerLedger
+from myqasr_fx.measure.stored import CURVATURES, GRAMS, LOGITS, STATISTICS, TRANSCRIPTS, Codec
+from myqasr_fx.runtime import Transcript
+from passes.damage.curvature import Curvatures
+from passes.observe.activation_stats import Statistics
+from passes.observe.insert_gram_observers import Grams
+
+VERSION = "5"
+"""Changes with the meaning of anything kept."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[T]):
+    """What is kept, and all that it depends on.
+
+    Args:
+        codec: How it becomes bytes; names its kind.
+        parts: Texts.
+    """
+
+    codec: Codec[T]
+    parts: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """Name of its file."""
+        return f"{self.codec.kind}-{_digest(self.parts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Makes the keys of one model, told one language.
+
+    Args:
+        fingerprint: SHA-256 of its weights and configuration.
+        language: Code; None when the model finds it out.
+        layout: Of the bundle: another one has other graphs.
+    """
+
+    fingerprint: str
+    language: str | None
+    layout: str
+
+    def statistics(self, clips: ClipSet) -> Key[tuple[Statistics, tuple[Transcript, ...]]]:
+        """Of what the observers saw, with what the model wrote."""
+        return Key(STATISTICS, self._of(clips.sha256))
+
+    def grams(self, clips: ClipSet, looked_up: bool) -> Key[Grams]:
+        """Of Gram matrices: of all layers, or of those whose rows are also looked up."""
+        return Key(GRAMS, self._of(clips.sha256, "looked up" if looked_up else "all"))
+
+    def curvatures(self, clips: ClipSet, positions: Positions, seed: int) -> Key[Curvatures]:
+        """Of curvatures on some of the clips, with the seed of their probes."""
+        return Key(CURVATURES, self._of(clips.sha256, " ".join(map(str, positions)), str(seed)))
+
+    def transcripts(self, clips: Sequence[Clip]) -> Key[tuple[Transcript, ...]]:
+        """Of what the model writes for clips to judge on."""
+        return Key(TRANSCRIPTS, self._of(*(clip.sha256 for clip in clips)))
+
+    def logits(self, samples: str, tokens: Sequence[int], language: str | None) -> Key[torch.Tensor]:
+        """Of full-precision logits (L, vocabulary) of one clip, named by the SHA-256 of its samples."""
+        said = (samples, " ".join(map(str, tokens)), language or "")
+        return Key(LOGITS, (self.fingerprint, torch.__version__, self.layout, *said))
+
+    def layers(self, clips: ClipSet, what: str) -> str:
+        """Name of the ledger of ``what`` was measured of single layers."""
+        return f"layers-{_digest(self._of(clips.sha256, what))}"
+
+    def _of(self, *parts: str) -> tuple[str, ...]:
+        return (self.fingerprint, self.language or "", *parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of what was measured.
+
+    Args:
+        folder: Made when it is first written to; None keeps nothing.
+        keys: Of the model.
+    """
+
+    folder: Path | None
+    keys: Keys
+
+    def __post_init__(self) -> None:
+        if self.folder is not None:
+            with self._refused():
+                self.folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, key: Key[T], compute: Callable[[], T]) -> T:
+        """What is kept under ``key``; computed and kept where there is nothing, or something damaged.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        found = self.read(key)
+        if found is None:
+            found = compute()
+            self.write(key, found)
+        return found
+
+    def read(self, key: Key[T]) -> T | None:
+        """What is kept, if anything whole is."""
+        if self.folder is None:
+            return None
+        try:
+            content = (self.folder / key.file).read_bytes()
+        except OSError:
+            return None
+        digest, payload = content[:32], memoryview(content)[32:]
+        return key.codec.decode(payload) if hashlib.sha256(payload).digest() == digest else None
+
+    def write(self, key: Key[T], value: T) -> None:
+        """Keeps ``value`` in a file that appears whole or not at all.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        if self.folder is None:
+            return
+        payload = key.codec.encode(value)
+        with self._refused():
+            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{key.file}.")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(hashlib.sha256(payload).digest())
+                    file.write(payload)
+                os.replace(temporary, self.folder / key.file)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+
+    def ledger(self, clips: ClipSet, what: str) -> LayerLedger:
+        """Of ``what`` is measured layer by layer on these clips."""
+        return LayerLedger(self.folder and self.folder / self.keys.layers(clips, what))
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"cache {self.folder}: {error.strerror}", hint="choose another --cache") from error
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join((VERSION, *parts)).encode()).hexdigest()[:32]

@@ -1,0 +1,104 @@
+"""How what is kept becomes bytes and comes back; what cannot be read as it should be is as if it were not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from myqasr_fx.runtime import Transcript
+from passes.damage.curvature import Curvature, Curvatures
+from passes.errors import QuantizationError
+from passes.observe.activation_stats import ActivationStats, Statistics
+
+T = TypeVar("T")
+Heard = tuple[Statistics, tuple[Transcript, ...]]
+
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError, QuantizationError)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[T]):
+    """A kind of content.
+
+    Args:
+        kind: Its name.
+        encode: To bytes.
+        read: From bytes; may raise what damaged content raises.
+    """
+
+    kind: str
+    encode: Callable[[T], bytes]
+    read: Callable[[bytes], T]
+
+    def decode(self, payload: memoryview) -> T | None:
+        """The content; None when it is damaged."""
+        try:
+            return self.read(bytes(payload))
+        except _DAMAGED:
+            return None
+
+
+def _heard(payload: bytes) -> Heard:
+    content = json.loads(payload)
+    found = {(row["layer"], row["port"]): ActivationStats(**row["stats"]) for row in content["statistics"]}
+    return found, _transcripts(content["transcripts"])
+
+
+def _plain_heard(heard: Heard) -> bytes:
+    rows = [{"layer": layer, "port": str(port), "stats": asdict(stats)} for (layer, port), stats in heard[0].items()]
+    return json.dumps({"statistics": rows, "transcripts": [asdict(said) for said in heard[1]]}).encode()
+
+
+def _transcripts(rows: Sequence[Mapping[str, Any]]) -> tuple[Transcript, ...]:
+    return tuple(Transcript(**{**row, "tokens": tuple(row["tokens"])}) for row in rows)
+
+
+def _plain_transcripts(transcripts: Sequence[Transcript]) -> bytes:
+    return json.dumps([asdict(said) for said in transcripts]).encode()
+
+
+def _curvatures(payload: bytes) -> Curvatures:
+    fields: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in load(payload).items():
+        name, _, field = key.rpartition("|")
+        fields.setdefault(name, {})[field] = tensor
+    return {name: Curvature(**found) for name, found in fields.items()}
+
+
+def _plain_curvatures(curvatures: Curvatures) -> bytes:
+    return save(
+        {
+            f"{name}|{field}": tensor.contiguous()
+            for name, curvature in curvatures.items()
+            for field in ("gram", "rows", "lookups")
+            if (tensor := getattr(curvature, field)) is not None
+        }
+    )
+
+
+def _logits(payload: bytes) -> Tensor:
+    found = load(payload)["logits"]
+    if found.dtype != torch.float32 or found.dim() != 2:
+        raise ValueError(f"logits of type {found.dtype} and shape {tuple(found.shape)}")
+    return found
+
+
+STATISTICS: Codec[Heard] = Codec("statistics", _plain_heard, _heard)
+"""Of the observers, with the transcripts of the clips."""
+
+TRANSCRIPTS: Codec[tuple[Transcript, ...]] = Codec(
+    "transcripts", _plain_transcripts, lambda payload: _transcripts(json.loads(payload))
+)
+
+GRAMS: Codec[Mapping[str, Tensor]] = Codec("grams", lambda grams: save({n: g.clone() for n, g in grams.items()}), load)
+
+CURVATURES: Codec[Curvatures] = Codec("curvature", _plain_curvatures, _curvatures)
+
+LOGITS: Codec[Tensor] = Codec("logits", lambda logits: save({"logits": logits.contiguous()}), _logits)

@@ -1,0 +1,63 @@
+"""What the chosen methods need together: the union of what each of them declares."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from passes.needs import Needs
+
+
+class Methods(Protocol):
+    """The options that name methods."""
+
+    @property
+    def sensitivity(self) -> str:
+        """Name in ``passes.sensitivity``."""
+
+    @property
+    def allocation(self) -> str:
+        """Name in ``passes.allocation``."""
+
+    @property
+    def calibration(self) -> str:
+        """Name in ``passes.calibration``."""
+
+    @property
+    def roundings(self) -> frozenset[str]:
+        """Names in ``passes.rounding``."""
+
+    @property
+    def activations(self) -> str:
+        """Float or int8."""
+
+    @property
+    def activation_ranges(self) -> str:
+        """Name in ``passes.activation_ranges``."""
+
+
+def needs_of(methods: Methods) -> Needs:
+    """The union; loads the methods."""
+    integer = methods.activations == "int8"
+    found: Needs = import_module("passes.sensitivity.named").metric_of(methods.sensitivity).needs
+    found |= _method("allocation", methods.allocation).needs
+    for name in sorted(methods.roundings):
+        found |= _method("rounding", name).needs
+    found |= _method("calibration", methods.calibration).needs(integer)
+    return found | _method("activation_ranges", methods.activation_ranges).needs if integer else found
+
+
+def weighs_damage(allocation: str) -> bool:
+    """Whether an allocation weighs the damage of choices against their bytes."""
+    return bool(_method("allocation", allocation).needs.curvature)
+
+
+def searches_scales(rounding: str) -> bool:
+    """Whether a rounding chooses scales of its own."""
+    return not _method("rounding", rounding).keeps_scales
+
+
+def _method(kind: str, name: str) -> Any:
+    """A method of a registry, whose packages import torch where it is first used."""
+    return import_module(f"passes.{kind}").REGISTRY[name]

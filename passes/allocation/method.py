@@ -1,0 +1,34 @@
+"""What an allocation method is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from passes.allocation import REGISTRY
+from passes.allocation.problem import Allocation, Problem
+from passes.needs import NOTHING, Needs
+from passes.registry import lookup
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationMethod:
+    """A way to assign widths.
+
+    Args:
+        run: Does it.
+        needs: ``curvature`` where it weighs the damage of every choice (``Problem.choices``), else nothing beyond
+            sensitivities.
+    """
+
+    run: Callable[[Problem], Allocation]
+    needs: Needs = NOTHING
+
+
+def allocate(problem: Problem) -> Allocation:
+    """Solves ``problem`` with the method that its request names.
+
+    Raises:
+        AllocationError: The request cannot be met; :class:`~passes.errors.BudgetError` when the budget is too small.
+    """
+    return lookup(REGISTRY, problem.request.method, "allocation").run(problem)

@@ -1,0 +1,33 @@
+"""What a rounding method is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from passes.needs import NOTHING, Needs
+from passes.numbers.affine import QParams
+from passes.rounding.rounded import Rounded
+
+Run = Callable[[Tensor, QParams, Tensor | None], Rounded]
+"""Weights (n, K), their qparams and the Gram matrix (K, K) of the layer's inputs or None to codes (n, K) with the
+qparams that they belong to, which it may have changed, and the number of rows where what it started from was better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """A way to choose codes.
+
+    Args:
+        run: Does it.
+        needs: ``grams``, or nothing beyond the weight.
+        draft: Name of the method that stands in for it while files are only weighed: codes change no bytes.
+        keeps_scales: Codes are for the scales as they came, so that those of a calibration method count.
+    """
+
+    run: Run
+    needs: Needs = NOTHING
+    draft: str = "rtn"
+    keeps_scales: bool = False
