@@ -35,10 +35,9 @@ from acceptance_outcomes import (
 from acceptance_speech import Speech
 from acceptance_tables import plot, summary
 from average_bits import average_bits
-
-from myqasr_fx.options.thresholds import Thresholds
-from myqasr_fx.acceptance.compare import Heard, compare
 from myqasr_fx.acceptance.holdout import Split
+
+from myqasr_fx.acceptance.compare import Heard, compare
 from myqasr_fx.acceptance.judge import judge
 from myqasr_fx.acceptance.loops import is_loop
 from myqasr_fx.audio import ClipSet
@@ -47,6 +46,7 @@ from myqasr_fx.fit.fit import fit_in_torch
 from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import prepare
+from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.personalize.condition import Condition
 from myqasr_fx.personalize.features import FeatureCache
 from myqasr_fx.process.progress import Silent

@@ -26,25 +26,29 @@ from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.fit.manifest import build_manifest, low_bit_products
 from myqasr_fx.fit.plan import Plan, make_plan
 from myqasr_fx.fit.request import FitRequest, fit_request
-from myqasr_fx.measure.clip_shares import share_clips
+from myqasr_fx.fit.stages import fitting_stages
+from myqasr_fx.measure.clip_shares import ClipShares, share_clips
 from myqasr_fx.measure.job import MeasureJob, MeasureRequest
 from myqasr_fx.measure.measure import measure
+from myqasr_fx.measure.measure import steps as learning_steps
 from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.measure.observe import observers
 from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.models.client_files import write_client_files
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.models.prepared import CANONICALIZING, Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.needs import needs_of
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
+from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
-from myqasr_fx.verify.fake_quant import make_reference
+from myqasr_fx.verify.fake_quant import LOWERING, make_reference
 from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
-from passes.base import Program
+from passes.base import Pass, Program
 from passes.numbers.scheme import Granularity
 
 Recordings = AudioInput | Iterable[AudioInput]
@@ -136,7 +140,7 @@ def plan(
     learning, request = _prepare(model, audio, road)
     job = _price(learning, request, measure(learning))
     with road.progress.stage("allocate"):
-        return make_plan(job)
+        return make_plan(job, stages(config, job.shares))
 
 
 def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
@@ -168,6 +172,30 @@ def quantize_in_torch(job: MeasureJob, measurements: Measurements, config: Quant
         BudgetError: The budget is infeasible.
     """
     return rounded(_price(job, fit_request(job.prepared, config), measurements))[0]
+
+
+def stages(config: QuantizeConfig, shares: ClipShares | None = None) -> tuple[Stage, ...]:
+    """The road that options take: every stage with its passes in order, and which clips it reads.
+
+    Args:
+        config: Resolved options.
+        shares: Of the clips at hand, to tell their numbers.
+    """
+    needs, told = needs_of(config), dict(shares.told()) if shares else {}
+    hear = [Stage(name, does, clips=share) for name, does, share in learning_steps(needs)]
+    hear[0] = replace(hear[0], passes=_names(observers(needs)))
+    found = (
+        Stage("prepare", f"capture the graphs for {config.layout}", _names(CANONICALIZING)),
+        *hear,
+        *fitting_stages(config),
+        Stage("verify", "files on onnxruntime beside fake quantization in torch", _names(LOWERING), "observe"),
+        Stage("judge", "files beside full precision, without labels", clips="judge"),
+    )
+    return tuple(replace(s, clips=f"{s.clips}: {told[s.clips]}") if s.clips in told else s for s in found)
+
+
+def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
+    return tuple(step.name for step in passes)
 
 
 def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest]:

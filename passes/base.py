@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from torch import fx
 
-from passes.graph.graph_edit import clone
+from passes.clone import clone
 
 
 class Fact(StrEnum):

@@ -16,6 +16,58 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+LAYERS = (  # of rooms; each may import from those above it
+    {"passes"},
+    {"myqasr_fx.errors", "myqasr_fx.passes", "myqasr_fx.process"},
+    {"myqasr_fx.audio", "myqasr_fx.bundle", "myqasr_fx.capture", "myqasr_fx.integrations"},
+    {"myqasr_fx.options", "myqasr_fx.models", "myqasr_fx.export", "myqasr_fx.web"},
+    {"myqasr_fx.runtime", "myqasr_fx.report", "myqasr_fx.lint"},
+    {"myqasr_fx.evaluate", "myqasr_fx.measure", "myqasr_fx.verify"},
+    {"myqasr_fx.fit", "myqasr_fx.acceptance", "myqasr_fx.diagnose", "myqasr_fx.corpora"},
+    {"myqasr_fx.pipeline"},
+    {"myqasr_fx.api", "myqasr_fx.personalize"},
+    {"myqasr_fx.cli", "myqasr_fx"},
+    {"myqasr_fx.__main__"},
+)
+PASSES_LAYERS = (
+    {"passes.clone", "passes.errors", "passes.needs"},
+    {"passes.base", "passes.numbers", "passes.registry"},
+    {"passes.graph"},
+    {"passes.activation_ranges", "passes.allocation", "passes.canonical", "passes.lowering", "passes.observe"},
+    {"passes.calibration", "passes.manager", "passes.rounding", "passes.sensitivity"},
+    {"passes.damage"},
+    {"passes"},
+)
+MAKES_CONFIG = ("options/", "cli/", "api.py", "pipeline.py", "__init__.py")
+ENTRIES = ("fit/request.py", "fit/layer_requests.py", "fit/stages.py", "personalize/", "report/reproduce.py")
+"""Where a stage takes the options in: below, typed requests travel."""
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in SOURCES}
+
+
+def modules_imported(path: Path) -> set[str]:
+    """Our modules that a file imports, inside functions and for type checkers too."""
+    found = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            whole = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {name if name in MODULES else node.module for name in whole}
+    return found & MODULES.keys()
+
+
+def room_of(module: str, trees: bool) -> str:
+    """The folder or root module; ``passes`` counts as one room beside those of myqasr_fx."""
+    parts = module.split(".")
+    return parts[0] if trees and parts[0] == "passes" else ".".join(parts[:2])
+
+
 def nodes(path: Path) -> Iterator[ast.AST]:
     return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
 
@@ -34,6 +86,50 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", sorted(ROOT.glob("passes/**/*.py")), ids=name_of)
 def test_imports_go_one_way(path: Path) -> None:
     assert imports(path) <= {*sys.stdlib_module_names, "passes", "torch", "numpy", "scipy"}
+
+
+@pytest.mark.parametrize(("layers", "tree"), [(LAYERS, "myqasr_fx"), (PASSES_LAYERS, "passes")])
+def test_rooms_stand_in_layers(layers: tuple[set[str], ...], tree: str) -> None:
+    """So there is no circle either."""
+    level = {room: number for number, rooms in enumerate(layers) for room in rooms}
+    for module, path in MODULES.items():
+        if module.partition(".")[0] != tree:
+            continue
+        own = room_of(module, tree == "myqasr_fx")
+        for other in modules_imported(path):
+            room = room_of(other, tree == "myqasr_fx")
+            assert room == own or level[room] < level[own], f"{module} imports {other}"
+
+
+def test_the_house_is_as_high_as_its_map_says() -> None:
+    assert len(LAYERS) <= 11
+    assert len([path for path in SOURCES if path.parent == ROOT / "myqasr_fx"]) <= 6
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    edges = {module: modules_imported(path) - {module} for module, path in MODULES.items()}
+    left = dict(edges)
+    while leaves := {module for module, others in left.items() if not others & left.keys()}:
+        left = {module: others for module, others in left.items() if module not in leaves}
+    assert not left, f"circle among {sorted(left)}"
+
+
+def test_options_are_resolved_once() -> None:
+    holders = [name_of(p) for p in SOURCES if "QuantizeConfig" in p.read_text(encoding="utf-8")]
+    strangers = [name for name in holders if not name.removeprefix("myqasr_fx/").startswith((*MAKES_CONFIG, *ENTRIES))]
+    assert not strangers
+    parsers = [name_of(p) for p in SOURCES if "Granularity.parse(" in p.read_text(encoding="utf-8")]
+    assert all(n.startswith(("myqasr_fx/options/", "myqasr_fx/fit/", "myqasr_fx/pipeline")) for n in parsers), parsers
+
+
+def test_passes_run_in_one_place() -> None:
+    makers = [name_of(p) for p in SOURCES if re.search(r"PassManager\(", p.read_text(encoding="utf-8"))]
+    assert makers == ["passes/manager/run_passes.py"]
+
+
+def test_the_tests_of_passes_know_nothing_above_them() -> None:
+    for path in ROOT.glob("tests/passes/**/*.py"):
+        assert "myqasr_fx" not in imports(path), name_of(path)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("myqasr_fx/runtime/*.py")), ids=name_of)

@@ -47,6 +47,7 @@ Audio = Annotated[
 ]
 Out = Annotated[Path | None, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
 DryRun = Annotated[bool, Option("--dry-run", help="Show the width of every layer and the bytes; write nothing.")]
+Explain = Annotated[bool, Option("--explain", help="Show the stages and passes that these options lead through.")]
 Force = Annotated[bool, Option("--force", help="Replace an existing bundle.")]
 
 Size = Annotated[str | None, _option(_SIZE, "--budget", "Bytes of the model files: 24MB, 24MiB or 24000000.")]

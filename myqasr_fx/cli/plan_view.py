@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from myqasr_fx.cli.road_view import road_view
+
 if TYPE_CHECKING:
     from myqasr_fx.fit.plan import Plan
 
@@ -32,4 +34,5 @@ def plan_view(plan: Plan) -> RenderableType:
         bits = "-" if layer.bits is None else f"{layer.bits:.3g}"
         shape = "x".join(map(str, layer.shape)) or "-"
         table.add_row(layer.name, layer.op, shape, f"{layer.sensitivity:.3g}", bits, rows)
-    return Group(Text(head), table, *(Text(f"not used: {reason}", "yellow") for reason in plan.rejected))
+    unused = (Text(f"not used: {reason}", "yellow") for reason in plan.rejected)
+    return Group(road_view(plan.stages), Text(head), table, *unused)

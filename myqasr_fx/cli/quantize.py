@@ -29,6 +29,7 @@ def quantize(
     out: o.Out = None,
     force: o.Force = False,
     dry_run: o.DryRun = False,
+    explain: o.Explain = False,
     budget: o.Size = None,
     avg_bits: o.AvgBits = None,
     uniform_bits: o.UniformBits = None,
@@ -109,6 +110,8 @@ def quantize(
         private=private,
         embed_audio=embed_audio,
     )
+    if explain:
+        return _explain(config)
     recordings = [*(audio or ()), *(more_audio or ())]
     if not recordings:
         raise OptionError("no recordings", hint="give --audio FILE_OR_FOLDER; 5 minutes of your speech serve well")
@@ -122,6 +125,14 @@ def quantize(
 
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
     return Answer(bundle_data(bundle), summary(bundle), exit_code(bundle.manifest.acceptance))
+
+
+def _explain(config: QuantizeConfig) -> Answer:
+    from myqasr_fx.cli.road_view import road_view
+    from myqasr_fx.pipeline import stages
+
+    found = stages(config)
+    return Answer({"stages": [asdict(stage) for stage in found]}, road_view(found))
 
 
 def _plan(model: str, recordings: list[Path], config: QuantizeConfig) -> Answer:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from myqasr_fx.fit.fit import allocated
 from myqasr_fx.fit.job import FitJob
+from myqasr_fx.process.stage import Stage
 from passes.base import Program
 from passes.graph import meta
 from passes.graph.layers import Layer, nodes_of
@@ -45,6 +46,7 @@ class Plan:
         clips: Clips that the sensitivities come from.
         rejected: Recordings that could not be used, with the reason.
         layers: In network order.
+        stages: The road that these options take.
     """
 
     model: str
@@ -54,13 +56,15 @@ class Plan:
     clips: int
     rejected: tuple[str, ...]
     layers: tuple[PlannedLayer, ...]
+    stages: tuple[Stage, ...] = ()
 
 
-def make_plan(job: FitJob) -> Plan:
+def make_plan(job: FitJob, stages: tuple[Stage, ...]) -> Plan:
     """Allocates, and stops there.
 
     Args:
         job: Ranked and priced.
+        stages: What the whole road would be.
 
     Raises:
         BudgetError: The budget is infeasible.
@@ -75,6 +79,7 @@ def make_plan(job: FitJob) -> Plan:
         clips=len(clips.clips),
         rejected=tuple(item.reason for item in clips.rejected),
         layers=tuple(_planned(program, layer) for layer in job.prepared.layers),
+        stages=stages,
     )
 
 

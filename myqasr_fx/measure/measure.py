@@ -46,7 +46,7 @@ def steps(needs: Needs) -> tuple[tuple[str, str, str], ...]:
     if needs.curvature:
         found += [
             ("measure curvature", "squared gradients and Gram matrices", "curvature"),
-            ("round large layers alone", f"divergence at {CORRECTIONS} bits", "correct"),
+            ("round large layers alone", f"divergence at {' and '.join(map(str, CORRECTIONS))} bits", "correct"),
             ("probe rounded layers", "change of the logits", "probe"),
         ]
     if needs.rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from myqasr_fx.errors import OptionError
+from passes.errors import MyqasrError
 from passes.observe.few_frames import ENOUGH
 
 
@@ -65,4 +65,4 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             if not getattr(self, field.name) >= 0:
-                raise OptionError(f"limit {field.name} {getattr(self, field.name)}: expected at least 0")
+                raise MyqasrError(f"limit {field.name} {getattr(self, field.name)}: expected at least 0")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from passes.activation_ranges.method import CoverMethod, SeenInput
-from passes.calibration.search import multiples
 from passes.numbers.affine import QParams, activation_qparams
+from passes.numbers.factors import multiples
 
 
 @dataclass(frozen=True, slots=True)

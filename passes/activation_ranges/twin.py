@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from passes.activation_ranges.method import CoverMethod, InputRange, SeenInput
 from passes.activation_ranges.single import single_range
-from passes.calibration.factors import FACTORS
 from passes.needs import Needs
+from passes.numbers.factors import FACTORS
 from passes.numbers.twin import EXPONENTS, Split, TwinQParams, covering, round_twin, twin_qparams
 
 

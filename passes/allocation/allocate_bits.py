@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from passes.allocation.allocate import allocate
 from passes.allocation.choice import Choices
 from passes.allocation.items import make_items
-from passes.allocation.method import allocate
 from passes.allocation.problem import Allocation, Problem, Request
 from passes.allocation.size_rule import Item, SizeRule
 from passes.base import Fact, Program, ProgramPass

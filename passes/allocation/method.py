@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from passes.allocation import REGISTRY
 from passes.allocation.problem import Allocation, Problem
 from passes.needs import NOTHING, Needs
-from passes.registry import lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +21,3 @@ class AllocationMethod:
 
     run: Callable[[Problem], Allocation]
     needs: Needs = NOTHING
-
-
-def allocate(problem: Problem) -> Allocation:
-    """Solves ``problem`` with the method that its request names.
-
-    Raises:
-        AllocationError: The request cannot be met; :class:`~passes.errors.BudgetError` when the budget is too small.
-    """
-    return lookup(REGISTRY, problem.request.method, "allocation").run(problem)

@@ -15,8 +15,9 @@ from passes.activation_ranges.method import InputRange
 from passes.calibration.method import RangeMethod
 from passes.calibration.objective import Objective
 from passes.calibration.rows_read import LayerSample, Searched
-from passes.calibration.search import ROWS, Side, multiples, round_each, search_rows, search_tensor
+from passes.calibration.search import ROWS, Side, round_each, search_rows, search_tensor
 from passes.numbers.affine import QParams, dequantize, qparams_from_range, quantize
+from passes.numbers.factors import multiples
 from passes.numbers.scheme import LayerScheme, RowBlock
 from passes.numbers.twin import ActivationQParams
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from passes.calibration.factors import FACTORS
 from passes.calibration.method import ActivationRange, RangeMethod
 from passes.calibration.min_max import weight_range
 from passes.needs import Needs
 from passes.numbers.affine import activation_qparams, levels_of, nearest_codes, qparams_from_range
+from passes.numbers.factors import FACTORS
 
 _CHUNK = 1 << 20  # weights looked at together
 

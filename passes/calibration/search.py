@@ -10,16 +10,16 @@ Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from passes.calibration.factors import FACTORS
 from passes.calibration.objective import Objective
 from passes.numbers.affine import QParams, levels_of, nearest_codes, qparams_from_range
+from passes.numbers.factors import FACTORS
 from passes.numbers.twin import ActivationQParams, TwinQParams, round_twin
 
 ROWS = 1024
@@ -149,11 +149,6 @@ def _best_factors(side: Side, fixed: Tensor, ends: tuple[Tensor, Tensor], width:
 
 def _round(values: Tensor, scale: Tensor, zero_point: Tensor, width: Width) -> Tensor:
     return levels_of(nearest_codes(values, scale, zero_point, width), scale, zero_point, width)
-
-
-def multiples(low: float, high: float, make: Callable[[float, float], QParams]) -> list[QParams]:
-    """Qparams of every multiple of a range."""
-    return [make(low * factor, high * factor) for factor in FACTORS]
 
 
 def _pieces(count: int, numbers: int) -> Iterable[slice]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from passes.base import Pass, Program
+from passes.clone import clone
 from passes.errors import DumpError
 from passes.graph.format_graph import format_graph
-from passes.graph.graph_edit import clone
 
 Texts = Mapping[str, str]
 """Graph name to its text."""

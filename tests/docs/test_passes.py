@@ -14,7 +14,7 @@ from myqasr_fx.errors import MyqasrError
 from myqasr_fx.options.choices import available
 from myqasr_fx.options.resolve import resolve_config
 from passes.registry import lookup
-from passes.sensitivity import ENTRY_POINTS, REGISTRY
+from passes.sensitivity import REGISTRY
 
 Install = Callable[[Path, dict[str, dict[str, str]]], None]
 
@@ -49,7 +49,7 @@ def test_the_metric_takes_ten_lines(shown: dict[str, str]) -> None:
     [("my_metrics:missing", "has no attribute 'missing'"), ("my_metrics:SIX", "is of type int, expected Metric")],
 )
 def test_a_broken_metric_is_one_line(entry: str, says: str, metrics: Path, install: Install) -> None:
-    install(metrics, {ENTRY_POINTS: {"broken": entry, "median": "my_metrics:SIX"}})
+    install(metrics, {"myqasr_fx.sensitivity": {"broken": entry, "median": "my_metrics:SIX"}})
     with pytest.raises(MyqasrError, match=says):
         lookup(REGISTRY, "broken", "sensitivity")
     assert len(REGISTRY) == len(list(REGISTRY)) == len(set(REGISTRY))

@@ -28,7 +28,6 @@ from transformers import (
 )
 
 from myqasr_fx import pipeline
-from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.bundle.bundle import (
     FORMAT_VERSION,
     BlockRecord,
@@ -40,6 +39,7 @@ from myqasr_fx.bundle.bundle import (
     VerificationRecord,
 )
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.fit import fit
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel

@@ -19,7 +19,7 @@ from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.progress import Silent
 from myqasr_fx.verify.fake_quant import make_reference
 from myqasr_fx.verify.verify_files import Sample, verify
-from passes.allocation import allocate
+from passes.allocation.allocate import allocate
 from passes.allocation.allocate_bits import allocation_problem
 
 pytestmark = [

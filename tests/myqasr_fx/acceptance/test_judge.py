@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from myqasr_fx.options.thresholds import Thresholds
-from myqasr_fx.acceptance.compare import ClipComparison, WordEdits
 from myqasr_fx.acceptance.holdout import Split
+
+from myqasr_fx.acceptance.compare import ClipComparison, WordEdits
 from myqasr_fx.acceptance.judge import judge
 from myqasr_fx.audio import Clip, ClipSet
+from myqasr_fx.options.thresholds import Thresholds
 
 CLIP = Clip(None, np.ones(400, np.float32))
 SPLIT = Split(ClipSet((CLIP,)), (CLIP, CLIP), held_out=True)

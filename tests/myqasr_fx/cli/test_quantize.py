@@ -3,12 +3,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from myqasr_fx.plan import Plan, PlannedLayer
 
 from myqasr_fx import plan
 from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, AcceptanceRecord
 from myqasr_fx.cli.app import main
 from myqasr_fx.cli.quantize import exit_code
-from myqasr_fx.plan import Plan, PlannedLayer
 
 RECORD = AcceptanceRecord(
     verdict=ACCEPTED,

@@ -10,8 +10,8 @@ from myqasr_fx.fit.layer_requests import granularity_of, int8_layers
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.budget import Budget
-from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.layer_rule import LayerRule
 from passes.numbers.scheme import Granularity
 
 Compile = Callable[..., QuantizedBundle]

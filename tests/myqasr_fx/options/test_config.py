@@ -1,13 +1,15 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from myqasr_fx.errors import MyqasrError, OptionError
 from myqasr_fx.options.budget import Budget
-from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.choices import available
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.recipes import METHODS, available
+from myqasr_fx.options.layer_rule import LayerRule
 
 BUDGET = Budget(bytes=24_000_000)
 
@@ -25,9 +27,10 @@ def test_unknown_choice_lists_the_known_ones(option: str) -> None:
         QuantizeConfig(BUDGET, **{option: "bogus"})
 
 
-def test_the_help_names_all_our_methods() -> None:
-    for option, names in METHODS.items():
-        assert names == available(option)
+def test_names_cost_no_torch() -> None:
+    names = "available(o) for o in ('sensitivity', 'allocation', 'calibration', 'rounding', 'activation_ranges')"
+    code = f"import sys; from myqasr_fx.options.choices import available; [{names}]; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_distance_at_a_width_and_near_miss() -> None:

@@ -5,11 +5,11 @@ import pytest
 
 from myqasr_fx.bundle.bundle import FORMAT_VERSION, MANIFEST, BundleManifest, CalibrationRecord, VerificationRecord
 from myqasr_fx.errors import BundleError, OptionError
-from myqasr_fx.options import recipes as choices
-from myqasr_fx.options import resolve
+from myqasr_fx.options import choices, resolve
 from myqasr_fx.options.budget import Budget
-from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.recipes import DEFAULT
 from myqasr_fx.options.resolve import resolve_config
 
 
@@ -44,11 +44,11 @@ def test_plain_budget_gives_the_defaults() -> None:
 
 
 def test_explicit_overrides_rules_which_override_the_recipe(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipes = {"default": {}, "small": {"order": "shuffled", "symmetric": False, "seed": 7}}
+    recipes = {"small": replace(DEFAULT, order="shuffled", min_bits=3)}
     monkeypatch.setattr(resolve, "RECIPES", recipes)
-    monkeypatch.setattr(choices, "_NAMES", {**choices._NAMES, "recipe": recipes})
+    monkeypatch.setattr(choices, "RECIPES", recipes)
     config = resolve_config("24MB", recipe="small", rules=rules, symmetric=False)
-    assert (config.seed, config.order, config.symmetric) == (7, "ascending", False)
+    assert (config.min_bits, config.order, config.symmetric) == (3, "ascending", False)
     assert config.recipe == "small"
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.options.thresholds import Thresholds
 
 
 @pytest.mark.parametrize(

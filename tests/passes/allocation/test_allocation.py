@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passes.allocation import allocate
+from passes.allocation.allocate import allocate
 from passes.allocation.items import make_items
 from passes.allocation.problem import Problem, Request
 from passes.allocation.size_rule import FileSize, Item, PaperSize, SizeRule

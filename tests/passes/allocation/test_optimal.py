@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passes.allocation import allocate
+from passes.allocation.allocate import allocate
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound, lagrangian, optimal
 from passes.allocation.problem import Allocation, Problem, Request

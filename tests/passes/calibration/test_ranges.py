@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from passes.calibration import REGISTRY, mse
-from passes.calibration.factors import FACTORS
 from passes.calibration.method import ActivationRange
 from passes.numbers.affine import activation_qparams, dequantize, qparams_from_range, quantize
+from passes.numbers.factors import FACTORS
 from passes.observe.activation_stats import ActivationStats
 
 GROUPS = torch.randn(6, 2, 64, generator=torch.Generator().manual_seed(0)).pow(3)

@@ -7,8 +7,9 @@ import torch
 from torch import fx, nn
 
 from passes.base import Program
+from passes.clone import clone
 from passes.errors import PassError
-from passes.graph.graph_edit import call, clone, constant, drop_unused_tensors, get_tensor, put_buffer, watch
+from passes.graph.graph_edit import call, constant, drop_unused_tensors, get_tensor, put_buffer, watch
 
 aten = torch.ops.aten
 

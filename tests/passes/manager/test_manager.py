@@ -43,7 +43,7 @@ def test_runs_in_order_and_reports(tiny_program: Program) -> None:
     assert [timing.name for timing in result.timings] == [step.name for step in steps]
     assert [timing.modified for timing in result.timings] == [False, False, True, True]
     assert all(timing.seconds > 0 for timing in result.timings)
-    assert result.modified and result.program is tiny_program
+    assert result.modified and result.program.graphs is tiny_program.graphs
     assert result.facts == {Fact.CAPTURED, Fact.CANONICAL}
 
 

@@ -14,8 +14,8 @@ from passes.graph.layers import find_layers, nodes_of, weight_of
 from passes.numbers.affine import QParams, quantize
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
-from passes.rounding.round_weights import RoundWeights, round_weight
 from passes.rounding.method import Rounding
+from passes.rounding.round_weights import RoundWeights, round_weight
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
 

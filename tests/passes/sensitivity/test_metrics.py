@@ -7,8 +7,11 @@ import torch
 from scipy import stats as reference
 
 from passes.errors import MyqasrError
+from passes.needs import NOTHING, LayerAlone, Needs
 from passes.observe.observer import Observer, pool
-from passes.sensitivity import DISTANCES, REGISTRY, metric_of, width_of
+from passes.sensitivity import REGISTRY
+from passes.sensitivity.distances import DISTANCES
+from passes.sensitivity.named import metric_of
 
 
 @pytest.fixture
@@ -65,9 +68,9 @@ def test_distances(shape: tuple[int, int]) -> None:
 
 
 def test_distances_have_a_width() -> None:
-    assert [width_of(name) for name in ("kl", "l1@4", "median", "fisher")] == [8, 4, None, None]
-    assert metric_of("kl").role == metric_of("kl@8").role == "kl@8"
-    assert metric_of("spectral@3").role == "spectral@3"
+    assert metric_of("kl").role == metric_of("kl@8").role == LayerAlone("kl", 8)
+    assert metric_of("spectral@3").needs == Needs(roles=frozenset({LayerAlone("spectral", 3)}))
+    assert metric_of("fisher").needs == Needs(roles=frozenset({"gradient"})) and metric_of("median").needs == NOTHING
     for wrong in ("kl@0", "kl@9", "kl@x", "median@4", "kurtosis"):
         with pytest.raises(MyqasrError):
             metric_of(wrong)

@@ -8,6 +8,7 @@ from passes.base import Program
 from passes.errors import MyqasrError, PassError
 from passes.graph import meta
 from passes.graph.layers import find_layers, nodes_of
+from passes.needs import LayerAlone
 from passes.observe.activation_stats import ActivationStats, Statistics
 from passes.sensitivity.rank_sensitivity import RankSensitivity
 
@@ -46,13 +47,13 @@ def test_a_metric_of_weights_gives_products_nothing(tiny_program: Program) -> No
     seen = {
         (layer.name, role): ActivationStats(2, 0.0, 0.3, 0.1 + i, 0.1, 0.1)
         for i, layer in enumerate(find_layers(tiny_program))
-        for role in ("gradient", "kl@4")
+        for role in ("gradient", LayerAlone("kl", 4))
         if layer.weight is not None
     }
     for metric, of in (("kl@4", lambda s: s.mean), ("fisher", lambda s: s.mean**2 + s.std**2)):
         RankSensitivity(seen, metric)(tiny_program)
         for layer in find_layers(tiny_program):
-            expected = 0.0 if layer.weight is None else of(seen[layer.name, "kl@4"])
+            expected = 0.0 if layer.weight is None else of(seen[layer.name, "gradient"])
             assert {meta.get(node, meta.SENSITIVITY) for _, node in nodes_of(tiny_program, layer)} == {expected}
     with pytest.raises(PassError, match="layer embed has no statistics of its kl@8"):
         RankSensitivity(seen, "kl")(tiny_program)

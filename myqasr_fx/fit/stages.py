@@ -1,0 +1,38 @@
+"""The stages behind measuring, as options choose them."""
+
+from __future__ import annotations
+
+from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.needs import weighs_damage
+from myqasr_fx.process.stage import Stage
+from passes.allocation.allocate_bits import AllocateBits
+from passes.base import Pass
+from passes.calibration.calibrate import Calibrate
+from passes.lowering.lower_qdq import LowerToQDQ
+from passes.rounding.correct_biases import CorrectBiases
+from passes.rounding.round_floats import RoundFloats
+from passes.rounding.round_weights import RoundWeights
+from passes.sensitivity.rank_sensitivity import RankSensitivity
+
+
+def fitting_stages(config: QuantizeConfig) -> tuple[Stage, ...]:
+    """From prices to files; those from allocate on are repeated until the files meet a budget of bytes."""
+    damage = "; expected damage of every width and group" if weighs_damage(config.allocation) else ""
+    codes: tuple[type[Pass], ...] = (RoundWeights, CorrectBiases) if config.sequential else (RoundWeights,)
+    behind = " behind the layers rounded already" if config.sequential else ""
+    return (
+        Stage("price", f"rank layers by {config.sensitivity}{damage}", _names(RankSensitivity, RoundFloats)),
+        Stage("allocate", f"widths by {config.allocation}", _names(AllocateBits)),
+        Stage(
+            "round",
+            f"scales by {config.calibration}, codes by {config.rounding}{behind}",
+            _names(Calibrate, *codes),
+            "sequence" if config.sequential else None,
+        ),
+        Stage("lower", "to the operators of files", _names(LowerToQDQ)),
+        Stage("write", f"ONNX files, opset {config.opset}, for {config.layout}"),
+    )
+
+
+def _names(*passes: type[Pass]) -> tuple[str, ...]:
+    return tuple(step.__name__ for step in passes)
