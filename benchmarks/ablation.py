@@ -2,10 +2,8 @@ r"""What each method is worth at one byte budget: divergence from full precision
 
     python benchmarks/ablation.py whisper-tiny.en 20MB --data ../shared/data/speech/manifest.jsonl
 
-Every row changes the one above it, but for ``hqq``, which stands beside rounding to nearest, for the rows below the
-recipe ``best`` (each changes that recipe, or the row that it names first), and for those of learned rounding, which
-stand beside those of refined rounding. ``FRAMES`` rounds with the
-gradient-weighted Gram matrices of the optimal allocation under the widths of the row above. Models are calibrated on
+Every row changes the one above it. ``FRAMES`` rounds with the gradient-weighted Gram matrices of the optimal allocation
+under the widths of the row above. Models are calibrated on
 the ``calibration`` set of ``benchmarks/splits.json`` and compared on recordings of its ``dev`` set, as many of each
 data set: teacher-forced along what full precision writes, and by the word errors of what each writes by itself,
 fake-quantized in torch. Writes ``OUT/ablation_MODEL.csv``, every row as soon as it is measured; rows that are there
@@ -28,13 +26,16 @@ from splits import CALIBRATION, CALIBRATION_CLIPS, DEV, Splits, spread
 from myqasr_fx.audio import select_clips
 from myqasr_fx.evaluate import Evaluation, Utterance, evaluate, read_manifest
 from myqasr_fx.evaluate.divergence import divergence_of
-from myqasr_fx.fit.allocation import allocation_pass, predicted_bytes
-from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.fit.allocation import predicted_bytes
+from myqasr_fx.fit.fit import rounded
+from myqasr_fx.fit.request import fit_request
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
 from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.pipeline import Road, measuring, price
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify.fake_quant import runnable_in_torch
@@ -52,23 +53,19 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     "one scale a tensor": {"granularity": "tensor"},
     "one scale a channel": {"granularity": "channel"},
     "groups of 64": {},
-    "hqq": {"rounding": "hqq"},
     "gptq": {"rounding": "gptq"},
     FRAMES: {"rounding": "gptq"},
     "optimal allocation, curvature": _OPTIMAL,
     "refined": {**_OPTIMAL, "rounding": "refined"},
     "sequential, biases corrected": _BEST,
-    "equalized": {**_BEST, "equalize": True},
-    "pairs equalized": {**_BEST, "equalize_pairs": True},
-    "norms and pairs equalized": {**_BEST, "equalize": True, "equalize_pairs": True},
-    "rows sorted": {**_BEST, "sort_rows": True},
-    "learned": {**_OPTIMAL, "rounding": "learned"},
-    "learned, sequential": {**_BEST, "rounding": "learned"},
-    "gptq, norms equalized": {"rounding": "gptq", "equalize": True},
-    "gptq, pairs equalized": {"rounding": "gptq", "equalize_pairs": True},
-    "optimal allocation, rows sorted": {**_OPTIMAL, "sort_rows": True},
 }
 """Name of a row to its options."""
+
+RETIRED = (
+    *("hqq", "equalized", "pairs equalized", "norms and pairs equalized", "rows sorted", "learned"),
+    *("learned, sequential", "gptq, norms equalized", "gptq, pairs equalized", "optimal allocation, rows sorted"),
+)
+"""Rows of methods that are no longer there; a file keeps what was measured of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +150,23 @@ def main() -> None:
     for step in options.steps:
         rows[step] = measured(prepared, bench, audio, step, options)
         print(rows[step], flush=True)
-        write_rows(path, [rows[name] for name in STEPS if name in rows])
+        write_rows(path, [rows[name] for name in (*STEPS, *RETIRED) if name in rows])
 
 
 def measured(prepared: Prepared, bench: Bench, audio: Sequence[Path], step: str, options: argparse.Namespace) -> Row:
     """Quantizes as ``step`` says and compares."""
-    fresh = replace(prepared, program=prepared.program.clone())
     if step == FULL:
-        size = torch_runtime(fresh.speech, fresh.program).model_bytes
-        return Row.of(step, options.budget, size, bench.compare(fresh), bench.hear(fresh))
+        size = torch_runtime(prepared.speech, prepared.program).model_bytes
+        return Row.of(step, options.budget, size, bench.compare(prepared), bench.hear(prepared))
     shared = {"holdout": 0.0, "language": options.language, "cache": options.cache}
     config = resolve_config(options.budget, **shared, **STEPS[step])
     measured_for = resolve_config(options.budget, **shared, **_OPTIMAL) if step == FRAMES else config
-    calibration = measure(fresh, select_clips(audio, config.max_clips, seed=config.seed), measured_for, RichProgress())
-    program = fit_in_torch(fresh, calibration, config)
-    size = predicted_bytes(fresh, program, allocation_pass(fresh, calibration, config, 0))
-    lowered = replace(fresh, program=runnable_in_torch(program))
+    clips = select_clips(audio, config.max_clips, seed=config.seed)
+    learned = measuring(prepared, clips, Road(measured_for, RichProgress(), Limits()))
+    job = price(learned, fit_request(prepared, config), measure(learned))
+    program, chosen = rounded(job)
+    size = predicted_bytes(job.prepared, program, chosen)
+    lowered = replace(prepared, program=runnable_in_torch(program))
     return Row.of(step, options.budget, size, bench.compare(lowered), bench.hear(lowered))
 
 

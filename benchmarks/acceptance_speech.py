@@ -9,9 +9,10 @@ from pathlib import Path
 from acceptance_outcomes import DEV, TEST
 from splits import CALIBRATION, Splits, digest, spread
 
-from myqasr_fx.acceptance.holdout import hold_out
 from myqasr_fx.audio import Clip, ClipSet, select_clips
 from myqasr_fx.evaluate import Utterance, read_manifest
+from myqasr_fx.measure.clip_shares import share_clips
+from myqasr_fx.process.limits import Limits
 
 UNLIKE = 6
 """Clips of the dev side's judged ones that are of other speakers than the calibration."""
@@ -57,14 +58,14 @@ class Speech:
             for name in ("calibration", DEV, TEST):
                 if own in getattr(splits, name):
                     by_set.setdefault(name, []).append(utterance)
-        split = hold_out(select_clips([u.audio for u in by_set["calibration"]]), 0.25, seed=0)
+        shares = share_clips(select_clips([u.audio for u in by_set["calibration"]]), 0.25, 0, Limits())
         clean = [u for u in by_set[DEV] if u.fields["dataset"] == CALIBRATION]
         others = [u for u in by_set[DEV] if u.fields["dataset"] != CALIBRATION]
         unlike, strange = spread(others, UNLIKE), spread(by_set[TEST], TEST_JUDGED)
         dev = (*spread(clean, DEV_CLEAN), *spread(_without(others, unlike), DEV_UNLIKE))
         test = spread(_without(by_set[TEST], strange), TEST_LABELLED)
-        sides = {DEV: Side((*split.judged, *_clips(unlike)), dev), TEST: Side(_clips(strange), tuple(test))}
-        return cls(split.calibration, sides)
+        sides = {DEV: Side((*shares.judge, *_clips(unlike)), dev), TEST: Side(_clips(strange), tuple(test))}
+        return cls(shares.observe, sides)
 
 
 def _without(utterances: Sequence[Utterance], taken: Sequence[Utterance]) -> list[Utterance]:

@@ -35,20 +35,20 @@ from acceptance_outcomes import (
 from acceptance_speech import Speech
 from acceptance_tables import plot, summary
 from average_bits import average_bits
-from myqasr_fx.acceptance.holdout import Split
 
 from myqasr_fx.acceptance.compare import Heard, compare
 from myqasr_fx.acceptance.judge import judge
 from myqasr_fx.acceptance.loops import is_loop
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.evaluate import evaluate, normalize
-from myqasr_fx.fit.fit import fit_in_torch
 from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import prepare
 from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.personalize.condition import Condition
 from myqasr_fx.personalize.features import FeatureCache
+from myqasr_fx.pipeline import Road, measuring, quantize_in_torch
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Silent
 from myqasr_fx.runtime import Runtime, WhisperRuntime
 from myqasr_fx.runtime.once import Once
@@ -129,15 +129,20 @@ class Bench:
 
     def make(self, variant: Variant, full: Mapping[str, Sequence[Errors]]) -> dict[str, tuple[Outcome, list[Errors]]]:
         """Makes a model and gives its outcome and its word errors on every side."""
-        own = replace(self._prepared, program=self._prepared.program.clone())
         config = Condition(variant.recipe, variant.budget).config(0, self._cache)
         clips = ClipSet(self._speech.calibration.clips[: variant.clips])
-        rounded = fit_in_torch(own, measure(own, clips, config, Silent()), config)
-        bits = average_bits(own, rounded)
+        job = measuring(self._prepared, clips, Road(config, Silent(), Limits()))
+        rounded = quantize_in_torch(job, measure(job), config)
+        bits = average_bits(self._prepared, rounded)
         runtime, found = self._runtime(runnable_in_torch(rounded)), {}
         for name, side in self._speech.sides.items():
             comparisons = list(compare(self._known, runtime, self._hear(name), normalize))
-            record = judge(comparisons, Split(clips, side.judged, held_out=True), Thresholds())
+            record = judge(
+                comparisons,
+                replace(job.shares, judge=side.judged, held_out=True),
+                Thresholds(),
+                job.limits.held_out_from,
+            )
             errors = self._errors(runtime, name)
             found[name] = Outcome.of((variant, name, bits), record, errors, full[name]), errors
         return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from splits import Splits, digest, spread
@@ -21,11 +21,12 @@ from splits import Splits, digest, spread
 from myqasr_fx.audio import load_audio, select_clips
 from myqasr_fx.evaluate import Interval, Utterance, difference_interval, read_manifest
 from myqasr_fx.evaluate.divergence import Lesson
-from myqasr_fx.fit.fit import fit_in_torch
 from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import prepare
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.pipeline import Road, measuring, quantize_in_torch
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify.fake_quant import runnable_in_torch
@@ -96,12 +97,13 @@ def _run(
     chosen = select_clips([utterance.audio for utterance in clips], len(clips))
     full = torch_runtime(speech, prepared.program.clone())
     expected = [(u.audio.name, Lesson.of(full, load_audio(u.audio).samples, language)) for u in dev]
-    calibration = None
+    measurements = None
     for budget in BUDGETS[model]:
         for order in ORDERS:
             config = resolve_config(budget, order=order, language=language, holdout=0.0)
-            calibration = calibration or measure(prepared, chosen, config, progress)
-            rounded = fit_in_torch(replace(prepared, program=prepared.program.clone()), calibration, config)
+            job = measuring(prepared, chosen, Road(config, progress, Limits()))
+            measurements = measurements or measure(job)
+            rounded = quantize_in_torch(job, measurements, config)
             runtime = torch_runtime(speech, runnable_in_torch(rounded))
             with progress.stage(f"{model} at {budget}, {order}", len(expected)) as advance:
                 found = []

@@ -27,13 +27,15 @@ from splits import Splits
 from myqasr_fx.audio import select_clips
 from myqasr_fx.evaluate import read_manifest
 from myqasr_fx.fit.allocation import allocation_pass, expectation, predicted_bytes
-from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.fit.fit import rounded
+from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.request import fit_request
 from myqasr_fx.measure.measure import measure
-from myqasr_fx.measure.observe import Calibration
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared, prepare
-from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.models.prepared import prepare
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.pipeline import Road, measuring, price
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.verify.fake_quant import runnable_in_torch
 from passes.allocation.allocate_bits import allocation_items
@@ -65,7 +67,8 @@ def main() -> None:
     shared = {"holdout": 0.0, "language": options.language, "cache": options.cache}
     config = resolve_config(options.budget, **shared, allocation="optimal", rounding="gptq", min_bits=2)
     clips = select_clips([utterance.audio for utterance in calibration], config.max_clips, seed=config.seed)
-    seen = measure(prepared, clips, config, RichProgress())
+    learned = measuring(prepared, clips, Road(config, RichProgress(), Limits()))
+    job = price(learned, fit_request(prepared, config), measure(learned))
     options.out.mkdir(parents=True, exist_ok=True)
     found: list[Scheme] = []
     with (options.out / f"rank_schemes_{Path(options.model).name}.csv").open("w", newline="", encoding="utf-8") as file:
@@ -73,30 +76,29 @@ def main() -> None:
         writer.writeheader()
         for seed in range(options.schemes):
             sigma = MOST_RANDOM * seed / (options.schemes - 1)
-            found.append(scheme(prepared, bench, (seen, config), seed, sigma))
+            found.append(scheme(job, bench, seed, sigma))
             writer.writerow(asdict(found[-1]))
             file.flush()
             print(found[-1], flush=True)
     print(correlations(found))
 
 
-def scheme(
-    prepared: Prepared, bench: Bench, known: tuple[Calibration, QuantizeConfig], seed: int, sigma: float
-) -> Scheme:
+def scheme(job: FitJob, bench: Bench, seed: int, sigma: float) -> Scheme:
     """A scheme of damages with random factors, expected by the true ones and measured."""
-    calibration, config = known
+    prepared = job.prepared
     random = np.random.default_rng(seed)
     layers = {item.name: item.layer for item in allocation_items(prepared.program, split=True)}
     factors = {layer: random.lognormal(0.0, sigma) for layer in dict.fromkeys(layers.values())}
-    damages = {choice: nats * factors[layers[choice[0]]] for choice, nats in calibration.damages.items()}
-    fresh = replace(prepared, program=prepared.program.clone())
-    rounded = fit_in_torch(fresh, replace(calibration, damages=damages), config)
-    step = allocation_pass(fresh, calibration, config, 0)
-    expected = expectation(fresh, rounded, step)
+    damages = {choice: nats * factors[layers[choice[0]]] for choice, nats in job.damages.items()}
+    program, _ = rounded(replace(job, damages=damages))
+    step = allocation_pass(job)
+    expected = expectation(prepared, program, step)
     assert expected is not None  # the optimal allocation weighs damage
-    nats = bench.compare(replace(fresh, program=runnable_in_torch(rounded))).kl
-    size = predicted_bytes(fresh, rounded, step)
-    return Scheme(seed, round(sigma, 3), size, average_bits(fresh, rounded), round(expected.total, 5), round(nats, 5))
+    nats = bench.compare(replace(prepared, program=runnable_in_torch(program))).kl
+    size = predicted_bytes(prepared, program, step)
+    return Scheme(
+        seed, round(sigma, 3), size, average_bits(prepared, program), round(expected.total, 5), round(nats, 5)
+    )
 
 
 def correlations(schemes: Sequence[Scheme]) -> str:

@@ -98,7 +98,7 @@ def quantize(
     config.check_exportable()
     with output_folder(Path(out), force=force) as folder:
         learning, request = _prepare(model, audio, road)
-        job = _price(learning, request, measure(learning))
+        job = price(learning, request, measure(learning))
         with road.progress.stage("allocate, round and export"):
             fitted = fit(job, folder)
         with road.progress.stage("verify on onnxruntime"):
@@ -138,7 +138,7 @@ def plan(
     road = Road(config, progress or Silent(), Limits())
     config.check_exportable()
     learning, request = _prepare(model, audio, road)
-    job = _price(learning, request, measure(learning))
+    job = price(learning, request, measure(learning))
     with road.progress.stage("allocate"):
         return make_plan(job, stages(config, job.shares))
 
@@ -171,7 +171,7 @@ def quantize_in_torch(job: MeasureJob, measurements: Measurements, config: Quant
     Raises:
         BudgetError: The budget is infeasible.
     """
-    return rounded(_price(job, fit_request(job.prepared, config), measurements))[0]
+    return rounded(price(job, fit_request(job.prepared, config), measurements))[0]
 
 
 def stages(config: QuantizeConfig, shares: ClipShares | None = None) -> tuple[Stage, ...]:
@@ -198,6 +198,11 @@ def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
     return tuple(step.name for step in passes)
 
 
+def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
+    """Ranks what was measured, and prices every choice in bytes and damage where the allocation weighs that."""
+    return priced(FitJob(job.prepared, measurements, request, job.shares, progress=job.progress, limits=job.limits))
+
+
 def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest]:
     config, clock = road.config, road.progress
     with clock.stage("load model"):
@@ -209,10 +214,6 @@ def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[M
         request = fit_request(prepared, config)
         check_feasible(prepared, request)
     return measuring(prepared, clips, road), request
-
-
-def _price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
-    return priced(FitJob(job.prepared, measurements, request, job.shares, progress=job.progress, limits=job.limits))
 
 
 def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:

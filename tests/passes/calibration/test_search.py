@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from passes.calibration import REGISTRY, search
-from passes.calibration.search import Side, multiples, search_rows, search_tensor
+from passes.calibration.search import Side, search_rows, search_tensor
 from passes.numbers.affine import activation_qparams, dequantize, qparams_from_range, quantize
-from passes.numbers.factors import FACTORS
+from passes.numbers.factors import FACTORS, multiples
 
 OBJECTIVES = ["cosine", "hessian", "l1_norm", "l2_norm", "linear_weighted_l2_norm"]
 
