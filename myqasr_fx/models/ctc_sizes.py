@@ -43,7 +43,7 @@ def check_ctc_sizes(path: Path, config: PretrainedConfig, shapes: Shapes, prefix
     strides = list(config.conv_stride)
     if not all(is_count(stride, 1) for stride in strides) or math.prod(strides) > SAMPLING_RATE:
         raise wrong(path, "conv_stride", strides, "positive numbers that leave at least a frame a second")
-    if config.add_adapter:
+    if getattr(config, "add_adapter", False):
         check_range(path, config, "adapter_stride", *_ADAPTER_STRIDES)
         root = f"{prefix}adapter.layers."
         check_equal(path, "num_adapter_layers", config.num_adapter_layers, count_layers(shapes, root), f"{root}*")

@@ -53,8 +53,8 @@ def _fetch(repo_id: str) -> Path:
             )
         return Path(snapshot_download(repo_id, revision=info.sha, allow_patterns=[*_CONFIGS, weights]))
     except RepositoryNotFoundError as error:  # before its base class below
-        reason = "is gated" if isinstance(error, GatedRepoError) else "is not on the hub"
-        raise ModelError(f"{repo_id}: the model {reason}", hint="check its name, or run hf auth login") from error
+        problem = "is gated" if isinstance(error, GatedRepoError) else "is not on the hub"
+        raise ModelError(f"{repo_id}: the model {problem}", hint="check its name, or run hf auth login") from error
     except HfHubHTTPError as error:
         raise ModelError(f"{repo_id}: the hub refused: {reason(error)}") from error
     except ModelError:

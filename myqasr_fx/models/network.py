@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
-from transformers.utils import logging
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.network_tensors import check_tensors, expected_tensors, is_unread, renamed
+from myqasr_fx.models.quiet import quiet
 from myqasr_fx.models.refusal import place, reason, shown
 from myqasr_fx.models.sizes import Shapes
 from myqasr_fx.models.stored_tensors import FLOATS, StoredTensor, read_tensors
@@ -89,17 +88,3 @@ def _build(
     network.config.name_or_path = ""
     built: PreTrainedModel = network.requires_grad_(False).eval()
     return built
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars and load reports off the terminal: what matters becomes an error."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import is_count, read_ids, read_json
-from myqasr_fx.models.network import quiet
+from myqasr_fx.models.quiet import quiet
 from myqasr_fx.models.refusal import place, reason, shown, wrong
 
 CONFIG = "tokenizer_config.json"
@@ -115,7 +115,7 @@ def _checked(path: Path) -> dict[str, Any]:
         if key == _LENGTH and type(value) not in (int, float):
             raise wrong(path, key, value, "a number")
         if key in (*_TOKENS, *_FLAGS, *_TOKEN_LISTS, _DECODER, _LENGTH):
-            out[key] = value
+            out[key] = _plain(value)
     return out
 
 
@@ -127,6 +127,15 @@ def _check_decoder(path: Path, value: object) -> None:
             raise wrong(path, f"an id in {_DECODER}", index, "a whole number of at least 0")
         if not isinstance(token, dict) or not _is_token(token):
             raise wrong(path, f"{_DECODER}[{index}]", token, "an object with content and flags")
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with no keys of tokens but those that mean something."""
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    if isinstance(value, dict) and isinstance(value.get("content"), str):
+        return {key: value[key] for key in ("content", *_TOKEN_FLAGS) if key in value}
+    return {key: _plain(element) for key, element in value.items()} if isinstance(value, dict) else value
 
 
 def _is_token(value: object) -> bool:

@@ -19,6 +19,7 @@ from transformers.activations import ACT2FN
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import is_count, read_json
+from myqasr_fx.models.quiet import quiet
 from myqasr_fx.models.refusal import place, reason, shown, wrong
 
 _REFUSED = {
@@ -61,7 +62,8 @@ def read_config(path: Path, config_class: type[PretrainedConfig]) -> PretrainedC
     for name, value in values.items():
         _check(path, name, value, hints[name])
     try:
-        return config_class(**values)
+        with quiet():
+            return config_class(**values)
     except Exception as error:  # its validators raise classes of their own
         raise ModelError(f"{place(path)}: is not the configuration of a model: {reason(error)}") from error
 
