@@ -21,7 +21,7 @@ from myqasr_fx.models.json_file import read_json
 from myqasr_fx.models.network_tensors import check_tensors, expected_tensors
 from myqasr_fx.models.refusal import place, shown, wrong
 from myqasr_fx.models.speech_model import ModelParts
-from myqasr_fx.models.tokenizer_files import check_tokenizer_json, library_errors
+from myqasr_fx.models.tokenizer_files import check_places, library_errors, read_tokenizer_json
 from myqasr_fx.models.whisper_sizes import check_whisper_sizes
 from myqasr_fx.models.whisper_tokens import whisper_settings
 
@@ -63,11 +63,11 @@ def load_ctranslate2_whisper(files: Ct2Files) -> ModelParts:
     tokenizer, hints = _tokenizer_and_hints(files)
     config = WhisperConfig(architectures=["WhisperForConditionalGeneration"], **_sizes(model, path))
     _name_tokens(config, _from_tokenizer(tokenizer, config))
-    generation = whisper_settings(files.tokenizer, _settings(files.config, hints), tokenizer, config)
-    _name_tokens(config, generation)
     stored = _stored(model, config, path)
     shapes = {name: part.shape for name, part in stored.items()}
     check_whisper_sizes(path, config, shapes, "model.")
+    generation = whisper_settings(files.tokenizer, _settings(files.config, hints), tokenizer, config)
+    _name_tokens(config, generation)
     check_tensors(path, expected_tensors(path, config, WhisperForConditionalGeneration), shapes)
     extractor = whisper_extractor(path, {}, config)
     network = _network(config, stored)
@@ -78,9 +78,11 @@ def load_ctranslate2_whisper(files: Ct2Files) -> ModelParts:
 def _tokenizer_and_hints(files: Ct2Files) -> tuple[WhisperTokenizer, dict[str, Any]]:
     try:
         hints = read_json(files.config)
-        check_tokenizer_json(files.tokenizer)
+        added = read_tokenizer_json(files.tokenizer)
         with library_errors(files.tokenizer):
-            return WhisperTokenizer(tokenizer_file=str(files.tokenizer)), hints
+            tokenizer = WhisperTokenizer(tokenizer_file=str(files.tokenizer))
+        check_places(files.tokenizer, added, tokenizer.get_vocab())
+        return tokenizer, hints
     except ModelError as error:
         raise ModelError(
             error.message,

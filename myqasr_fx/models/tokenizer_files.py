@@ -61,8 +61,8 @@ def load_tokenizer(
             return tokenizer_class.from_pretrained(staged, local_files_only=True)
 
 
-def check_tokenizer_json(path: Path) -> None:
-    """Checks the tokens and ids of a ``tokenizer.json``.
+def read_tokenizer_json(path: Path) -> dict[str, int]:
+    """The added tokens of a ``tokenizer.json`` and their ids, and a check of all its tokens.
 
     Raises:
         ModelError: It is damaged, is no byte-pair encoding, or holds anything but tokens with an id each.
@@ -74,7 +74,7 @@ def check_tokenizer_json(path: Path) -> None:
         raise wrong(path, "model", kind, "byte-pair encoding (BPE)")
     if not read_ids(path, "model.vocab", model.get("vocab")):
         raise wrong(path, "model.vocab", model["vocab"], "tokens and their ids")
-    added = content.get("added_tokens") or []
+    added = content.get("added_tokens", [])
     if not isinstance(added, list):
         raise wrong(path, "added_tokens", added, "a list of tokens")
     for token in added:
@@ -82,6 +82,18 @@ def check_tokenizer_json(path: Path) -> None:
             raise wrong(path, "one of added_tokens", token, "an object with content and flags")
         if not is_count(token.get("id")):
             raise wrong(path, f"the id of {shown(token['content'])}", token.get("id"), "a whole number of at least 0")
+    return {token["content"]: token["id"] for token in added}
+
+
+def check_places(path: Path, added: Mapping[str, int], vocabulary: Mapping[str, int]) -> None:
+    """Checks that a tokenizer has its added tokens where its file says; the library counts on from the others.
+
+    Raises:
+        ModelError: A token has another id.
+    """
+    for token, index in added.items():
+        if vocabulary.get(token) != index:
+            raise wrong(path, f"the id of {shown(token)}", index, f"{vocabulary.get(token)}, the next free one")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from myqasr_fx.errors import ModelError
 from myqasr_fx.models.generation import FILE_NAME, FIRST_MULTILINGUAL_VOCABULARY, GenerationSettings
 from myqasr_fx.models.json_file import read_ids, read_json
 from myqasr_fx.models.refusal import place, wrong
-from myqasr_fx.models.tokenizer_files import check_tokenizer_json, load_tokenizer
+from myqasr_fx.models.tokenizer_files import check_places, load_tokenizer, read_tokenizer_json
 
 _TOKENIZER, _VOCABULARY, _MERGES = "tokenizer.json", "vocab.json", "merges.txt"
 _SIZES = (51864, 51865, 51866)
@@ -32,8 +32,9 @@ def load_whisper_tokenizer(folder: Path) -> WhisperTokenizer:
     Raises:
         ModelError: It is missing, damaged, or holds anything but tokens with an id each.
     """
+    added: dict[str, int] = {}
     if (folder / _TOKENIZER).is_file():
-        check_tokenizer_json(folder / _TOKENIZER)
+        added = read_tokenizer_json(folder / _TOKENIZER)
     elif not (folder / _VOCABULARY).is_file() or not (folder / _MERGES).is_file():
         raise ModelError(
             f"{place(folder)}: no tokenizer", hint=f"the folder needs {_TOKENIZER}, or {_VOCABULARY} and {_MERGES}"
@@ -42,7 +43,9 @@ def load_whisper_tokenizer(folder: Path) -> WhisperTokenizer:
         content = read_json(folder / _VOCABULARY)
         if not read_ids(folder / _VOCABULARY, "the file", content):
             raise wrong(folder / _VOCABULARY, "the file", content, "tokens and their ids")
-    return load_tokenizer(folder, WhisperTokenizer, (_TOKENIZER, _VOCABULARY, _MERGES))  # type: ignore[no-any-return]
+    tokenizer: WhisperTokenizer = load_tokenizer(folder, WhisperTokenizer, (_TOKENIZER, _VOCABULARY, _MERGES))
+    check_places(folder / _TOKENIZER, added, tokenizer.get_vocab())
+    return tokenizer
 
 
 def whisper_settings(
