@@ -126,7 +126,7 @@ def test_tokenizer_with_more_tokens_than_the_model_is_an_error(
         load_model(str(ct2_folder))
 
 
-@pytest.mark.parametrize("shape", [(), (64,), (0, 64), (64, 0), (2, 3, 4, 5)])
+@pytest.mark.parametrize("shape", [(), (64,), (0, 64), (2, 3, 4, 5)])
 @pytest.mark.parametrize(
     "name",
     [

@@ -95,7 +95,7 @@ def test_ids_that_are_no_ids_are_an_error(field: str, value: object) -> None:
     "languages", [[12], "en", {"<|en|>": "12"}, {"<|en|>": None}, {"en": 12}, {"<|\x1b[31m|>": 12}, {"<|en|>": -1}]
 )
 def test_languages_that_are_no_ids_are_an_error(languages: object) -> None:
-    with pytest.raises(ModelError, match="lang_to_id.* expected"):
+    with pytest.raises(ModelError, match=r"lang_to_id.* expected"):
         GenerationSettings.from_json(settings().to_json() | {"lang_to_id": languages})
 
 

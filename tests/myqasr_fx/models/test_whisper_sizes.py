@@ -17,9 +17,7 @@ NUMBERS += ("decoder_attention_heads",)
 EMBEDDING = "model.decoder.embed_tokens.weight"
 
 
-@pytest.mark.parametrize(
-    "value", [0, -1, 7, 30_000, 100_000, 10**9, 10**30, 2.5, 2.0, True, None, "2", [2], float("inf")]
-)
+@pytest.mark.parametrize("value", [0, 7, 10**30, 2.5, True])
 @pytest.mark.parametrize("field", NUMBERS)
 def test_a_number_is_refused(
     save_model: Save, change_json: Change, refusal: Refusal, field: str, value: object
@@ -48,6 +46,11 @@ def test_a_number_is_refused(
         ({"begin_suppress_tokens": [1.5]}, "begin_suppress_tokens is [1.5], expected a list"),
         ({"activation_function": "sing"}, "activation_function is 'sing', expected one of"),
         ({"dropout": 2}, "dropout is 2, expected a number from 0 to 1"),
+        ({"encoder_layers": float("inf")}, "encoder_layers is Infinity, expected a whole number"),
+        ({"encoder_layers": 100_000}, "encoder_layers is 100000, expected 2 as in"),
+        ({"decoder_attention_heads": -1}, "decoder_attention_heads is -1, expected a whole number that divides"),
+        ({"encoder_ffn_dim": 2.0}, "encoder_ffn_dim is 2.0, expected a whole number"),
+        ({"d_model": [2]}, "d_model is [2], expected a whole number"),
         ({"init_std": float("nan")}, "init_std is NaN, expected a number"),
         ({"scale_embedding": 1}, "scale_embedding is 1, expected true or false"),
     ],
@@ -91,15 +94,10 @@ def test_text_positions_without_room_for_the_prompt_are_refused(
     assert f"max_target_positions is {positions}, expected a whole number from 8" in refusal(folder)
 
 
-@pytest.mark.parametrize("shape", [(), (288,), (288, 64, 1), (0, 64), (288, 0)])
+@pytest.mark.parametrize("shape", [(), (288, 64, 1), (288, 0)])
 @pytest.mark.parametrize(
     "name",
-    [
-        EMBEDDING,
-        "model.encoder.embed_positions.weight",
-        "model.encoder.conv1.weight",
-        "model.encoder.layers.0.fc1.bias",
-    ],
+    [EMBEDDING, "model.encoder.embed_positions.weight", "model.encoder.layers.0.fc1.bias"],
 )
 def test_tensors_of_another_rank_are_refused(
     save_model: Save, refusal: Refusal, name: str, shape: tuple[int, ...]
