@@ -28,7 +28,7 @@ def test_grams_and_curvatures() -> None:
     assert grams is not None
     assert set(grams) == {"a|b", "tied"}
     assert all(torch.equal(gram, GRAM) for gram in grams.values())
-    each = {"fc1": Curvature(GRAM, torch.ones(3)), "a|b": Curvature(GRAM, torch.ones(2), torch.tensor([1.0, 2.0]))}
+    each = {"fc1": Curvature(GRAM, torch.ones(3)), "a|b": Curvature(2 * GRAM, torch.ones(2), torch.tensor([1.0, 2.0]))}
     found = CURVATURES.decode(memoryview(CURVATURES.encode(each)))
     assert found is not None
     assert set(found) == set(each)
