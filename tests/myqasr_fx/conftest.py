@@ -108,7 +108,11 @@ def heard(
     known: dict[object, tuple[MeasureJob, Measurements]] = {}
 
     def hear(
-        name: str = "smallest", budget: str | int | None = None, clips: int = 4, samples: int = 16_000, **options: object
+        name: str = "smallest",
+        budget: str | int | None = None,
+        clips: int = 4,
+        samples: int = 16_000,
+        **options: object,
     ) -> tuple[MeasureJob, Measurements]:
         config = sized(budget, options)
         prepared = captured_once(make_speech_model(name), None, LAYOUTS[config.layout])

@@ -28,9 +28,7 @@ def test_a_share_of_the_clips_is_held_out(count: int, share: float, held: int) -
     assert [c for c in given.clips if c in shares.judge] == list(shares.judge)  # in the recordings' order
 
 
-@pytest.mark.parametrize(
-    ("count", "share"), [(LIMITS.held_out_from - 1, 0.25), (1, 0.9), (32, 0.0), (8, 0.1)], ids=str
-)
+@pytest.mark.parametrize(("count", "share"), [(LIMITS.held_out_from - 1, 0.25), (1, 0.9), (32, 0.0), (8, 0.1)], ids=str)
 def test_few_clips_are_judged_on_what_they_were_calibrated_on(count: int, share: float) -> None:
     given = clips(count)
     shares = share_clips(given, share, 0, LIMITS)

@@ -114,7 +114,9 @@ def test_another_model_torch_clip_or_token_has_other_logits(monkeypatch: pytest.
     assert file == KEYS.logits("clip", (1, 2), None).file
     keys = [replace(KEYS, fingerprint="other"), replace(KEYS, layout="sherpa-onnx")]
     others = {each.logits("clip", (1, 2), None).file for each in keys}
-    others |= {KEYS.logits(*key).file for key in (("other", (1, 2), None), ("clip", (12,), None), ("clip", (1, 2), "de"))}
+    others |= {
+        KEYS.logits(*key).file for key in (("other", (1, 2), None), ("clip", (12,), None), ("clip", (1, 2), "de"))
+    }
     monkeypatch.setattr(torch, "__version__", "0.1")
     others.add(KEYS.logits("clip", (1, 2), None).file)
     assert len(others - {file}) == 6
@@ -131,7 +133,7 @@ def test_a_full_disk_leaves_no_piece(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OutputError, match="No space left.*choose another --cache"):
+    with pytest.raises(OutputError, match=r"No space left.*choose another --cache"):
         Store(tmp_path, KEYS).write(KEY, SAID)
     assert list(tmp_path.iterdir()) == []
 
