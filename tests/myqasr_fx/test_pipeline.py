@@ -154,7 +154,7 @@ def test_no_stage_changes_what_it_was_given(
     captured_once: Callable[..., Prepared],
     make_speech_model: Callable[[str], SpeechModel],
 ) -> None:
-    """The graphs that came in, their metadata, weights and facts; all stages of ``compile_model`` get these very ones."""
+    """Neither graphs and their metadata, nor weights, nor facts: all runs of ``compile_model`` share one capture."""
     program = captured_once(make_speech_model("smallest")).program
     texts, facts, graphs = texts_of(program), program.facts, program.graphs.values()
     tensors = {name: tensor.clone() for module in graphs for name, tensor in module.state_dict().items()}
