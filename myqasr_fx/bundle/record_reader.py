@@ -42,10 +42,11 @@ def build_record(record: type[R], value: Any, place: str = "") -> R:
     """
     if not isinstance(value, dict):
         raise _wrong(place, value, "an object")
-    kinds = field_types(record)
+    kind: type = record
+    kinds = field_types(kind)
     if unknown := sorted(value.keys() - kinds.keys()):
         raise ValueError(f"{_at(place)}unknown field {short(unknown[0])}")
-    if missing := sorted(required_fields(record) - value.keys()):
+    if missing := sorted(required_fields(kind) - value.keys()):
         raise ValueError(f"{_at(place)}field {missing[0]!r} is missing")
     fields = {name: _build(kinds[name], item, f"{place}.{name}" if place else name) for name, item in value.items()}
     try:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
+
+from myqasr_fx.cli.visible import shown
 
 if TYPE_CHECKING:
     from myqasr_fx.plan import Plan
@@ -31,5 +32,5 @@ def plan_view(plan: Plan) -> RenderableType:
         rows = ", ".join(f"{count} at {bits}" for bits, count in layer.rows)
         bits = "-" if layer.bits is None else f"{layer.bits:.3g}"
         shape = "x".join(map(str, layer.shape)) or "-"
-        table.add_row(layer.name, layer.op, shape, f"{layer.sensitivity:.3g}", bits, rows)
-    return Group(Text(head), table, *(Text(f"not used: {reason}", "yellow") for reason in plan.rejected))
+        table.add_row(*map(shown, (layer.name, layer.op, shape, f"{layer.sensitivity:.3g}", bits, rows)))
+    return Group(shown(head), table, *(shown(f"not used: {reason}", "yellow") for reason in plan.rejected))

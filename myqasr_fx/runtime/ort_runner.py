@@ -12,7 +12,6 @@ import onnxruntime
 
 from myqasr_fx.errors import BundleError
 
-
 _VERSION = f"onnxruntime {onnxruntime.__version__}"
 
 
