@@ -13,7 +13,7 @@ MAX_BYTES = 64 << 20
 """Largest file: report.json of a large model has a few megabytes."""
 
 MAX_DEPTH = 64
-"""Lists and objects inside each other; ours nest less than ten deep."""
+"""Values inside each other; ours nest less than ten deep."""
 
 _MAX_DIGITS = 300
 """An integer of more becomes no float; tokenizers' files hold 10 ** 30 for no limit at all."""
@@ -92,7 +92,7 @@ def _integer(text: str) -> int:
 
 def _check(value: Any) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for item in level:
             if isinstance(item, dict):

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from myqasr_fx.cli.streams import check_output, flush_output
+from myqasr_fx.cli.system_errors import system_errors_explained
 from myqasr_fx.cli.visible import json_text
 from myqasr_fx.errors import OptionError
 
@@ -52,7 +53,7 @@ def answering(command: Callable[P, Answer]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         check_users(kwargs.values())
         check_output()
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), system_errors_explained():
             answer = command(*args, **kwargs)
         _print(answer, bool(kwargs["as_json"]))
         flush_output()

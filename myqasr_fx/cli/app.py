@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
-import tempfile
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -31,7 +29,7 @@ from myqasr_fx.cli.quantize import quantize
 from myqasr_fx.cli.report import report
 from myqasr_fx.cli.streams import drop_output, flush_output, prepare_streams
 from myqasr_fx.cli.transcribe import transcribe
-from myqasr_fx.cli.visible import visible
+from myqasr_fx.cli.visible import shortened, visible
 from myqasr_fx.errors import MyqasrError
 from myqasr_fx.process.freed_memory import keep_freed_memory
 
@@ -99,23 +97,12 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, BrokenPipeError):  # whoever read our output has enough
         drop_output()
         return 141
-    if (text := _foreseen(error)) is not None:
-        return _line(text, 2)
+    if isinstance(error, OSError) and error.strerror:  # those of the commands are explained where they come from
+        drop_output()
+        return _line(f"standard output: {error.strerror} (send it elsewhere)", 2)
     place = write_fault(error, arguments)
     hint = "run again with --debug to see where" if place is None else f"please report it with {place}"
     return _line(f"unexpected {type(error).__name__}: {str(error) or 'no message'}; {hint}", 1)
-
-
-def _foreseen(error: BaseException) -> str | None:
-    """What the system refuses, wherever it does; None for what is our fault."""
-    if isinstance(error, MemoryError):
-        return "not enough memory (close other programs, or give fewer recordings)"
-    if not isinstance(error, OSError) or error.strerror is None:
-        return None
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or f"one of the output, the cache and the temporary folder {tempfile.gettempdir()}"
-        return f"no space left to write {_short(str(where))} (free some, or set TMPDIR to another folder)"
-    return error.strerror if error.filename is None else f"{_short(str(error.filename))}: {error.strerror}"
 
 
 def _requirement(error: ModuleNotFoundError) -> str | None:
@@ -125,14 +112,8 @@ def _requirement(error: ModuleNotFoundError) -> str | None:
 
 
 def _line(text: str, code: int) -> int:
-    typer.echo("myqasr: " + _short(visible(" ".join(text.split())), LONGEST_LINE), err=True)
+    typer.echo("myqasr: " + shortened(visible(" ".join(text.split())), LONGEST_LINE), err=True)
     return code
-
-
-def _short(text: str, most: int = 100) -> str:
-    """``text``, its middle left out where it is too long: the end often says what to do."""
-    end = most // 3
-    return text if len(text) <= most else f"{text[: most - end - 5]} ... {text[-end:]}"
 
 
 def _quiet_libraries() -> None:

@@ -26,6 +26,12 @@ def shown(text: str, style: str = "") -> Text:
     return Text(visible(text), style)
 
 
+def shortened(text: str, most: int = 100) -> str:
+    """``text``, its middle left out where it is too long: the end often says what to do."""
+    end = most // 3
+    return text if len(text) <= most else f"{text[: most - end - 5]} ... {text[-end:]}"
+
+
 def json_text(data: Mapping[str, Any], *, ascii_only: bool) -> str:
     """``data`` as JSON that any terminal takes."""
     text = json.dumps(data, ensure_ascii=ascii_only, indent=2, allow_nan=False)

@@ -86,10 +86,11 @@ def _runners(bundle: QuantizedBundle, settings: OrtSettings, *graphs: str) -> li
 
 
 def _features(path: Path) -> Features:
+    content = read_object(path)
     try:
-        return features_of(read_object(path))
-    except ValueError as error:
-        raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
+        return features_of(content)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error.message}", hint="quantize again") from error
 
 
 def _generation(path: Path, vocabulary: int | None) -> GenerationSettings:

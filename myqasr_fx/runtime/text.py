@@ -10,7 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from myqasr_fx.bundle.untrusted_json import read_object
+from myqasr_fx.bundle.untrusted_json import read_object, short
 from myqasr_fx.errors import BundleError
 
 _TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
@@ -62,8 +62,11 @@ class CtcVocabulary:
         """
         try:
             vocabulary, config = (read_object(folder / name) for name in ("vocab.json", "tokenizer_config.json"))
+            for token, index in vocabulary.items():
+                if type(index) is not int:
+                    raise BundleError(f"{folder / 'vocab.json'}: id of {short(token)} is {short(index)}, no integer")
             added = {int(index): entry["content"] for index, entry in config.get("added_tokens_decoder", {}).items()}
-            tokens = {int(index): token for token, index in vocabulary.items()} | added
+            tokens = {index: token for token, index in vocabulary.items()} | added
             special = [_content(config[name]) for name in _SPECIAL if config.get(name)]
             special += [_content(token) for token in config.get("additional_special_tokens") or ()]
             return cls(tokens, str(config.get("word_delimiter_token", "|")), tuple(special))
