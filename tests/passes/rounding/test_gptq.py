@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from passes.numbers.affine import QParams, dequantize, qparams_from_range
-from passes.rounding.gptq import _solve, gptq
+from passes.rounding.gptq import BLOCK, _solve, gptq
 from passes.rounding.rounded import row_errors
 from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
@@ -44,14 +44,15 @@ def test_uncorrelated_inputs_round_to_nearest() -> None:
     assert torch.equal(_solve(weight, qparams, torch.eye(weight.shape[1])), rtn(weight, qparams, None).codes)
 
 
-def test_matches_the_textbook_recursion() -> None:
+@pytest.mark.parametrize("cols", [BLOCK, 3 * BLOCK])
+def test_matches_the_textbook_recursion(cols: int) -> None:
     """Without blocks or Cholesky factors: remove one input after the other from the inverse."""
-    weight, gram = make_layer(rows=4, cols=32)
-    gram = gram + 0.5 * torch.eye(32)
+    weight, gram = make_layer(rows=4, cols=cols)
+    gram = gram + 0.5 * torch.eye(cols)
     qparams = full_range(weight, 3)
-    damped = gram.double() + 0.05 * gram.double().diagonal().mean() * torch.eye(32, dtype=torch.float64)
+    damped = gram.double() + 0.05 * gram.double().diagonal().mean() * torch.eye(cols, dtype=torch.float64)
     inverse, left = torch.linalg.inv(damped), weight.double().clone()
-    expected = torch.zeros(4, 32, dtype=torch.uint8)
+    expected = torch.zeros(4, cols, dtype=torch.uint8)
     for column in torch.argsort(gram.diagonal(), descending=True).tolist():
         codes = rtn(left.float(), qparams, None).codes
         expected[:, column] = codes[:, column]
