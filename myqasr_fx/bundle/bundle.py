@@ -110,8 +110,16 @@ class BundleManifest:
         return in_order(total)
 
     def write(self, folder: Path) -> None:
-        """Writes ``myqasr.json``, the same bytes for the same content."""
-        text = json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+        """Writes ``myqasr.json``, the same bytes for the same content.
+
+        Raises:
+            BundleError: A number is NaN or infinite, which no reader would take.
+        """
+        try:
+            content = dataclasses.asdict(self)
+            text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            raise BundleError(f"{MANIFEST}: a number is not finite: {error}") from error
         # a file name that is no UTF-8 has lone surrogates, which no reader of JSON takes
         (folder / MANIFEST).write_bytes(f"{text}\n".encode("utf-8", "replace"))
 
@@ -131,7 +139,7 @@ class BundleManifest:
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != FORMAT_VERSION or isinstance(version, bool):
             raise BundleError(
-                f"{path}: format version {short(version)}, expected {FORMAT_VERSION}",
+                f"{path}: format version {version and short(version)}, expected {FORMAT_VERSION}",
                 hint="use the myqasr_fx version that wrote it, or quantize again",
             )
         try:

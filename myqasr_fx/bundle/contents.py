@@ -41,6 +41,7 @@ class Contents:
 
         Raises:
             BundleError: The bundle's manifest is missing or damaged, so that nothing is known to be ours.
+        OSError: A folder inside cannot be looked into.
         """
         home = PurePosixPath(self.bundle)
         listed = [file.name for file in BundleManifest.read(folder / self.bundle).files]
@@ -56,9 +57,13 @@ BUNDLE = Contents()
 
 
 def _entries(folder: Path) -> Iterator[str]:
-    for base, folders, files in os.walk(folder):
+    for base, folders, files in os.walk(folder, onerror=_refuse):
         inside = Path(base).relative_to(folder)
         links = [name for name in folders if Path(base, name).is_symlink()]
         if not folders and not files and inside.parts:
             yield f"{inside.as_posix()}/"
         yield from ((inside / name).as_posix() for name in (*files, *links))
+
+
+def _refuse(error: OSError) -> None:
+    raise error

@@ -81,7 +81,7 @@ def check_users(values: Iterable[object]) -> None:
     """
     for value in values:
         if isinstance(value, (list, tuple)):
-            check_users(value)
+            check_users(item for item in value if isinstance(item, Path))  # lists of texts are filters and the like
         elif isinstance(value, (str, Path)) and str(value).startswith("~") and not os.path.lexists(value):
             try:
                 Path(value).expanduser()

@@ -125,7 +125,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         try:
             line = parse_json(text)
         except ValueError as error:
-            raise EvaluationError(f"{path}, line {number}: no JSON: {error}") from error
+            raise EvaluationError(f"{path}, line {number}: {error}") from error
         _check_line(f"{path}, line {number}", line)
         lines.append(line)
     if not lines:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,14 @@ def test_a_broken_manifest_is_one_line_of_every_command(
         assert MANIFEST in err.splitlines()[-1]
         assert len(err.splitlines()[-1]) < 300
     assert not page.exists()
+
+
+def test_what_no_reader_takes_is_not_written(tmp_path: Path) -> None:
+    manifest = QuantizedBundle.open(KEPT).manifest
+    layers = (replace(manifest.layers[0], sensitivity=float("nan")), *manifest.layers[1:])
+    with pytest.raises(BundleError, match="a number is not finite"):
+        replace(manifest, layers=layers).write(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_many_layers_are_refused(bundle: Path) -> None:
