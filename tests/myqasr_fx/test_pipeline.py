@@ -146,7 +146,10 @@ def test_graphs_are_dumped_after_every_pass_that_changed_them(
 
 @pytest.mark.parametrize(
     "options",
-    [{"budget": "60KB", "recipe": "best"}, {"avg_bits": 7.0, "activations": "int8", "granularity": "channel"}],
+    [
+        {"avg_bits": 14.0, "rounding": "gptq", "sequential": True, "sensitivity": "fisher"},
+        {"avg_bits": 7.0, "activations": "int8", "granularity": "channel"},
+    ],
 )
 def test_no_stage_changes_what_it_was_given(
     options: dict[str, object],
