@@ -93,10 +93,11 @@ def test_a_scale_for_each_row_and_group(
             assert min(value for value, scale in losses if scale == chosen) == pytest.approx(best, rel=1e-3, abs=1e-6)
 
 
-def test_many_rows_are_judged_by_some(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["hessian", "l2_norm"])
+def test_many_rows_are_judged_by_some(name: str, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "ROWS", 4)
-    objective = REGISTRY["l2_norm"].objective
-    assert objective is not None
+    objective = REGISTRY[name].objective
+    assert objective is not None and side.gradient is not None
     candidates = multiples(-3.0, 3.0, lambda *ends: activation_qparams(*ends, bits=3))
-    every_third = Side(side.varied[::3], side.fixed, side.expected[::3])
+    every_third = Side(side.varied[::3], side.fixed, side.expected[::3], side.gradient[::3])
     assert search_tensor([side], candidates, objective) is search_tensor([every_third], candidates, objective)
