@@ -6,8 +6,8 @@ one). With ``activation_bits``, ``meta.ACTIVATION_QPARAMS`` on every linear and 
 attention products, one entry a floating-point input; an embedding reads integers and gets none.
 
 An input's codes are unsigned with a zero point, so what a softmax leaves has all of them, and what a GELU leaves all
-but the few below its small minimum. With ``activation_ranges="twin"`` these two have two ranges, see
-``passes.numbers.twin``.
+but the few below its small minimum. With ``activation_ranges="twin"`` an attention product's softmax and a linear
+layer's GELU have two ranges, see ``passes.numbers.twin``.
 
 Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, section 2.3.
 """
@@ -114,7 +114,7 @@ class Calibrate(ProgramPass):
         if self.activation_bits is None:
             return ()
         with_inputs = [inputs for node in nodes if (inputs := ops.activation_nodes(node))]
-        splits = [{split_of(source) for source in sources} for sources in zip(*with_inputs, strict=True)]
+        splits = [{split_of(source, layer.kind) for source in sources} for sources in zip(*with_inputs, strict=True)]
         return tuple(
             self._range(layer.name, index, self.activation_bits, found.pop() if len(found) == 1 else None)
             for index, found in enumerate(splits)
