@@ -5,6 +5,7 @@ The names below are imported when they are first used, so that ``import myqasr_f
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,11 @@ _HOMES = {  # module, and the name there where it is another
     "load_model": "models.load",
     "quantize": "api",
 }
+
+
+# onnxruntime's builds since 1.29 leave an identifier of the device in the home folder and report to their maker; they
+# look for this when they are imported, which several of our modules do, and never again.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:

@@ -25,8 +25,9 @@ from transformers import (
     WhisperTokenizer,
 )
 
+from myqasr_fx.errors import ModelError
 from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.models.load import family_of
+from myqasr_fx.models.load import family_of, load_model
 from myqasr_fx.models.speech_model import SpeechModel, fingerprint
 
 MakeSpeechModel = Callable[[str], SpeechModel]
@@ -114,6 +115,46 @@ def tiny_whisper_multilingual(make_speech_model: MakeSpeechModel) -> SpeechModel
 @pytest.fixture(scope="session")
 def tiny_wav2vec2(make_speech_model: MakeSpeechModel) -> SpeechModel:
     return make_speech_model("wav2vec2")
+
+
+@pytest.fixture
+def save_model(make_speech_model: MakeSpeechModel, tmp_path: Path) -> Callable[..., Path]:
+    """Saves a model of ``make_speech_model`` as a Hugging Face folder; ``limit`` in bytes makes shards."""
+
+    def save(name: str = "whisper", limit: int | str = "1GB") -> Path:
+        folder = tmp_path / "model"
+        model = make_speech_model(name)
+        model.network.save_pretrained(folder, max_shard_size=limit)
+        model.save_configs(folder)
+        return folder
+
+    return save
+
+
+@pytest.fixture
+def change_json() -> Callable[..., None]:
+    """Sets keys of a JSON file, which is made if missing; a key that is set to ``...`` goes."""
+
+    def change(path: Path, **changes: object) -> None:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        content = {key: value for key, value in (content | changes).items() if value is not ...}
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    return change
+
+
+@pytest.fixture
+def refusal() -> Callable[[Path], str]:
+    """The error with which a model's folder is refused: one line of less than 300 characters."""
+
+    def load(folder: Path) -> str:
+        with pytest.raises(ModelError) as caught:
+            load_model(str(folder))
+        text = str(caught.value)
+        assert len(text) < 300 and text.isprintable()
+        return text
+
+    return load
 
 
 def _whisper(name: str, folder: Path) -> SpeechModel:

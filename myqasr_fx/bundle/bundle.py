@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.bundle.byte_category import in_order
+from myqasr_fx.bundle.file_names import file_inside, is_file
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
+from myqasr_fx.bundle.record_reader import build_record
 from myqasr_fx.bundle.records import (
     BlockRecord,
     CalibrationRecord,
@@ -19,7 +21,10 @@ from myqasr_fx.bundle.records import (
     FileRecord,
     LayerRecord,
     VerificationRecord,
+    check_least,
 )
+from myqasr_fx.bundle.session_options import check_session_options
+from myqasr_fx.bundle.untrusted_json import read_json, short
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.errors import BundleError
 
@@ -38,6 +43,11 @@ __all__ = [
 
 MANIFEST = "myqasr.json"
 FORMAT_VERSION = 1
+
+FAMILIES = ("whisper", "ctc")
+
+MAX_LAYERS = 10_000
+"""Ten times those of Whisper large; pages and tables take time with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,15 @@ class BundleManifest:
     acceptance: AcceptanceRecord | None = None
     damage: DamageRecord | None = None
 
+    def __post_init__(self) -> None:
+        check_least(self, ("model_bytes", "num_weights", "budget_bytes"), 1)
+        check_least(self, ("file_bits_per_weight",))
+        if self.family not in FAMILIES:
+            raise ValueError(f"family: {self.family[:40]!r}, expected {' or '.join(FAMILIES)}")
+        if len(self.layers) > MAX_LAYERS:
+            raise ValueError(f"layers: {len(self.layers)}, expected at most {MAX_LAYERS}")
+        check_session_options(self.session_options)
+
     @property
     def categories(self) -> Mapping[str, int]:
         """What the bytes of all model files are spent on."""
@@ -91,9 +110,18 @@ class BundleManifest:
         return in_order(total)
 
     def write(self, folder: Path) -> None:
-        """Writes ``myqasr.json``, the same bytes for the same content."""
-        text = json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        """Writes ``myqasr.json``, the same bytes for the same content.
+
+        Raises:
+            BundleError: A number is NaN or infinite, which no reader would take.
+        """
+        try:
+            content = dataclasses.asdict(self)
+            text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            raise BundleError(f"{MANIFEST}: a number is not finite: {error}") from error
+        # a file name that is no UTF-8 has lone surrogates, which no reader of JSON takes
+        (folder / MANIFEST).write_bytes(f"{text}\n".encode("utf-8", "replace"))
 
     @classmethod
     def read(cls, folder: Path) -> BundleManifest:
@@ -103,23 +131,20 @@ class BundleManifest:
             BundleError: It is missing, damaged or of another version.
         """
         path = folder / MANIFEST
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
+        if not is_file(path):
             raise BundleError(
-                f"{folder} is no bundle: {path.name} cannot be read", hint="give the folder that myqasr quantize wrote"
-            ) from error
-        except ValueError as error:
-            raise BundleError(f"{path} is not JSON: {error}", hint="quantize again") from error
+                f"{folder} is no bundle: {MANIFEST} cannot be read", hint="give the folder that myqasr quantize wrote"
+            )
+        data = read_json(file_inside(folder, MANIFEST))
         version = data.get("format_version") if isinstance(data, dict) else None
-        if version != FORMAT_VERSION:
+        if version != FORMAT_VERSION or isinstance(version, bool):
             raise BundleError(
-                f"{path}: format version {version}, expected {FORMAT_VERSION}",
+                f"{path}: format version {version and short(version)}, expected {FORMAT_VERSION}",
                 hint="use the myqasr_fx version that wrote it, or quantize again",
             )
         try:
-            return _manifest(data)
-        except (KeyError, TypeError) as error:
+            return build_record(cls, data)
+        except ValueError as error:
             raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
 
 
@@ -143,9 +168,18 @@ class QuantizedBundle:
             BundleError: The layout is one of another version.
         """
         name = self.manifest.config.get("layout", DEFAULT)
-        if name not in LAYOUTS:
-            raise BundleError(f"{self.path}: unknown layout {name!r}", hint="use the myqasr_fx version that wrote it")
+        if not isinstance(name, str) or name not in LAYOUTS:
+            hint = "use the myqasr_fx version that wrote it"
+            raise BundleError(f"{self.path}: unknown layout {short(name)}", hint=hint)
         return LAYOUTS[name]
+
+    def file(self, name: str) -> Path:
+        """The file ``name`` of the folder, which no link leads out of.
+
+        Raises:
+            BundleError: The name or a link leads elsewhere.
+        """
+        return file_inside(self.path, name)
 
     @classmethod
     def open(cls, path: str | Path) -> QuantizedBundle:
@@ -157,25 +191,8 @@ class QuantizedBundle:
         folder = Path(path)
         manifest = BundleManifest.read(folder)
         for file in manifest.files:
-            path = folder / file.name
-            found = f"{path.stat().st_size} bytes" if path.is_file() else "missing"
+            path = file_inside(folder, file.name)
+            found = f"{path.stat().st_size} bytes" if is_file(path) else "missing"
             if found != f"{file.bytes} bytes":
                 raise BundleError(f"{path}: {found}, expected {file.bytes} bytes", hint="quantize again")
         return cls(folder, manifest)
-
-
-def _manifest(data: dict[str, Any]) -> BundleManifest:
-    layers = tuple(
-        LayerRecord(**{**row, "shape": tuple(row["shape"]), "blocks": tuple(BlockRecord(**b) for b in row["blocks"])})
-        for row in data.pop("layers")
-    )
-    calibration, damage = data.pop("calibration"), data.pop("damage", None)
-    return BundleManifest(
-        layers=layers,
-        files=tuple(FileRecord(**row) for row in data.pop("files")),
-        calibration=CalibrationRecord(**{**calibration, "rejected": tuple(calibration["rejected"])}),
-        verification=VerificationRecord(**data.pop("verification")),
-        acceptance=AcceptanceRecord.of(data.pop("acceptance", None)),
-        damage=None if damage is None else DamageRecord(**damage),
-        **data,
-    )

@@ -15,29 +15,30 @@ import errno
 import fcntl
 import os
 import shutil
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
-from myqasr_fx.bundle.bundle import MANIFEST
-from myqasr_fx.errors import OutputError
+from myqasr_fx.bundle.contents import BUNDLE, Contents
+from myqasr_fx.bundle.signals import signals_as_exceptions
+from myqasr_fx.errors import BundleError, OutputError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NEW, _OLD = "new", "old"
 
+_NAMED = 3
+"""Foreign files that a refusal names."""
+
 
 @contextlib.contextmanager
-def output_folder(target: Path, *, force: bool = False, marker: str = MANIFEST) -> Iterator[Path]:
+def output_folder(target: Path, *, force: bool = False, contents: Contents = BUNDLE) -> Iterator[Path]:
     """Context whose value is an empty folder that becomes ``target`` when the block ends without an exception.
 
     Args:
         target: Where the folder shall appear; missing parents are made, and removed again on failure.
         force: Replace an existing bundle or empty folder; without it an existing target is refused, and a folder that
-            holds other things is refused always.
-        marker: File by which a folder that may be replaced is known.
+            holds anything else is refused always.
+        contents: What a folder that may be replaced consists of.
 
     Yields:
         The folder to write into, on the same file system as ``target``.
@@ -46,9 +47,9 @@ def output_folder(target: Path, *, force: bool = False, marker: str = MANIFEST) 
         OutputError: The target exists, may not be replaced or written, or the disk is full.
     """
     target = Path(os.path.realpath(target))
-    check_target(target, force, marker)
+    check_target(target, force, contents)
     with contextlib.ExitStack() as stack:
-        check_signals = stack.enter_context(_signals_as_exceptions())
+        check_signals = stack.enter_context(signals_as_exceptions())
         with _clear_errors(target):
             stack.enter_context(_parents(target.parent))
             remove_leftovers(target)
@@ -58,7 +59,7 @@ def output_folder(target: Path, *, force: bool = False, marker: str = MANIFEST) 
         check_signals()
         with _clear_errors(target):
             _flush(root / _NEW)
-            check_target(target, force, marker)  # somebody else may have written it meanwhile
+            check_target(target, force, contents)  # somebody else may have written it meanwhile
             _swap(root, target)
 
 
@@ -81,22 +82,40 @@ def remove_leftovers(target: Path) -> tuple[Path, ...]:
     return tuple(removed)
 
 
-def check_target(target: Path, force: bool, marker: str) -> None:
+def check_target(target: Path, force: bool, contents: Contents = BUNDLE) -> None:
     """Refuses what :func:`output_folder` would refuse, before any work.
 
     Raises:
         OutputError: The target exists and may not be replaced.
     """
-    if not os.path.lexists(target):
-        return
-    if not force:
-        raise OutputError(f"output {target} exists", hint="choose another --out, or replace it with --force")
-    if not target.is_dir():
-        raise OutputError(f"output {target} is not a folder", hint="choose another --out")
-    if any(target.iterdir()) and not (target / marker).is_file():
+    try:
+        if not os.path.lexists(target):
+            return
+        if not force:
+            raise OutputError(f"output {target} exists", hint="choose another --out, or replace it with --force")
+        if not target.is_dir():
+            raise OutputError(f"output {target} is not a folder", hint="choose another --out")
+        if any(target.iterdir()):
+            _check_ours(target, contents)
+    except OSError as error:
+        raise _refused(target, error) from error
+
+
+def _check_ours(target: Path, contents: Contents) -> None:
+    empty = "choose another --out, or empty the folder yourself"
+    if not (target / contents.marker).is_file():
         raise OutputError(
-            f"output {target} holds no {marker}, so it is not ours and is not replaced",
-            hint="choose another --out, or empty the folder yourself",
+            f"output {target} holds no {contents.marker}, so it is not ours and is not replaced", hint=empty
+        )
+    try:
+        foreign = contents.foreign(target)
+    except BundleError as error:
+        raise OutputError(f"output {target} is not replaced: {error.message}", hint=empty) from error
+    if foreign:
+        more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
+        raise OutputError(
+            f"output {target} is not replaced: {', '.join(foreign[:_NAMED])}{more} in it are not of a bundle",
+            hint="choose another --out, or move them away",
         )
 
 
@@ -185,40 +204,12 @@ def _clear_errors(target: Path, *only: int) -> Iterator[None]:
     except OSError as error:
         if only and error.errno not in only:
             raise
-        what = "no space left to write" if error.errno in _DISK_FULL else "cannot write"
-        raise OutputError(f"{what} output {target}: {error.strerror}", hint="choose another --out") from error
+        raise _refused(target, error) from error
 
 
-@contextlib.contextmanager
-def _signals_as_exceptions() -> Iterator[Callable[[], None]]:
-    """SIGTERM and SIGHUP unwind the stack like Ctrl-C instead of ending the process on the spot.
-
-    Yields:
-        What raises again if a signal came. Python runs a handler wherever it is, in finalizers and callbacks of
-        compiled code too, and an exception that is raised there goes no further.
-    """
-    came: list[int] = []
-
-    def check() -> None:
-        if came:
-            raise KeyboardInterrupt if came[0] == signal.SIGINT else SystemExit(128 + came[0])
-
-    def leave(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        check()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield check
-        return
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-    mine = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
-    for number in mine:
-        signal.signal(number, leave)
-    try:
-        yield check
-    finally:
-        for number, handler in mine.items():
-            signal.signal(number, handler)
+def _refused(target: Path, error: OSError) -> OutputError:
+    what = "no space left to write" if error.errno in _DISK_FULL else "cannot write"
+    return OutputError(f"{what} output {target}: {error.strerror}", hint="choose another --out")
 
 
 def _escape(name: str) -> str:

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from myqasr_fx.bundle.file_names import check_file_name
+
+
+def check_least(record: object, names: Iterable[str], least: int = 0) -> None:
+    """Refuses a record one of whose fields is below ``least``; None passes.
+
+    Raises:
+        ValueError: Names the field.
+    """
+    for name in names:
+        value = getattr(record, name)
+        if value is not None and not value >= least:
+            raise ValueError(f"{name}: {value}, expected at least {least}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,10 @@ class BlockRecord:
     bits: int
     granularity: str | None
     symmetric: bool
+
+    def __post_init__(self) -> None:
+        check_least(self, ("start", "bits"))
+        check_least(self, ("stop",), self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +75,16 @@ class LayerRecord:
     expected_damage: float | None = None
     fallbacks: int = 0
 
+    def __post_init__(self) -> None:
+        check_least(self, ("bits", "bytes", "fallbacks"))
+
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
     """One model file.
 
     Args:
-        name: Without its folder.
+        name: Relative to the bundle's folder, with forward slashes.
         bytes: Of the file.
         executed: Operator that onnxruntime executes to count.
         categories: What the bytes are spent on, see ``myqasr_fx.bundle.byte_category``.
@@ -73,6 +94,12 @@ class FileRecord:
     bytes: int
     executed: Mapping[str, int]
     categories: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_file_name(self.name)
+        check_least(self, ("bytes",))
+        if any(size < 0 for size in self.categories.values()):
+            raise ValueError("categories: expected no negative bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +119,9 @@ class CalibrationRecord:
     sha256: str
     rejected: tuple[str, ...]
     note: str | None
+
+    def __post_init__(self) -> None:
+        check_least(self, ("clips", "seconds"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +143,9 @@ class VerificationRecord:
     rounding_error: float | None
     shipped_error: float
     agreement: float
+
+    def __post_init__(self) -> None:
+        check_least(self, ("clips", "tokens"))
 
 
 @dataclass(frozen=True, slots=True)

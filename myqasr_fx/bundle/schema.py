@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
-import types
-import typing
-from collections.abc import Mapping
 from typing import Any
 
 from myqasr_fx.bundle.bundle import FORMAT_VERSION, BundleManifest
+from myqasr_fx.bundle.field_types import (
+    Anything,
+    Either,
+    Entries,
+    FieldType,
+    Items,
+    Plain,
+    Record,
+    field_types,
+    required_fields,
+)
 
 SCHEMA_FILE = "myqasr.schema.json"
 
@@ -26,35 +33,33 @@ def manifest_schema() -> dict[str, Any]:
     return {**head, **root, "$defs": dict(sorted(definitions.items()))}
 
 
-def _object(record: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    hints, texts = typing.get_type_hints(record), _descriptions(record)
+def _object(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    texts, required = _descriptions(record), required_fields(record)
     properties = {}
-    for field in dataclasses.fields(record):
-        described = {"description": texts[field.name]} if field.name in texts else {}
-        properties[field.name] = {**_type(hints[field.name], definitions), **described}
-    missing = dataclasses.MISSING
-    required = [f.name for f in dataclasses.fields(record) if f.default is missing and f.default_factory is missing]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    for name, kind in field_types(record).items():
+        described = {"description": texts[name]} if name in texts else {}
+        properties[name] = {**_type(kind, definitions), **described}
+    order = [name for name in properties if name in required]
+    return {"type": "object", "properties": properties, "required": order, "additionalProperties": False}
 
 
-def _type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint in _PLAIN:
-        return {"type": _PLAIN[hint]}
-    if hint is Any:
-        return {}
-    if dataclasses.is_dataclass(hint):
-        name = hint.__name__ if isinstance(hint, type) else ""
-        if name not in definitions:
-            definitions[name] = _object(hint, definitions)
-        return {"$ref": f"#/$defs/{name}"}
-    if origin in (types.UnionType, typing.Union):  # X | None
-        return {"anyOf": [_type(argument, definitions) for argument in arguments]}
-    if origin is tuple:
-        return {"type": "array", "items": _type(arguments[0], definitions)}
-    if origin is not None and issubclass(origin, Mapping):
-        return {"type": "object", "additionalProperties": _type(arguments[1], definitions) or True}
-    raise TypeError(f"no schema for {hint}")
+def _type(kind: FieldType, definitions: dict[str, Any]) -> dict[str, Any]:
+    match kind:
+        case Anything():
+            return {}
+        case Plain(type=plain):
+            return {"type": _PLAIN[plain]}
+        case Record(type=record):
+            if record.__name__ not in definitions:
+                definitions[record.__name__] = _object(record, definitions)
+            return {"$ref": f"#/$defs/{record.__name__}"}
+        case Either(choices=choices):
+            return {"anyOf": [_type(choice, definitions) for choice in choices]}
+        case Items(item=item, length=length):
+            bounds = {} if length is None else {"minItems": length, "maxItems": length}
+            return {"type": "array", "items": _type(item, definitions), **bounds}
+        case Entries(value=value):
+            return {"type": "object", "additionalProperties": _type(value, definitions) or True}
 
 
 def _descriptions(record: Any) -> dict[str, str]:

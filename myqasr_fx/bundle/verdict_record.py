@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from myqasr_fx.bundle.records import check_least
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -53,17 +53,14 @@ class AcceptanceRecord:
     loops: int
     blanks: int
 
-    @classmethod
-    def of(cls, data: Mapping[str, Any] | None) -> AcceptanceRecord | None:
-        """The record that JSON holds, if any.
-
-        Raises:
-            TypeError: A field is missing or unknown.
-        """
-        if data is None:
-            return None
-        fields: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
-        return cls(**fields)
+    def __post_init__(self) -> None:
+        if self.verdict not in (ACCEPTED, REJECTED):
+            raise ValueError(f"verdict: {self.verdict[:40]!r}, expected {ACCEPTED} or {REJECTED}")
+        check_least(self, ("clips",), 1)
+        check_least(self, ("seconds", "positions", "words", "loops", "blanks"))
+        for share in (self.agreement, *(self.agreement_ci95 or ())):
+            if not 0 <= share <= 1:
+                raise ValueError(f"agreement: {share}, expected 0 to 1")
 
     @property
     def accepted(self) -> bool:

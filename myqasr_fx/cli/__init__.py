@@ -1,5 +1,19 @@
 """The ``myqasr`` command. Nothing heavy is imported before a command runs."""
 
-from myqasr_fx.cli.app import main
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and exits; see :func:`myqasr_fx.cli.app.main`."""
+    try:
+        from myqasr_fx.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("myqasr: interrupted\n")
+        raise SystemExit(130) from None
+    run(arguments)

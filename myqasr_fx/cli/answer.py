@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console, RenderableType
+
+from myqasr_fx.cli.streams import check_output, flush_output
+from myqasr_fx.cli.system_errors import system_errors_explained
+from myqasr_fx.cli.visible import json_text
+from myqasr_fx.errors import OptionError
 
 P = ParamSpec("P")
 
@@ -45,15 +51,39 @@ def answering(command: Callable[P, Answer]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with contextlib.redirect_stdout(sys.stderr):
+        check_users(kwargs.values())
+        check_output()
+        with contextlib.redirect_stdout(sys.stderr), system_errors_explained():
             answer = command(*args, **kwargs)
-        if kwargs["as_json"]:
-            typer.echo(json.dumps(answer.data, ensure_ascii=False, indent=2, allow_nan=False))
-        else:
-            piped = not sys.stdout.isatty()
-            Console(highlight=False, width=_PIPE_WIDTH if piped else None).print(answer.view, soft_wrap=piped)
+        _print(answer, bool(kwargs["as_json"]))
+        flush_output()
         if answer.exit_code:
             raise typer.Exit(answer.exit_code)
 
     run.__annotations__ = {**command.__annotations__, "return": None}
     return run
+
+
+def _print(answer: Answer, as_json: bool) -> None:
+    if as_json:
+        utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        typer.echo(json_text(answer.data, ascii_only=not utf8))
+        return
+    piped = not sys.stdout.isatty()
+    Console(highlight=False, width=_PIPE_WIDTH if piped else None).print(answer.view, soft_wrap=piped)
+
+
+def check_users(values: Iterable[object]) -> None:
+    """Refuses paths that begin with ``~`` and the name of nobody.
+
+    Raises:
+        OptionError: There is no such user, and no such file here.
+    """
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            check_users(item for item in value if isinstance(item, Path))  # lists of texts are filters and the like
+        elif isinstance(value, (str, Path)) and str(value).startswith("~") and not os.path.lexists(value):
+            try:
+                Path(value).expanduser()
+            except RuntimeError as error:
+                raise OptionError(f"{value}: no such user", hint="give the path in full") from error

@@ -20,15 +20,23 @@ from myqasr_fx.cli.answer import answering
 from myqasr_fx.cli.demo import demo
 from myqasr_fx.cli.diagnose import diagnose
 from myqasr_fx.cli.evaluate import evaluate
+from myqasr_fx.cli.fault_file import write_fault
 from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
 from myqasr_fx.cli.models import models
 from myqasr_fx.cli.personalize import personalize
 from myqasr_fx.cli.quantize import quantize
 from myqasr_fx.cli.report import report
+from myqasr_fx.cli.streams import drop_output, flush_output, prepare_streams
 from myqasr_fx.cli.transcribe import transcribe
+from myqasr_fx.cli.visible import shortened, visible
 from myqasr_fx.errors import MyqasrError
 from myqasr_fx.process.freed_memory import keep_freed_memory
+
+INTERRUPTED = 130
+
+LONGEST_LINE = 280
+"""Characters of a line about an error, without our name before it."""
 
 COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagnose, lint, models, demo)
 
@@ -56,23 +64,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     keep_freed_memory()
+    prepare_streams()
     if not debug:
         _quiet_libraries()
     try:
         code = build()(given, prog_name="myqasr", standalone_mode=False)
+        flush_output()  # of help and version
+        if code == INTERRUPTED:  # typer makes that of Ctrl-C
+            raise KeyboardInterrupt
     except BaseException as error:
         if debug and not isinstance(error, SystemExit):
             traceback.print_exc()
-        code = _report(error)
+        code = _report(error, given)
     sys.exit(code or 0)
 
 
-def _report(error: BaseException) -> int:
+def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Prints one line about ``error``; returns the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        return _line("interrupted", 130)
+        return _line("interrupted", INTERRUPTED)
     if isinstance(error, typer.TyperException):
         text = getattr(error, "format_message", lambda: str(error))().rstrip(".") or "no command given"
         context = getattr(error, "ctx", None)
@@ -82,12 +94,15 @@ def _report(error: BaseException) -> int:
     if isinstance(error, ModuleNotFoundError) and (missing := _requirement(error)):
         hint = "install the package with its requirements, not with those of the runtime alone"
         return _line(f"this command needs {missing}, which is not installed ({hint})", 2)
-    if isinstance(error, BrokenPipeError):
-        # Whoever read our output has enough; the interpreter's own flush at exit must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # whoever read our output has enough
+        drop_output()
         return 141
-    text = str(error) or "no message"
-    return _line(f"unexpected {type(error).__name__}: {text}; run again with --debug to see where", 1)
+    if isinstance(error, OSError) and error.strerror:  # those of the commands are explained where they come from
+        drop_output()
+        return _line(f"standard output: {error.strerror} (send it elsewhere)", 2)
+    place = write_fault(error, arguments)
+    hint = "run again with --debug to see where" if place is None else f"please report it with {place}"
+    return _line(f"unexpected {type(error).__name__}: {str(error) or 'no message'}; {hint}", 1)
 
 
 def _requirement(error: ModuleNotFoundError) -> str | None:
@@ -97,7 +112,7 @@ def _requirement(error: ModuleNotFoundError) -> str | None:
 
 
 def _line(text: str, code: int) -> int:
-    typer.echo("myqasr: " + " ".join(text.split()), err=True)
+    typer.echo("myqasr: " + shortened(visible(" ".join(text.split())), LONGEST_LINE), err=True)
     return code
 
 

@@ -15,6 +15,7 @@ from typer import Option
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.options import Force
 from myqasr_fx.cli.views import bundle_data, summary
+from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.units import format_size
 from myqasr_fx.process.progress import RichProgress
@@ -101,7 +102,9 @@ def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None
         "serve": serve,
     }
     sizes = f"{format_size(written.bytes)}, {format_size(bundle.manifest.model_bytes)} of them the model"
-    return Answer(data, Text(f"{web}: {sizes}\nshow it with: {serve}\nand open http://127.0.0.1:8000"))
+    return Answer(
+        data, Text(f"{visible(str(web))}: {sizes}\nshow it with: {visible(serve)}\nand open http://127.0.0.1:8000")
+    )
 
 
 def _side_by_side(result: DemoResult) -> Table:
@@ -110,8 +113,8 @@ def _side_by_side(result: DemoResult) -> Table:
     table.add_column("full precision", ratio=1)
     table.add_column("quantized", ratio=1)
     for index, name in enumerate(result.recordings):
-        label = f"{name}\n{'calibrated on' if index < result.calibrated else 'not seen before'}"
-        table.add_row(label, Text(result.full.texts[index]), Text(result.quantized.texts[index]))
+        label = f"{visible(name)}\n{'calibrated on' if index < result.calibrated else 'not seen before'}"
+        table.add_row(Text(label), shown(result.full.texts[index]), shown(result.quantized.texts[index]))
     table.add_row("bytes", *(f"{r.bytes:,} ({format_size(r.bytes)})" for r in (result.full, result.quantized)))
     table.add_row("speed", _speed(result.full, "torch"), _speed(result.quantized, "onnxruntime"))
     return table

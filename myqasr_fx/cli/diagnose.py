@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 from typer import Option
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.transcribe import Bundle, Language
+from myqasr_fx.cli.visible import shown
 from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _view(found: Diagnosis) -> RenderableType:
         cells = [layer.name, "-" if layer.bits is None else f"{layer.bits:.3g}", f"{layer.bytes:,}"]
         cells += ["-" if number is None else f"{number:.1f}" for number in numbers]
         cells += ["-", "-"] if layer.kl is None else [f"{layer.kl:.5f}", f"{layer.kl / total:.1%}"]
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(shown, cells))
     lines = [
         *_COLUMNS,
         f"{found.model}: on {found.clips} clips, {found.positions} positions, {found.agreement:.2%} of the best tokens "
@@ -81,7 +81,7 @@ def _view(found: Diagnosis) -> RenderableType:
             f"full precision, {token.rounding_margin:.2f} with rounded weights, {token.bundle_margin:.2f} in the "
             f"bundle: {token.why}" + (f"; most of it by {token.layer}" if token.layer else "")
         )
-    return Group(table, *map(Text, lines), *(Text(line, "yellow") for line in (*_advice(found), *found.notes)))
+    return Group(table, *map(shown, lines), *(shown(line, "yellow") for line in (*_advice(found), *found.notes)))
 
 
 def _advice(found: Diagnosis) -> list[str]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from rich.table import Table
-from rich.text import Text
 from typer import Argument, Option
 
 from myqasr_fx.bundle.bundle import MANIFEST
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.visible import shown
 from myqasr_fx.options.units import format_seconds, format_size
 from myqasr_fx.process.progress import RichProgress
 
@@ -86,7 +86,7 @@ def _table(result: Evaluation, compared: Baseline | None = None) -> Table:
     if compared is not None:
         rows += _comparison(compared)
     for name, value in rows:
-        table.add_row(Text(name, "bold"), Text(value))
+        table.add_row(shown(name, "bold"), shown(value))
     return table
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 from typer import Argument
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.visible import shown
 from myqasr_fx.errors import OptionError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _view(report: LintReport) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     for kind in (Runs.EACH_RUN, Runs.KERNEL, Runs.LOOKUP, Runs.FOLDED):  # what may need a change first
         for cells in _rows([node for node in report.nodes if node.runs is kind]):
-            table.add_row(*map(Text, cells))
+            table.add_row(*map(shown, cells))
     counts = ", ".join(f"{n} x {kind}" for kind in Runs if (n := report.count(kind))) or "no low-bit weights"
     head = [
         f"{report.file}: {report.bytes:,} bytes, opset {report.opset}, IR {report.ir_version}; on onnxruntime "
@@ -72,7 +72,7 @@ def _view(report: LintReport) -> RenderableType:
         f"{report.run_bytes:,} bytes dequantized on every run; {report.activations} roundings of activations left",
         f"needs: opset {report.min_opset} or newer, onnxruntime {report.min_runtime} or newer",
     ]
-    return Group(*map(Text, head), *([table] if report.nodes else []), *(Text(x, "yellow") for x in _advice(report)))
+    return Group(*map(shown, head), *([table] if report.nodes else []), *(shown(x, "yellow") for x in _advice(report)))
 
 
 def _rows(nodes: list[LintedNode]) -> Iterator[tuple[str, ...]]:

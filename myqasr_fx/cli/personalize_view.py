@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from myqasr_fx.cli.visible import shown
+
 if TYPE_CHECKING:
     from myqasr_fx.personalize.matrix import Matrix
     from myqasr_fx.personalize.metric import Meaning
@@ -26,22 +28,22 @@ def personalize_view(result: Result, out: Path) -> RenderableType:
     parts: list[RenderableType] = []
     for matrix in result.matrices:
         parts += [
-            Text(f"{method_name(matrix.method)}: {meaning.title}, {meaning.unit}", "bold"),
+            shown(f"{method_name(matrix.method)}: {meaning.title}, {meaning.unit}", "bold"),
             _table(matrix, meaning),
         ]
     parts.append(Text("Does calibrating on me help?", "bold"))
-    parts += [Text(sentence(verdict)) for verdict in result.verdicts]
+    parts += [shown(sentence(verdict)) for verdict in result.verdicts]
     if result.beside:
         parts.append(Text("By the distance from full precision, which needs no texts:", "bold"))
-        parts += [Text(sentence(verdict)) for verdict in result.beside.verdicts]
-    return Group(*parts, Text(f"raw rows, matrices and heat maps are in {out}"))
+        parts += [shown(sentence(verdict)) for verdict in result.beside.verdicts]
+    return Group(*parts, shown(f"raw rows, matrices and heat maps are in {out}"))
 
 
 def _table(matrix: Matrix, meaning: Meaning) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("calibrated on", no_wrap=True)
     for name in matrix.tests:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(shown(name), justify="right", no_wrap=True)
     for row in matrix.calibrations:
         found = (matrix.scores.get((row, column)) for column in matrix.tests)
         cells = (
@@ -50,7 +52,7 @@ def _table(matrix: Matrix, meaning: Meaning) -> Table:
             else f"{meaning.text(s.value)} [{meaning.text(s.interval.low)}, {meaning.text(s.interval.high)}]"
             for s in found
         )
-        table.add_row(row, *cells)
+        table.add_row(*map(shown, (row, *cells)))
     return table
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from myqasr_fx.cli.road_view import road_view
+from myqasr_fx.cli.visible import shown
 
 if TYPE_CHECKING:
     from myqasr_fx.fit.plan import Plan
@@ -33,6 +33,6 @@ def plan_view(plan: Plan) -> RenderableType:
         rows = ", ".join(f"{count} at {bits}" for bits, count in layer.rows)
         bits = "-" if layer.bits is None else f"{layer.bits:.3g}"
         shape = "x".join(map(str, layer.shape)) or "-"
-        table.add_row(layer.name, layer.op, shape, f"{layer.sensitivity:.3g}", bits, rows)
-    unused = (Text(f"not used: {reason}", "yellow") for reason in plan.rejected)
-    return Group(road_view(plan.stages), Text(head), table, *unused)
+        table.add_row(*map(shown, (layer.name, layer.op, shape, f"{layer.sensitivity:.3g}", bits, rows)))
+    unused = (shown(f"not used: {reason}", "yellow") for reason in plan.rejected)
+    return Group(road_view(plan.stages), shown(head), table, *unused)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Group
-from rich.text import Text
 from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.errors import AudioError
 from myqasr_fx.process.progress import RichProgress
 
@@ -45,7 +45,7 @@ def transcribe(
     if not heard:
         raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
     for reason in rejected:
-        typer.echo(f"not used: {reason}", err=True)
+        typer.echo(visible(f"not used: {reason}"), err=True)
     data = [{"audio": str(f), "text": t.text, "seconds": t.seconds, "language": t.language} for f, t in heard]
-    lines = [Text(t.text if len(files) == 1 else f"{f}: {t.text}") for f, t in heard]
+    lines = [shown(t.text if len(files) == 1 else f"{f}: {t.text}") for f, t in heard]
     return Answer({"bundle": str(bundle), "transcripts": data, "rejected": rejected}, Group(*lines))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
+from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.options.units import format_seconds
 
 REJECTED_ADVICE = (
@@ -50,7 +51,7 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
     ]
     grid = Table.grid(padding=(0, 2))
     for name, value in rows:
-        grid.add_row(Text(name, "bold"), Text(value))
+        grid.add_row(Text(name, "bold"), shown(value))
     if manifest.acceptance is not None:
         grid.add_row(Text("verdict", "bold"), verdict(manifest.acceptance))
     notes = [manifest.calibration.note] if manifest.calibration.note else []
@@ -59,7 +60,7 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         notes.append(manifest.acceptance.note)
     if manifest.acceptance is not None and not manifest.acceptance.accepted:
         notes.append(REJECTED_ADVICE)
-    return Group(grid, *(Text(note, "yellow") for note in notes))
+    return Group(grid, *(shown(note, "yellow") for note in notes))
 
 
 def verdict(record: AcceptanceRecord) -> Text:
@@ -74,7 +75,7 @@ def verdict(record: AcceptanceRecord) -> Text:
         "default",
     )
     for reason in record.failed:
-        text.append(f"\n{reason}", "red")
+        text.append(f"\n{visible(reason)}", "red")
     return text
 
 
@@ -91,7 +92,7 @@ def layer_table(manifest: BundleManifest) -> Table:
         scale = ", ".join(dict.fromkeys(block.granularity or "float" for block in layer.blocks)) or "-"
         sensitivity = f"{layer.sensitivity:.3g}"
         cells = (layer.name, layer.op, shape, _bits(layer), scale, sensitivity, f"{layer.bytes:,}", layer.executes)
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(shown, cells))
     return table
 
 

@@ -11,7 +11,7 @@ from myqasr_fx.corpora.layout import CorpusLayout
 from myqasr_fx.corpora.librispeech import LibriSpeech
 from myqasr_fx.corpora.speech_commands import SpeechCommands
 from myqasr_fx.errors import EvaluationError
-from myqasr_fx.evaluate.manifest import Utterance, choose_utterances, read_manifest
+from myqasr_fx.evaluate.manifest import Utterance, choose_utterances, expanded, read_manifest
 
 LAYOUTS: tuple[CorpusLayout, ...] = (LibriSpeech(), SpeechCommands(), CommonVoice(), Fleurs())
 
@@ -29,8 +29,8 @@ def read_corpus(
     Raises:
         EvaluationError: It is neither, is malformed, no utterance matches, or a recording is missing.
     """
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
+    folder = expanded(path)
+    if not _is_folder(folder):
         return read_manifest(folder, filters, limit)
     for layout in LAYOUTS:
         if layout.matches(folder):
@@ -40,3 +40,10 @@ def read_corpus(
             return choose_utterances(folder, found, filters or {}, limit)
     known = "; ".join(f"{layout.name} ({layout.marks})" for layout in LAYOUTS)
     raise EvaluationError(f"{folder}: no known corpus", hint=f"give a JSONL manifest or one of {known}")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError) as error:  # a name that the file system does not take
+        raise EvaluationError(f"{str(path)[:80]}: cannot be read: {error.args[-1]}") from error

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from myqasr_fx.audio import Clip, ClipSet, clip_name
 from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.external_data import model_files
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.drift import Drift
 from myqasr_fx.diagnose.onnx_side import ShowingRunner, show_products
@@ -72,7 +73,7 @@ def diagnose(
         raise OptionError(f"a bundle of --{name} has no diagnosis: its layers are not those of the model")
     with progress.stage("capture graphs"):
         prepared = prepare(speech)
-    paths = bundle.layout.paths(bundle.path, prepared.program.graphs)
+    paths = model_files(bundle, prepared.program.graphs)
     weights = quantized_weights(prepared, manifest.layers, read_weights(paths.values(), manifest.layers))
     with progress.stage("transcribe", 1):
         said = torch_runtime(speech, prepared.program).transcribe_batch([c.samples for c in clips.clips], language)
@@ -179,7 +180,7 @@ class _OnnxSide:
         bundle, speech = comparison.bundle, comparison.prepared.speech
         blocks = {layer.name: len(layer.blocks) for layer in bundle.manifest.layers}
         settings = OrtSettings(entries=bundle.manifest.session_options)
-        paths = bundle.layout.paths(bundle.path, comparison.prepared.program.graphs)
+        paths = model_files(bundle, comparison.prepared.program.graphs)
         self._runners = {}
         for graph, path in paths.items():
             products = show_products(path, folder / f"{graph}.onnx", blocks)

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any
 
+from myqasr_fx.bundle.file_names import is_file
+from myqasr_fx.bundle.untrusted_json import parse_json, short
 from myqasr_fx.errors import EvaluationError
 
 
@@ -67,7 +69,7 @@ def read_manifest(
     Raises:
         EvaluationError: The manifest cannot be read, a line is malformed, no line matches, or a recording is missing.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     lines = _read_lines(path)
     found = [Utterance(path.parent / line["audio"], line["text"], line.get("lang"), line) for line in lines]
     return choose_utterances(path, found, filters or {}, limit)
@@ -98,9 +100,22 @@ def choose_utterances(
     return tuple(chosen[:limit])
 
 
+def expanded(path: str | Path) -> Path:
+    """``path`` with the home folder for ``~``.
+
+    Raises:
+        EvaluationError: There is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise EvaluationError(f"{path}: no such user", hint="give the path in full") from error
+
+
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     try:
-        texts = path.read_text(encoding="utf-8").splitlines()
+        # not splitlines: a text may hold the other characters that it takes for ends of lines, such as U+2028
+        texts = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{path}: cannot be read: {error}", hint="give a JSONL manifest") from error
     lines: list[dict[str, Any]] = []
@@ -108,22 +123,28 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         if not text.strip():
             continue
         try:
-            line = json.loads(text)
+            line = parse_json(text)
         except ValueError as error:
-            raise EvaluationError(f"{path}, line {number}: no JSON: {error}") from error
-        if not isinstance(line, dict) or not all(isinstance(line.get(key), str) for key in ("audio", "text")):
-            raise EvaluationError(f"{path}, line {number}: expected an object with texts 'audio' and 'text'")
+            raise EvaluationError(f"{path}, line {number}: {error}") from error
+        _check_line(f"{path}, line {number}", line)
         lines.append(line)
     if not lines:
         raise EvaluationError(f"{path}: holds no line")
     return lines
 
 
+def _check_line(place: str, line: object) -> None:
+    if not isinstance(line, dict) or not all(isinstance(line.get(key), str) for key in ("audio", "text")):
+        raise EvaluationError(f"{place}: expected an object with texts 'audio' and 'text'")
+    if not isinstance(line.get("lang"), (str, NoneType)):
+        raise EvaluationError(f"{place}: lang {short(line['lang'])}, expected a text")
+
+
 def _check(path: Path, utterances: Sequence[Utterance], filters: Mapping[str, str]) -> None:
     if not utterances:
         wanted = " and ".join(f"{key}={value}" for key, value in filters.items())
         raise EvaluationError(f"{path}: no line has {wanted}")
-    missing = [utterance.audio for utterance in utterances if not utterance.audio.is_file()]
+    missing = [utterance.audio for utterance in utterances if not is_file(utterance.audio)]
     if missing:
         raise EvaluationError(f"{path}: {len(missing)} recordings are missing, the first is {missing[0]}")
 

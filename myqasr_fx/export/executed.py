@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from types import MappingProxyType
 import onnx
 import onnxruntime
 
-from myqasr_fx.errors import VerificationError
+from myqasr_fx.errors import OutputError, VerificationError
+from myqasr_fx.process.library_error import first_line
 
 FUSED = ("MatMulNBits", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearConv")
 """Kernels that read low-bit weights."""
@@ -64,6 +66,7 @@ def optimized_graph(path: Path, options: Mapping[str, str]) -> onnx.GraphProto:
         options: Session configuration entries.
 
     Raises:
+        OutputError: The temporary folder is full.
         VerificationError: onnxruntime refuses the file.
     """
     session_options = onnxruntime.SessionOptions()
@@ -76,7 +79,11 @@ def optimized_graph(path: Path, options: Mapping[str, str]) -> onnx.GraphProto:
         try:
             onnxruntime.InferenceSession(path, session_options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise VerificationError(f"onnxruntime {onnxruntime.__version__} refuses {path.name}: {error}") from error
+            if shutil.disk_usage(folder).free < path.stat().st_size:
+                where = f"no space left in the temporary folder {Path(folder).parent}"
+                raise OutputError(where, hint="free some, or set TMPDIR to another folder") from error
+            version = onnxruntime.__version__
+            raise VerificationError(f"onnxruntime {version} refuses {path.name}: {first_line(error)}") from error
         return onnx.load(optimized, load_external_data=False).graph
 
 

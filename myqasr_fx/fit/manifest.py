@@ -19,6 +19,7 @@ from myqasr_fx.bundle.bundle import (
     FileRecord,
     LayerRecord,
 )
+from myqasr_fx.bundle.private import count_of, without_folders
 from myqasr_fx.export.categories import bytes_by_category
 from myqasr_fx.export.executed import Unfused
 from myqasr_fx.fit.allocation import Expectation
@@ -54,6 +55,7 @@ def build_manifest(
     """
     size = fitted.model_bytes
     executed = verified.executed
+    reasons = tuple(without_folders(item.reason, item.path) for item in clips.rejected)
     categories = bytes_by_category(fitted.files, (layer.name for layer in prepared.layers))
     files = tuple(
         FileRecord(
@@ -81,7 +83,7 @@ def build_manifest(
             clips=len(clips.clips),
             seconds=round(clips.seconds, 3),
             sha256=clips.sha256,
-            rejected=tuple(item.reason for item in clips.rejected),
+            rejected=count_of(reasons) if config["private"] else reasons,
             note=clips.note,
         ),
         verification=verified.record,

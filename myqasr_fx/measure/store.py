@@ -91,7 +91,7 @@ class Keys:
         return f"layers-{_digest(self._of(clips.sha256, what))}"
 
     def _of(self, *parts: str) -> tuple[str, ...]:
-        return (self.fingerprint, self.language or "", *parts)
+        return (self.fingerprint, self.language or "", self.layout, *parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,20 @@ from typing import Any
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
-from transformers import AutoModelForCTC, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CTC_MAPPING
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.capture import capture_ctc
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.configs import write_tokenizer_config
-from myqasr_fx.models.folder import load_weights
-from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.models.ctc_sizes import check_ctc_sizes
+from myqasr_fx.models.ctc_tokens import load_ctc_tokenizer
+from myqasr_fx.models.feature_extractor import load_waveform_extractor
+from myqasr_fx.models.json_file import read_json
+from myqasr_fx.models.network import load_network
+from myqasr_fx.models.speech_model import ModelParts, SpeechModel
 from passes.base import Program
 
 
@@ -26,11 +31,13 @@ class Ctc:
     name = "ctc"
     model_types = frozenset({"wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "data2vec-audio"})
 
-    def load(
-        self, folder: Path, tokenizer: PreTrainedTokenizerBase
-    ) -> tuple[PreTrainedModel, GenerationSettings | None]:
-        """The network; it writes no tokens, so there are no settings."""
-        return load_weights(AutoModelForCTC, folder), None
+    def load(self, folder: Path) -> ModelParts:
+        """The network and its tokenizer; it writes no tokens, so there are no settings."""
+        config_class: Any = CONFIG_MAPPING[read_json(folder / "config.json")["model_type"]]
+        network_class: Any = MODEL_FOR_CTC_MAPPING[config_class]
+        network = load_network(folder, config_class, network_class, check_ctc_sizes)
+        tokenizer = load_ctc_tokenizer(folder, network.config)
+        return ModelParts(network, load_waveform_extractor(folder), tokenizer, None)
 
     def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
         """Graph ``model``.

@@ -19,6 +19,7 @@ from types import MappingProxyType
 import numpy as np
 
 from myqasr_fx.errors import ModelError
+from myqasr_fx.models.refusal import place, reason, shown
 
 _VERSION = 6
 _DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
@@ -54,11 +55,18 @@ def read_ctranslate2(parts: Sequence[Path]) -> Ct2Model:
         raise cursor.error(f"format version {version}, expected {_VERSION}", "convert the model with CTranslate2 4")
     spec = cursor.string()
     cursor.integer("<I")  # revision of the spec: adds variables that only its own runtime reads
-    variables = dict(_variable(cursor) for _ in range(cursor.integer("<I")))
+    variables: dict[str, np.ndarray] = {}
+    for _ in range(cursor.integer("<I")):
+        name, array = _variable(cursor)
+        if name in variables:
+            raise cursor.error(f"variable {shown(name)} is stored twice")
+        variables[name] = array
     for _ in range(cursor.integer("<I")):
         alias, name = cursor.string(), cursor.string()
         if name not in variables:
-            raise cursor.error(f"alias {alias!r} names {name!r}, which does not exist")
+            raise cursor.error(f"alias {alias!r:.80} names {name!r:.80}, which does not exist")
+        if alias in variables:
+            raise cursor.error(f"alias {shown(alias)} is the name of a variable")
         variables[alias] = variables[name]
     if cursor.left:
         raise cursor.error(f"{cursor.left} bytes after the end of the model")
@@ -69,15 +77,15 @@ def _variable(cursor: _Cursor) -> tuple[str, np.ndarray]:
     name = cursor.string()
     rank = cursor.integer("<B")
     if rank > _MAX_RANK:
-        raise cursor.error(f"variable {name!r} has {rank} dimensions, expected at most {_MAX_RANK}")
+        raise cursor.error(f"variable {name!r:.80} has {rank} dimensions, expected at most {_MAX_RANK}")
     shape = tuple(cursor.integer("<I") for _ in range(rank))
     code = cursor.integer("<B")
     if code not in _DTYPES:
-        raise cursor.error(f"variable {name!r} has data type {code}", "convert the model to float16 or float32")
+        raise cursor.error(f"variable {name!r:.80} has data type {code}", "convert the model to float16 or float32")
     dtype = np.dtype(_DTYPES[code]).newbyteorder("<")
     size = cursor.integer("<I")
     if size != math.prod(shape) * dtype.itemsize:
-        raise cursor.error(f"variable {name!r} of shape {shape} and type {dtype} takes {size} bytes")
+        raise cursor.error(f"variable {name!r:.80} of shape {shape} and type {dtype} takes {size} bytes")
     return name, np.frombuffer(cursor.take(size), dtype).reshape(shape)
 
 
@@ -97,7 +105,7 @@ class _Cursor:
 
     def error(self, problem: str, hint: str = "copy or convert the model again") -> ModelError:
         """An error that names the file."""
-        return ModelError(f"{self._path}: {problem}", hint=hint)
+        return ModelError(f"{place(self._path)}: {problem}", hint=hint)
 
     def take(self, size: int) -> memoryview | bytes:
         """The next ``size`` bytes."""
@@ -133,4 +141,4 @@ def _map(path: Path) -> memoryview:
         with path.open("rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
-        raise ModelError(f"{path}: cannot be read: {error}", hint="copy the model again") from error
+        raise ModelError(f"{place(path)}: cannot be read: {reason(error)}", hint="copy the model again") from error

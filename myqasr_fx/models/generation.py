@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,11 +10,18 @@ from types import MappingProxyType
 from typing import Any
 
 from myqasr_fx.errors import ModelError
+from myqasr_fx.models.json_file import is_count, read_ids, read_json
+from myqasr_fx.models.refusal import reason, wrong
 
 FILE_NAME = "generation_config.json"
 
 FIRST_MULTILINGUAL_VOCABULARY = 51865
 """English-only models have 51,864 tokens, multilingual ones more."""
+
+_PATH = Path(FILE_NAME)
+_IDS = ("decoder_start_token_id", "eos_token_id", "no_timestamps_token_id", "prev_sot_token_id")
+LEAST_LENGTH = 5
+"""Four tokens of the prompt, and one."""
 
 _END = "<|endoftext|>"
 _START = "<|startoftranscript|>"
@@ -52,14 +59,28 @@ class GenerationSettings:
     alignment_heads: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
+        for name in _IDS:
+            if not is_count(getattr(self, name)):
+                raise wrong(_PATH, name, getattr(self, name), "a token's id: a whole number of at least 0")
+        if not is_count(self.max_length, LEAST_LENGTH):
+            raise wrong(_PATH, "max_length", self.max_length, f"a whole number of at least {LEAST_LENGTH}")
+        if not isinstance(self.is_multilingual, bool):
+            raise wrong(_PATH, "is_multilingual", self.is_multilingual, "true or false")
+        for name in ("lang_to_id", "task_to_id"):
+            value = getattr(self, name)
+            ids = read_ids(_PATH, name, dict(value) if isinstance(value, Mapping) else value)
+            object.__setattr__(self, name, MappingProxyType(dict(ids)))
+        if strange := next((t for t in self.lang_to_id if not re.fullmatch(r"<\|[\w-]{2,16}\|>", t)), None):
+            raise wrong(_PATH, "a token of lang_to_id", strange, "a language between <| and |>")
         if self.is_multilingual and not (self.lang_to_id and set(_TASKS) <= set(self.task_to_id)):
             raise ModelError("a multilingual model without language or task tokens", hint="use its own tokenizer.json")
-        for name in ("lang_to_id", "task_to_id"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         for name in ("suppress_tokens", "begin_suppress_tokens"):
-            object.__setattr__(self, name, tuple(getattr(self, name) or ()))
-        heads = tuple((int(layer), int(head)) for layer, head in self.alignment_heads or ())
-        object.__setattr__(self, "alignment_heads", heads)
+            value = getattr(self, name)
+            tokens = () if value is None else value
+            if not isinstance(tokens, list | tuple) or not all(map(is_count, tokens)):
+                raise wrong(_PATH, name, value, "a list of token ids")
+            object.__setattr__(self, name, tuple(tokens))
+        object.__setattr__(self, "alignment_heads", _pairs(self.alignment_heads))
 
     @classmethod
     def from_vocabulary(
@@ -98,7 +119,7 @@ class GenerationSettings:
         try:
             return cls(**{key: value for key, value in content.items() if key in names})
         except (TypeError, ValueError) as error:
-            raise ModelError(f"{FILE_NAME} is not that of a Whisper model: {error}") from error
+            raise ModelError(f"{FILE_NAME} is not that of a Whisper model: {reason(error)}") from error
 
     @classmethod
     def read(cls, folder: Path) -> GenerationSettings:
@@ -107,11 +128,7 @@ class GenerationSettings:
         Raises:
             ModelError: The file is missing, no JSON, or incomplete.
         """
-        try:
-            content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{folder / FILE_NAME}: cannot be read: {error}") from error
-        return cls.from_json(content)
+        return cls.from_json(read_json(folder / FILE_NAME))
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``generation_config.json`` as Optimum, transformers and transformers.js read it."""
@@ -153,6 +170,21 @@ class GenerationSettings:
             raise ModelError(f"the model cannot {task} language {language!r}", hint=f"it knows {known}")
         tokens = (self.decoder_start_token_id, self.lang_to_id[token], self.task_to_id[task])
         return (*tokens, self.no_timestamps_token_id)
+
+
+def _pairs(heads: Any) -> tuple[tuple[int, int], ...]:
+    """Alignment heads as pairs of numbers.
+
+    Raises:
+        ModelError: They are anything else.
+    """
+    listed = () if heads is None else heads
+    if not isinstance(listed, list | tuple):
+        raise wrong(_PATH, "alignment_heads", heads, "a list of [layer, head]")
+    for pair in listed:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_count, pair)):
+            raise wrong(_PATH, "one of alignment_heads", pair, "[layer, head]")
+    return tuple((layer, head) for layer, head in listed)
 
 
 def _token(vocabulary: Mapping[str, int], token: str) -> int:

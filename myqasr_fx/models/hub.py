@@ -11,6 +11,7 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from myqasr_fx.errors import ModelError
+from myqasr_fx.models.refusal import reason
 
 _SECONDS = 8.0
 """How long the hub may take to answer the first question."""
@@ -52,15 +53,16 @@ def _fetch(repo_id: str) -> Path:
             )
         return Path(snapshot_download(repo_id, revision=info.sha, allow_patterns=[*_CONFIGS, weights]))
     except RepositoryNotFoundError as error:  # before its base class below
-        reason = "is gated" if isinstance(error, GatedRepoError) else "is not on the hub"
-        raise ModelError(f"{repo_id}: the model {reason}", hint="check its name, or run hf auth login") from error
+        problem = "is gated" if isinstance(error, GatedRepoError) else "is not on the hub"
+        raise ModelError(f"{repo_id}: the model {problem}", hint="check its name, or run hf auth login") from error
     except HfHubHTTPError as error:
-        raise ModelError(f"{repo_id}: the hub refused: {error}") from error
+        raise ModelError(f"{repo_id}: the hub refused: {reason(error)}") from error
     except ModelError:
         raise
     except Exception as error:  # transport errors depend on huggingface_hub's HTTP library
         raise ModelError(
-            f"{repo_id}: the hub cannot be reached: {error}", hint="give a local folder or a built-in name instead"
+            f"{repo_id}: the hub cannot be reached: {reason(error)}",
+            hint="give a local folder or a built-in name instead",
         ) from error
 
 

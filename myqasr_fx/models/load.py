@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from transformers import GenerationConfig
-
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models import hub
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.ctc import Ctc
 from myqasr_fx.models.ctranslate2_whisper import Ct2Files, load_ctranslate2_whisper
-from myqasr_fx.models.folder import load_feature_extractor, load_tokenizer, read_json, require_safetensors
-from myqasr_fx.models.speech_model import Family, SpeechModel, fingerprint
+from myqasr_fx.models.json_file import read_json
+from myqasr_fx.models.refusal import shown
+from myqasr_fx.models.speech_model import Family, ModelParts, SpeechModel, fingerprint
+from myqasr_fx.models.weight_files import find_weight_files
 from myqasr_fx.models.whisper import Whisper
 
 FAMILIES: tuple[Family, ...] = (Whisper(), Ctc())
@@ -31,10 +31,10 @@ def load_model(name_or_path: str) -> SpeechModel:
     Raises:
         ModelError: There is no such model, its files cannot be used, or the hub cannot be reached.
     """
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
+    path = _path(name_or_path)
+    if path is not None and path.is_dir():
         return _load_folder(path, path.resolve().name)
-    if path.is_file():
+    if path is not None and path.is_file():
         raise ModelError(f"{path}: is a file, expected a model's folder", hint=f"try {path.parent}")
     if name_or_path in BUILTIN_MODELS:
         return _load_builtin(name_or_path)
@@ -42,7 +42,7 @@ def load_model(name_or_path: str) -> SpeechModel:
         return _load_folder(hub.download(name_or_path), name_or_path)
     builtin = ", ".join(BUILTIN_MODELS)
     raise ModelError(
-        f"unknown model {name_or_path!r}: no folder, built-in name or hub id",
+        f"unknown model {shown(name_or_path)}: no folder, built-in name or hub id",
         hint=f"built-in are {builtin}; a hub id looks like openai/whisper-base",
     )
 
@@ -57,7 +57,7 @@ def family_of(model_type: str) -> Family:
         if model_type in family.model_types:
             return family
     known = ", ".join(sorted(kind for family in FAMILIES for kind in family.model_types))
-    raise ModelError(f"model type {model_type!r} is not supported", hint=f"supported are {known}")
+    raise ModelError(f"model type {shown(model_type)} is not supported", hint=f"supported are {known}")
 
 
 def _load_builtin(name: str) -> SpeechModel:
@@ -75,23 +75,29 @@ def _load_builtin(name: str) -> SpeechModel:
 
 
 def _load_folder(folder: Path, name: str) -> SpeechModel:
-    has_safetensors = any(folder.glob("*.safetensors"))
+    has_safetensors = any(folder.glob("*.safetensors*"))
     if not has_safetensors and (folder / "model.bin").is_file():
         weights = folder / "model.bin"
         return _load_ctranslate2(Ct2Files((weights,), folder / "tokenizer.json", folder / "config.json"), name)
-    require_safetensors(folder)
+    find_weight_files(folder)
     family = family_of(str(read_json(folder / "config.json").get("model_type")))
-    tokenizer = load_tokenizer(folder)
-    network, generation = family.load(folder, tokenizer)
-    return SpeechModel(
-        name, family, network, load_feature_extractor(folder), tokenizer, generation, fingerprint(network)
-    )
+    return _speech_model(name, family, family.load(folder))
+
+
+def _path(name: str) -> Path | None:
+    """``name`` as a path, or None when no path can have it."""
+    try:
+        path = Path(name).expanduser()
+        path.stat()
+    except (OSError, RuntimeError, ValueError):  # missing or too long, a home of nobody, a NUL
+        return None
+    return path
 
 
 def _load_ctranslate2(files: Ct2Files, name: str) -> SpeechModel:
-    parts = load_ctranslate2_whisper(files)
-    network, generation = parts.network, parts.generation
-    network.generation_config = GenerationConfig.from_dict(generation.to_json())
-    return SpeechModel(
-        name, Whisper(), network, parts.feature_extractor, parts.tokenizer, generation, fingerprint(network)
-    )
+    return _speech_model(name, Whisper(), load_ctranslate2_whisper(files))
+
+
+def _speech_model(name: str, family: Family, parts: ModelParts) -> SpeechModel:
+    network, extractor, tokenizer = parts.network, parts.feature_extractor, parts.tokenizer
+    return SpeechModel(name, family, network, extractor, tokenizer, parts.generation, fingerprint(network))

@@ -19,6 +19,23 @@ from myqasr_fx.models.generation import GenerationSettings
 from passes.base import Program
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelParts:
+    """What a folder holds.
+
+    Args:
+        network: In eval mode, float32, without gradients.
+        feature_extractor: Turns samples at 16 kHz into the network's input.
+        tokenizer: Turns token ids into text.
+        generation: Prompt and suppressed tokens; None for a model that writes no tokens.
+    """
+
+    network: PreTrainedModel
+    feature_extractor: SequenceFeatureExtractor
+    tokenizer: PreTrainedTokenizerBase
+    generation: GenerationSettings | None
+
+
 class Family(Protocol):
     """What differs between kinds of models; one file and one entry in ``load.FAMILIES`` each."""
 
@@ -30,13 +47,11 @@ class Family(Protocol):
     def model_types(self) -> frozenset[str]:
         """Values of ``model_type`` in ``config.json`` that belong to the family."""
 
-    def load(
-        self, folder: Path, tokenizer: PreTrainedTokenizerBase
-    ) -> tuple[PreTrainedModel, GenerationSettings | None]:
-        """Network of a Hugging Face folder, float32 and in eval mode, and its generation settings if it writes tokens.
+    def load(self, folder: Path) -> ModelParts:
+        """Reads a Hugging Face folder.
 
         Raises:
-            ModelError: The folder's weights or settings do not make a complete model of the family.
+            ModelError: The folder's files do not make a complete model of the family.
         """
 
     def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:

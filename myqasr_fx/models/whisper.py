@@ -7,15 +7,25 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, WhisperForConditionalGeneration
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+)
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.capture import capture_whisper
 from myqasr_fx.capture.whisper_fixed import capture_whisper_fixed
 from myqasr_fx.models.configs import write_json, write_tokenizer_config
-from myqasr_fx.models.folder import load_weights, read_json
-from myqasr_fx.models.generation import FILE_NAME, FIRST_MULTILINGUAL_VOCABULARY, GenerationSettings
-from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.models.feature_extractor import load_whisper_extractor
+from myqasr_fx.models.generation import FILE_NAME
+from myqasr_fx.models.json_file import read_json
+from myqasr_fx.models.network import load_network
+from myqasr_fx.models.speech_model import ModelParts, SpeechModel
+from myqasr_fx.models.whisper_sizes import check_whisper_sizes
+from myqasr_fx.models.whisper_tokens import load_whisper_tokenizer, whisper_settings
 from passes.base import Program
 
 
@@ -25,22 +35,14 @@ class Whisper:
     name = "whisper"
     model_types = frozenset({"whisper"})
 
-    def load(
-        self, folder: Path, tokenizer: PreTrainedTokenizerBase
-    ) -> tuple[PreTrainedModel, GenerationSettings | None]:
-        """Network and settings; what an old ``generation_config.json`` lacks follows from the tokenizer."""
-        network = load_weights(WhisperForConditionalGeneration, folder)
-        stored = read_json(folder / FILE_NAME) if (folder / FILE_NAME).is_file() else {}
-        size = network.config.vocab_size
-        derived = GenerationSettings.from_vocabulary(
-            tokenizer.get_vocab(),
-            is_multilingual=stored.get("is_multilingual", size >= FIRST_MULTILINGUAL_VOCABULARY),
-            max_length=network.config.max_target_positions,
-        )
-        known = {key: value for key, value in stored.items() if value is not None}
-        generation = GenerationSettings.from_json(derived.to_json() | known)
+    def load(self, folder: Path) -> ModelParts:
+        """All parts; what an old ``generation_config.json`` lacks follows from the tokenizer."""
+        network = load_network(folder, WhisperConfig, WhisperForConditionalGeneration, check_whisper_sizes)
+        tokenizer = load_whisper_tokenizer(folder)
+        stored = read_json(folder / FILE_NAME) if (folder / FILE_NAME).exists() else {}
+        generation = whisper_settings(folder, stored, tokenizer, network.config)
         network.generation_config = GenerationConfig.from_dict(generation.to_json())
-        return network, generation
+        return ModelParts(network, load_whisper_extractor(folder, network.config), tokenizer, generation)
 
     def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
         """Graphs ``encoder_model`` and ``decoder_model_merged``, or ``encoder`` and ``decoder``."""

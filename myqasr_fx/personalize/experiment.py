@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.audio import ClipSet
+from myqasr_fx.bundle.untrusted_json import read_object
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import Utterance, default_normalizer, evaluate, without_diacritics
 from myqasr_fx.measure.job import MeasureJob
@@ -194,11 +195,12 @@ def _claim(out: Path, identity: dict[str, object]) -> None:
     """Notes whose results ``out`` holds.
 
     Raises:
+        BundleError: The note is damaged.
         EvaluationError: Others' than these.
     """
     path = out / IDENTITY
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_object(path)
         if changed := sorted(key for key in {*identity, *found} if found.get(key) != identity.get(key)):
             raise EvaluationError(
                 f"{out}: holds an experiment with another {' and '.join(changed)}", hint="choose another --out"

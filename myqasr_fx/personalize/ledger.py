@@ -80,7 +80,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
         return ()
     with path.open(newline="", encoding="utf-8") as file:
         text = file.read()
-    lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
+    lines = list(csv.reader(text[: text.rfind("\n") + 1].split("\n")[:-1]))
     if lines and tuple(lines[0]) not in _HEADS:
         raise EvaluationError(f"{path}: its columns are {', '.join(lines[0])}, expected {', '.join(_HEAD)}")
     try:

@@ -6,12 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from myqasr_fx.bundle.comparison import ClipComparison, WordEdits
+from myqasr_fx.bundle.comparison import ClipComparison
+from myqasr_fx.bundle.file_names import file_inside
+from myqasr_fx.bundle.record_reader import build_record
+from myqasr_fx.bundle.untrusted_json import read_json
 from myqasr_fx.errors import BundleError
 
 DETAILS = "report.json"
+
+MAX_TEXT = 5_000
+"""Characters of what was said in half a minute, several times over; words are compared in time that grows faster."""
+
+MAX_BINS = 1_000
+"""Bins of a histogram, which the page draws one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class Histogram:
     """Counts in bins of one width between ``low`` and ``high``.
 
     Raises:
-        ValueError: There is no bin, or the range is reversed.
+        ValueError: There is no bin, there are too many, a count is negative, or the range is reversed.
     """
 
     low: float
@@ -27,7 +35,7 @@ class Histogram:
     counts: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not self.counts or not self.low <= self.high:
+        if not 0 < len(self.counts) <= MAX_BINS or min(self.counts) < 0 or not self.low <= self.high:
             raise ValueError(f"histogram of {len(self.counts)} bins from {self.low} to {self.high}")
 
 
@@ -60,10 +68,18 @@ class ReportDetails:
     layers: Mapping[str, LayerDetail]
     comparisons: tuple[ClipComparison, ...] | None
 
+    def __post_init__(self) -> None:
+        for clip in self.comparisons or ():
+            if max(len(clip.expected), len(clip.got)) > MAX_TEXT:
+                raise ValueError(f"a text of clip {clip.name[:40]!r} has more than {MAX_TEXT} characters")
+
+    def as_json(self) -> str:
+        """The text of ``report.json``, the same for the same content."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
+
     def write(self, folder: Path) -> None:
-        """Writes ``report.json``, the same bytes for the same content."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        (folder / DETAILS).write_text(text + "\n", encoding="utf-8")
+        """Writes ``report.json``."""
+        (folder / DETAILS).write_bytes(self.as_json().encode("utf-8", "replace"))
 
     @classmethod
     def read(cls, folder: Path) -> ReportDetails:
@@ -72,24 +88,8 @@ class ReportDetails:
         Raises:
             BundleError: It is missing or damaged.
         """
-        path = folder / DETAILS
+        path = file_inside(folder, DETAILS)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            rows = data["comparisons"]
-            return cls(
-                {name: _layer(row) for name, row in data["layers"].items()},
-                None if rows is None else tuple(_comparison(row) for row in rows),
-            )
-        except OSError as error:
-            raise BundleError(f"{path}: {error.strerror}", hint="quantize again") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return build_record(cls, read_json(path))
+        except ValueError as error:
             raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
-
-
-def _layer(row: Mapping[str, Any]) -> LayerDetail:
-    histograms = {key: Histogram(**{**row[key], "counts": tuple(row[key]["counts"])}) for key in ("scales", "codes")}
-    return LayerDetail(**{**row, **histograms})
-
-
-def _comparison(row: Mapping[str, Any]) -> ClipComparison:
-    return ClipComparison(**{**row, "edits": WordEdits(**row["edits"])})

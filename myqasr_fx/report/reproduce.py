@@ -48,7 +48,7 @@ def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thres
             continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
-            words.append(option if value else _OFF[name])
+            words.append(option if value else _OFF.get(name, f"--no-{option[2:]}"))
         else:
             words += [option, str(value)]
     return words

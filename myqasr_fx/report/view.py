@@ -175,7 +175,7 @@ def damages(manifest: BundleManifest) -> tuple[Bar, ...]:
 def costly(layers: Sequence[LayerView]) -> tuple[Bar, ...]:
     """The layers that are expected to cost most, each with its share of all."""
     known = sorted((layer for layer in layers if layer.damage), key=lambda layer: -(layer.damage or 0))
-    total = sum(layer.damage or 0 for layer in known)
+    total = sum(layer.damage or 0 for layer in known) or 1.0
     return tuple(
         Bar(layer.name, layer.damage or 0, round(100 * (layer.damage or 0) / total, 2)) for layer in known[:COSTLY]
     )

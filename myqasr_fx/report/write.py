@@ -28,4 +28,4 @@ def write_bundle_report(
     if recordings:
         room = MAX_BYTES - len(page.encode())
         page = render_report(manifest, details, data_addresses(recordings, room))
-    (folder / REPORT).write_text(page, encoding="utf-8")
+    (folder / REPORT).write_bytes(page.encode("utf-8", "replace"))

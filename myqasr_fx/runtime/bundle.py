@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.errors import BundleError
-from myqasr_fx.models.generation import GenerationSettings
+from myqasr_fx.bundle.external_data import model_files
+from myqasr_fx.bundle.record_reader import build_record
+from myqasr_fx.bundle.untrusted_json import read_object, short
+from myqasr_fx.errors import BundleError, ModelError
+from myqasr_fx.models.generation import FILE_NAME, GenerationSettings
 from myqasr_fx.runtime.ctc import CtcRuntime
-from myqasr_fx.runtime.features import features_of
+from myqasr_fx.runtime.features import Features, features_of
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
 from myqasr_fx.runtime.runtime import Runtime
 from myqasr_fx.runtime.text import CtcVocabulary, WhisperText
 from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
+
+_LARGEST: Mapping[str, int] = {
+    "decoder_layers": 1_000,
+    "decoder_attention_heads": 1_000,
+    "d_model": 100_000,
+    "max_target_positions": 100_000,
+}
+"""Sizes in ``config.json`` that memory is taken by: many times those of Whisper large."""
 
 
 def load_bundle(folder: str | Path, settings: OrtSettings | None = None) -> Runtime:
@@ -32,31 +43,77 @@ def load_bundle(folder: str | Path, settings: OrtSettings | None = None) -> Runt
     bundle = QuantizedBundle.open(folder)
     settings = settings or OrtSettings()
     settings = replace(settings, entries={**bundle.manifest.session_options, **settings.entries})
-    config = _read_json(bundle.path / "config.json")
-    features = features_of(_read_json(bundle.path / "preprocessor_config.json"))
-    size = bundle.manifest.model_bytes
+    config = read_object(bundle.file("config.json"))
+    features = _features(bundle.file("preprocessor_config.json"))
     if bundle.manifest.family == "ctc":
-        vocabulary = CtcVocabulary.read(bundle.path)
-        return CtcRuntime(_runner(bundle, "model", settings), features, vocabulary, config["pad_token_id"], size)
+        return _ctc(bundle, settings, features, config)
+    return _whisper(bundle, settings, features, config)
+
+
+def _ctc(bundle: QuantizedBundle, settings: OrtSettings, features: Features, config: Mapping[str, Any]) -> CtcRuntime:
+    for name in ("vocab.json", "tokenizer_config.json"):
+        bundle.file(name)
+    blank = config.get("pad_token_id")
+    if type(blank) is not int:
+        raise _wrong(bundle, "pad_token_id", blank, "an integer")
+    (runner,) = _runners(bundle, settings, "model")
+    return CtcRuntime(runner, features, CtcVocabulary.read(bundle.path), blank, bundle.manifest.model_bytes)
+
+
+def _whisper(
+    bundle: QuantizedBundle, settings: OrtSettings, features: Features, config: Mapping[str, Any]
+) -> WhisperRuntime:
     fixed = bundle.layout.fixed_cache
+    for name, largest in _LARGEST.items():
+        size = config.get(name)
+        if type(size) is not int or not 1 <= size <= largest:
+            raise _wrong(bundle, name, size, f"1 to {largest}")
+    graphs = ("encoder", "decoder") if fixed else ("encoder_model", "decoder_model_merged")
+    encoder, decoder = _runners(bundle, settings, *graphs)
     return WhisperRuntime(
-        encoder=_runner(bundle, "encoder" if fixed else "encoder_model", settings),
-        decoder=_runner(bundle, "decoder" if fixed else "decoder_model_merged", settings),
+        encoder=encoder,
+        decoder=decoder,
         features=features,
-        tokenizer=WhisperText(bundle.path / "tokenizer.json"),
-        settings=GenerationSettings.read(bundle.path),
+        tokenizer=WhisperText(bundle.file("tokenizer.json")),
+        settings=_generation(bundle.file(FILE_NAME), decoder.width("logits")),
         cache=FixedCache.of(config) if fixed else CacheShape.of(config),
-        model_bytes=size,
+        model_bytes=bundle.manifest.model_bytes,
     )
 
 
-def _runner(bundle: QuantizedBundle, name: str, settings: OrtSettings) -> OrtRunner:
-    return OrtRunner(bundle.path / bundle.layout.file(name), settings)
+def _runners(bundle: QuantizedBundle, settings: OrtSettings, *graphs: str) -> list[OrtRunner]:
+    return [OrtRunner(path, settings) for path in model_files(bundle, graphs).values()]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _features(path: Path) -> Features:
+    content = read_object(path)
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}", hint="quantize again") from error
-    return content
+        return features_of(content)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error.message}", hint="quantize again") from error
+
+
+def _generation(path: Path, vocabulary: int | None) -> GenerationSettings:
+    """The settings, whose tokens are those that the decoder scores.
+
+    Args:
+        path: Their file.
+        vocabulary: Number of these tokens; None where the file does not tell.
+    """
+    names = {field.name for field in fields(GenerationSettings)}
+    given = {key: value for key, value in read_object(path).items() if key in names and value is not None}
+    try:
+        settings = build_record(GenerationSettings, given)
+        ids = {name: value for name, value in given.items() if name.endswith(("_id", "_tokens", "_to_id"))}
+        for name, value in ids.items():
+            tokens = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+            if wrong := [token for token in tokens if not 0 <= token < (vocabulary or 1 << 31)]:
+                raise ValueError(f"{name}: {wrong[0]}, expected ids below {vocabulary}")
+    except (ValueError, ModelError) as error:
+        raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
+    return settings
+
+
+def _wrong(bundle: QuantizedBundle, name: str, value: object, expected: str) -> BundleError:
+    path = bundle.path / "config.json"
+    return BundleError(f"{path}: {name} is {short(value)}, expected {expected}", hint="quantize again")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.bundle.untrusted_json import short
 from myqasr_fx.errors import BundleError
 
 Features = Callable[[np.ndarray], np.ndarray]
@@ -20,6 +21,9 @@ Features = Callable[[np.ndarray], np.ndarray]
 
 _FLOOR = 1e-10
 _RANGE = 8.0  # decades below the loudest value that are kept
+_SIZES = {"feature_size": (1, 1024), "n_fft": (2, 4096), "hop_length": (16, 4096), "chunk_length": (1, 60)}
+"""Smallest and largest values of ``preprocessor_config.json``: several times Whisper's, in a gigabyte of memory."""
+
 _BREAK_HZ, _BREAK_MEL, _LOG_STEP = 1000.0, 15.0, 27.0 / np.log(6.4)
 
 
@@ -91,8 +95,14 @@ def features_of(config: Mapping[str, Any]) -> Features:
     kind = config.get("feature_extractor_type")
     if config.get("sampling_rate", SAMPLING_RATE) == SAMPLING_RATE:
         if kind == "WhisperFeatureExtractor":
+            sizes = {name: config.get(name) for name in _SIZES}
+            for name, value in sizes.items():
+                low, high = _SIZES[name]
+                if type(value) is not int or not low <= value <= high:
+                    raise BundleError(f"features: {name} is {short(value)}, expected {low} to {high}")
             samples = config["chunk_length"] * SAMPLING_RATE
             return LogMel(config["feature_size"], config["n_fft"], config["hop_length"], samples)
         if kind == "Wav2Vec2FeatureExtractor":
             return normalized_waveform if config.get("do_normalize", True) else waveform
-    raise BundleError(f"features {kind} at {config.get('sampling_rate')} Hz are not known", hint="quantize again")
+    rate = short(config.get("sampling_rate"))
+    raise BundleError(f"features {short(kind)} at {rate} Hz are not known", hint="quantize again")

@@ -11,6 +11,9 @@ import numpy as np
 import onnxruntime
 
 from myqasr_fx.errors import BundleError
+from myqasr_fx.process.library_error import first_line
+
+_VERSION = f"onnxruntime {onnxruntime.__version__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,32 @@ class OrtRunner:
     """
 
     def __init__(self, path: Path, settings: OrtSettings | None = None) -> None:
+        self._name = path.name
         options = (settings or OrtSettings()).session_options()
         try:
+            onnxruntime.disable_telemetry_events()  # where the environment variable is not heeded
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no base class
-            raise BundleError(f"onnxruntime {onnxruntime.__version__} refuses {path}: {error}") from error
+            raise BundleError(f"{_VERSION} refuses {path}: {first_line(error)}") from error
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of the values that the graph asks for."""
+        return frozenset(value.name for value in self._session.get_inputs())
+
+    def width(self, output: str) -> int | None:
+        """Last size of an output; None where the file leaves it open or has no such output."""
+        shapes = {value.name: value.shape for value in self._session.get_outputs()}
+        last = shapes[output][-1] if shapes.get(output) else None
+        return last if isinstance(last, int) else None
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """The named outputs for inputs by name."""
-        return dict(zip(outputs, self._session.run(list(outputs), dict(feeds)), strict=True))
+        """The named outputs for inputs by name.
+
+        Raises:
+            BundleError: The graph does not take these inputs or give these outputs.
+        """
+        try:
+            return dict(zip(outputs, self._session.run(list(outputs), dict(feeds)), strict=True))
+        except Exception as error:
+            raise BundleError(f"{_VERSION} cannot run {self._name}: {first_line(error)}") from error

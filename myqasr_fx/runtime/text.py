@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from myqasr_fx.bundle.untrusted_json import read_object, short
 from myqasr_fx.errors import BundleError
 
 _TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
@@ -61,23 +61,21 @@ class CtcVocabulary:
             BundleError: One of them cannot be read.
         """
         try:
-            vocabulary, config = (_read(folder / name) for name in ("vocab.json", "tokenizer_config.json"))
+            vocabulary, config = (read_object(folder / name) for name in ("vocab.json", "tokenizer_config.json"))
+            for token, index in vocabulary.items():
+                if type(index) is not int:
+                    raise BundleError(f"{folder / 'vocab.json'}: id of {short(token)} is {short(index)}, no integer")
             added = {int(index): entry["content"] for index, entry in config.get("added_tokens_decoder", {}).items()}
-            tokens = {int(index): token for token, index in vocabulary.items()} | added
+            tokens = {index: token for token, index in vocabulary.items()} | added
             special = [_content(config[name]) for name in _SPECIAL if config.get(name)]
             special += [_content(token) for token in config.get("additional_special_tokens") or ()]
-            return cls(tokens, config.get("word_delimiter_token", "|"), tuple(special))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return cls(tokens, str(config.get("word_delimiter_token", "|")), tuple(special))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"{folder}: tokenizer cannot be read: {error}", hint="quantize again") from error
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
         """Token of each id; of one beyond the vocabulary, the unknown one's place is left empty."""
         return [self.tokens.get(int(index), "") for index in ids]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
 
 
 def _content(token: str | Mapping[str, Any]) -> str:

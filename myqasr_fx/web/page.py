@@ -9,26 +9,38 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from myqasr_fx.bundle.bundle import MANIFEST, QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.contents import Contents
 from myqasr_fx.bundle.output_folder import check_target, output_folder
+from myqasr_fx.bundle.private import count_of
+from myqasr_fx.bundle.untrusted_json import read_object
 from myqasr_fx.errors import BundleError, OptionError
 
 TRANSFORMERS, ENGINE = "@huggingface/transformers", "onnxruntime-web"
 LAYOUT = "transformers.js"
 
-_MARKER = f"bundle/{MANIFEST}"  # a folder that has it is a page of ours
 _PAGE = ("index.html", "page.css", "page.js", "worker.js")
 _LIBRARIES = {
     TRANSFORMERS: ("dist/transformers.min.js",),
     # the build for the CPU alone; those with WebGPU are twice as large
     ENGINE: ("dist/ort-wasm-simd-threaded.mjs", "dist/ort-wasm-simd-threaded.wasm"),
 }
+_VERSIONS = "versions.json"
+_CONTENTS = Contents(
+    bundle="bundle",
+    others=(
+        *_PAGE,
+        f"js/{_VERSIONS}",
+        "js/LICENSE*",
+        *(f"js/{Path(f).name}" for fs in _LIBRARIES.values() for f in fs),
+    ),
+)
 _CONFIGS = (
-    *(MANIFEST, "config.json", "generation_config.json", "preprocessor_config.json"),
+    *("config.json", "generation_config.json", "preprocessor_config.json"),
     *("tokenizer.json", "tokenizer_config.json"),
 )
 """Report and run time stay behind: a page that is published says nothing of what was said."""
@@ -74,13 +86,13 @@ def write_page(bundle: QuantizedBundle, node_modules: Path, out: Path, *, force:
         raise BundleError(f"{bundle.path}: layout {bundle.layout.name}", hint=f"quantize with --layout {LAYOUT}")
     packages = find_packages(node_modules)
     versions = {package.name: package.version for package in packages}
-    with output_folder(out, force=force, marker=_MARKER) as folder:
+    with output_folder(out, force=force, contents=_CONTENTS) as folder:
         assets = files(__package__) / "assets"
         for name in _PAGE:
             (folder / name).write_bytes((assets / name).read_bytes())
         _copy_bundle(bundle, folder / "bundle")
         _copy_libraries(packages, folder / "js")
-        (folder / "js" / "versions.json").write_text(json.dumps(versions, indent=1) + "\n", encoding="utf-8")
+        (folder / "js" / _VERSIONS).write_text(json.dumps(versions, indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return WebPage(out, size, versions)
 
@@ -91,7 +103,7 @@ def check_out(out: Path, force: bool) -> None:
     Raises:
         OutputError: It exists and may not be replaced.
     """
-    check_target(out, force, _MARKER)
+    check_target(out, force, _CONTENTS)
 
 
 def find_packages(folder: Path) -> tuple[_Package, ...]:
@@ -113,15 +125,23 @@ def _package(name: str, modules: Path) -> _Package:
     if missing:
         hint = f"run `npm install --ignore-scripts {TRANSFORMERS}` and give its node_modules folder"
         raise OptionError(f"{modules} has no {name}/{missing[0]}", hint=hint)
-    return _Package(name, folder, json.loads((folder / "package.json").read_text(encoding="utf-8"))["version"])
+    try:
+        version = read_object(folder / "package.json").get("version")
+    except BundleError as error:
+        raise OptionError(error.message) from error
+    return _Package(name, folder, str(version))
 
 
 def _copy_bundle(bundle: QuantizedBundle, folder: Path) -> None:
     for name in (*_CONFIGS, *(file.name for file in bundle.manifest.files)):
-        if (bundle.path / name).is_file():
+        source = bundle.file(name)
+        if source.is_file():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(bundle.path / name, target)
+            shutil.copyfile(source, target)
+    calibration = bundle.manifest.calibration
+    calibration = replace(calibration, rejected=count_of(calibration.rejected))  # their names are the user's
+    replace(bundle.manifest, calibration=calibration).write(folder)
 
 
 def _copy_libraries(packages: tuple[_Package, ...], folder: Path) -> None:

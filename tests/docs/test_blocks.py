@@ -12,9 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
+_ROAD = "resolve ─> prepare ─> measure ─> price ─> allocate ─> round ─> lower ─> write ─> verify ─> judge"
 FIGURES = {
-    ("docs/concepts.md", "  model                 recordings, no texts                      budget"),
-    ("README.md", "model ──capture──> GraphModule ──canonicalize──> InsertObservers ──run on your clips──> statistics"),
+    ("docs/concepts.md", " resolve    options, recipe, rules ────────────────> what the chosen methods need together"),
+    ("docs/architecture.md", _ROAD),
+    ("README.md", _ROAD),
 }
 """Page and first line of drawings."""
 

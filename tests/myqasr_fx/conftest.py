@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from transformers import (
 )
 
 from myqasr_fx import pipeline
+from myqasr_fx.audio import select_clips
 from myqasr_fx.bundle.bundle import (
     FORMAT_VERSION,
     BlockRecord,
@@ -40,10 +40,17 @@ from myqasr_fx.bundle.bundle import (
 )
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
-from myqasr_fx.fit import fit
+from myqasr_fx.fit.job import FitJob, priced
+from myqasr_fx.fit.request import fit_request
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measure import measure
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.limits import Limits
+from myqasr_fx.process.progress import Silent
 
 WHISPER_KINDS = {
     "english": {"vocab_size": 96, "num_mel_bins": 80},
@@ -63,6 +70,10 @@ CTC_KINDS = {
 
 NetworkMaker = Callable[[str], PreTrainedModel]
 CompileModel = Callable[..., QuantizedBundle]
+Heard = Callable[..., tuple[MeasureJob, Measurements]]
+
+LOOSE = Limits(spare_bytes=1 << 14)
+"""No second export for the last bytes of a tiny model."""
 
 
 @pytest.fixture(scope="session")
@@ -74,16 +85,66 @@ def noise() -> list[np.ndarray]:
 
 @pytest.fixture(scope="session")
 def captured_once() -> Callable[..., Prepared]:
-    """``prepare`` that captures each model once and gives every caller graphs of its own."""
+    """``prepare`` that captures each model once: no stage changes the graphs, so that all may share them."""
     captured = cache(prepare)
 
     def make(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:
-        if dump_ir is not None or layout.fixed_cache:
+        if dump_ir is not None:
             return prepare(speech, dump_ir, layout)
-        kept = captured(speech)
-        return replace(kept, program=kept.program.clone())
+        return captured(speech, None, layout if layout.fixed_cache else LAYOUTS[DEFAULT])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def heard(
+    make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared], noise: list[np.ndarray]
+) -> Heard:
+    """A model of ``make_speech_model`` that was heard, with what that told: ``heard(name, budget, **options)``.
+
+    It hears the first ``clips`` of ``noise``, ``samples`` of each; other options are those of ``resolve_config``, at 4
+    bits where they name no size. What is asked for twice is measured once, unless it is kept in a ``cache``.
+    """
+    known: dict[object, tuple[MeasureJob, Measurements]] = {}
+
+    def hear(
+        name: str = "smallest",
+        budget: str | int | None = None,
+        clips: int = 4,
+        samples: int = 16_000,
+        **options: object,
+    ) -> tuple[MeasureJob, Measurements]:
+        config = sized(budget, options)
+        prepared = captured_once(make_speech_model(name), None, LAYOUTS[config.layout])
+        given = select_clips([each[:samples] for each in noise[:clips]], clips)
+        job = pipeline.measuring(prepared, given, pipeline.Road(config, Silent(), LOOSE))
+        key = name, clips, samples, config.layout, job.request
+        if config.cache is not None:
+            return job, measure(job)
+        if key not in known:
+            known[key] = job, measure(job)
+        return known[key]
+
+    return hear
+
+
+@pytest.fixture(scope="session")
+def fit_job(heard: Heard) -> Callable[..., FitJob]:
+    """A model that was heard, ranked and priced: takes what ``heard`` takes."""
+
+    def make(name: str = "smallest", budget: str | int | None = None, **options: object) -> FitJob:
+        job, measurements = heard(name, budget, **options)
+        config = sized(budget, {key: value for key, value in options.items() if key not in ("clips", "samples")})
+        request = fit_request(job.prepared, config)
+        return priced(FitJob(job.prepared, measurements, request, job.shares, limits=job.limits))
+
+    return make
+
+
+def sized(budget: str | int | None, options: dict[str, object]) -> QuantizeConfig:
+    """Options, at 4 bits where they name no size."""
+    named = budget is not None or {"avg_bits", "uniform_bits", "allocation"} & set(options)
+    return resolve_config(budget, **(options if named else {"uniform_bits": 4, **options}))
 
 
 @pytest.fixture(scope="session")
@@ -105,12 +166,14 @@ def compile_model(
 
     A model is captured and observed once for all tests; with ``cache=None`` it is observed again.
     """
-    monkeypatch.setattr(fit, "SPARE_BYTES", 1 << 14)  # no second export for the last bytes of a tiny model
     monkeypatch.setattr(pipeline, "prepare", captured_once)
 
-    def compile_(name: str = "smallest", budget: str | int | None = None, **options: object) -> QuantizedBundle:
+    def compile_(
+        name: str = "smallest", budget: str | int | None = None, limits: Limits = LOOSE, **options: object
+    ) -> QuantizedBundle:
         config = resolve_config(budget, **{"cache": statistics_folder, **options})
-        return pipeline.quantize(make_speech_model(name), noise, out=tmp_path / "out", config=config, force=True)
+        speech, out = make_speech_model(name), tmp_path / "out"
+        return pipeline.quantize(speech, noise, out=out, config=config, force=True, limits=limits)
 
     return compile_
 

@@ -9,18 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import myqasr_fx
 from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import MANIFEST, QuantizedBundle
+from myqasr_fx.bundle.run_record import RUN_FILE
 from myqasr_fx.errors import BudgetError, DumpError
 from myqasr_fx.export.executed import FUSED
 from myqasr_fx.lint.lint import lint
 from myqasr_fx.lint.record import Runs
+from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.progress import MODEL_PASSES
+from passes.manager.dump import texts_of
 
 AVERAGE_BITS = {  # the text of the graphs outweighs such small weights; these give 3 to 5 bits a weight
     "whisper": 14.5,
@@ -63,7 +67,7 @@ def test_every_family_from_weights_to_text(
 
 
 def test_run_file_tells_time_and_memory(compile_model: Callable[..., QuantizedBundle]) -> None:
-    run = json.loads((compile_model(uniform_bits=4, cache=None).path / pipeline.RUN_FILE).read_text())
+    run = json.loads((compile_model(uniform_bits=4, cache=None).path / RUN_FILE).read_text())
     assert list(run["seconds"]) == [
         *("load model", "read audio", "capture graphs", "observe activations"),
         *("allocate, round and export", "verify on onnxruntime", "judge without labels"),
@@ -91,7 +95,7 @@ def test_another_process_writes_the_same_bytes(
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment, capture_output=True)
     here, there = ({p.name: p.read_bytes() for p in (tmp_path / place).iterdir()} for place in ("here", "there"))
     assert MANIFEST in here
-    assert here.pop(pipeline.RUN_FILE) != there.pop(pipeline.RUN_FILE)
+    assert here.pop(RUN_FILE) != there.pop(RUN_FILE)
     assert here == there
 
 
@@ -135,9 +139,31 @@ def test_graphs_are_dumped_after_every_pass_that_changed_them(
 ) -> None:
     compile_model(uniform_bits=4, dump_ir=tmp_path / "ir", cache=None)
     folders = {path.name for path in (tmp_path / "ir").iterdir()}
-    assert folders == {"prepare", "observe", "rank", "quantize", "qdq", "fake_quant"}
+    assert folders == {"prepare", "observe", "rank", "quantize", "round", "qdq", "fake_quant"}
     texts = "".join(path.read_text() for path in (tmp_path / "ir").rglob("*LowerToQDQ*") if path.is_file())
     assert "dequantize_weight" in texts
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"budget": "60KB", "recipe": "best"}, {"avg_bits": 7.0, "activations": "int8", "granularity": "channel"}],
+)
+def test_no_stage_changes_what_it_was_given(
+    options: dict[str, object],
+    compile_model: Callable[..., QuantizedBundle],
+    captured_once: Callable[..., Prepared],
+    make_speech_model: Callable[[str], SpeechModel],
+) -> None:
+    """Neither graphs and their metadata, nor weights, nor facts: all runs of ``compile_model`` share one capture."""
+    program = captured_once(make_speech_model("smallest")).program
+    texts, facts, graphs = texts_of(program), program.facts, program.graphs.values()
+    tensors = {name: tensor.clone() for module in graphs for name, tensor in module.state_dict().items()}
+    bundle = compile_model(**options)
+    assert bundle.manifest.model_bytes <= bundle.manifest.budget_bytes
+    assert texts_of(program) == texts
+    assert program.facts == facts
+    for module in graphs:
+        assert all(torch.equal(tensors[name], tensor) for name, tensor in module.state_dict().items())
 
 
 def test_a_full_disk_of_the_dump_is_not_blamed_on_the_output(

@@ -9,7 +9,7 @@ import pytest
 
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
 from myqasr_fx.errors import ModelError, MyqasrError, OptionError
-from myqasr_fx.measure import observe as calibration
+from myqasr_fx.measure import observe
 from myqasr_fx.runtime.whisper import WhisperRuntime
 
 Compile = Callable[..., QuantizedBundle]
@@ -181,13 +181,15 @@ def test_the_cache_serves_the_next_budget_and_no_other_clips(
     def unreachable(*_: object) -> None:
         raise AssertionError("ran the clips again")
 
-    monkeypatch.setattr(calibration, "torch_runtime", unreachable)
+    monkeypatch.setattr(observe, "torch_runtime", unreachable)
     second = compile_model(uniform_bits=5, cache=cache).manifest
     assert [layer.sensitivity for layer in second.layers] == [layer.sensitivity for layer in first.layers]
     with pytest.raises(AssertionError, match="again"):
         compile_model(uniform_bits=5, cache=cache, max_clips=3)
     with pytest.raises(AssertionError, match="again"):
         compile_model("wav2vec2", uniform_bits=5, cache=cache)
-    kept.write_text(kept.read_text()[:-20])
-    with pytest.raises(AssertionError, match="again"):
-        compile_model(uniform_bits=5, cache=cache)
+    whole = kept.read_bytes()
+    for damaged in (whole[:-20], whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:]):
+        kept.write_bytes(damaged)
+        with pytest.raises(AssertionError, match="again"):
+            compile_model(uniform_bits=5, cache=cache)

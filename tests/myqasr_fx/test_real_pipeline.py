@@ -1,24 +1,29 @@
 """Whisper tiny.en through the compiler: written files against their budgets, and one wrong number in 24 MB."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from myqasr_fx import pipeline
 from myqasr_fx.audio import select_clips
 from myqasr_fx.cli import demo_run as demo
 from myqasr_fx.errors import VerificationError
 from myqasr_fx.fit.allocation import allocation_pass
-from myqasr_fx.fit.fit import SPARE, Fitted, fit
+from myqasr_fx.fit.fit import Fitted, fit
+from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.fit.manifest import low_bit_products
-from myqasr_fx.measure.observe import Calibration, observe
+from myqasr_fx.fit.request import fit_request
+from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.models.prepared import prepare
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Silent
 from myqasr_fx.verify.fake_quant import make_reference
-from myqasr_fx.verify.verify_files import Sample, verify
+from myqasr_fx.verify.verify_files import Sample, verify_files
 from passes.allocation.allocate import allocate
 from passes.allocation.allocate_bits import allocation_problem
 
@@ -30,34 +35,36 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def prepared() -> Prepared:
-    return prepare(load_model("whisper-tiny.en"))
+LIMITS = Limits()
 
 
 @pytest.fixture(scope="module")
-def calibration(prepared: Prepared) -> Calibration:
+def job() -> FitJob:
+    """Whisper tiny.en, heard on four clips and ranked, for 24 MB."""
+    config = resolve_config("24MB")
     clips = select_clips(demo._locate(demo._CALIBRATION + demo._UNHEARD), 4)
-    return observe(prepared, clips, resolve_config(1), Silent())
+    heard = pipeline.measuring(prepare(load_model("whisper-tiny.en")), clips, pipeline.Road(config, Silent(), LIMITS))
+    return priced(FitJob(heard.prepared, measure(heard), fit_request(heard.prepared, config), heard.shares))
+
+
+def asked(job: FitJob, budget: str | int, **options: object) -> FitJob:
+    """The same model for another budget."""
+    return replace(job, request=fit_request(job.prepared, resolve_config(budget, **options)))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def fitted(prepared: Prepared, calibration: Calibration, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
-    return fit(prepared, calibration, resolve_config("24MB"), tmp_path_factory.mktemp("bundle"))
+def fitted(job: FitJob, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return fit(job, tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending"])
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_every_whole_megabyte_is_used(
-    prepared: Prepared, calibration: Calibration, fitted: Fitted, order: str, symmetric: bool
-) -> None:
-    """The bytes that ``fit`` aims at; it writes again when files come out more than ``SPARE`` smaller."""
-    assert fitted.scheme.layers  # fit has ranked the layers of ``prepared``
+def test_every_whole_megabyte_is_used(job: FitJob, order: str, symmetric: bool) -> None:
+    """The bytes that ``fit`` aims at; it writes again when files come out more than ``Limits.spare`` smaller."""
     for megabytes in range(16, 39):
-        config = resolve_config(f"{megabytes}MB", order=order, symmetric=symmetric)
-        step = allocation_pass(prepared, calibration, config, 0)
-        allocation = allocate(allocation_problem(prepared.program, step.rule, step.request, {}))
-        assert 0.99 + SPARE <= allocation.size / (megabytes * 1e6) <= 1
+        step = allocation_pass(asked(job, f"{megabytes}MB", order=order, symmetric=symmetric))
+        allocation = allocate(allocation_problem(job.prepared.program, step.rule, step.request, {}))
+        assert 0.99 + LIMITS.spare <= allocation.size / (megabytes * 1e6) <= 1
         assert max(allocation.widths.values()) - min(allocation.widths.values()) <= 1
 
 
@@ -71,23 +78,16 @@ def test_written_files_use_their_budget(fitted: Fitted) -> None:
 
 
 @pytest.mark.parametrize(("budget", "options"), [(17_000_000, {}), (36_000_000, {"symmetric": True})])
-def test_other_budgets_are_used_too(
-    prepared: Prepared, calibration: Calibration, budget: int, options: dict[str, bool], tmp_path: Path
-) -> None:
-    assert _is_met(fit(prepared, calibration, resolve_config(budget, **options), tmp_path), budget)
+def test_other_budgets_are_used_too(job: FitJob, budget: int, options: dict[str, bool], tmp_path: Path) -> None:
+    assert _is_met(fit(asked(job, budget, **options), tmp_path), budget)
 
 
 def test_one_wrong_number_is_caught(
-    prepared: Prepared,
-    calibration: Calibration,
-    fitted: Fitted,
-    corrupt: Callable[[Path, Path, str, str], None],
-    tmp_path: Path,
+    job: FitJob, fitted: Fitted, corrupt: Callable[[Path, Path, str, str], None], tmp_path: Path
 ) -> None:
     reference = make_reference(fitted.program)
-    products = low_bit_products(fitted.program, prepared.layers)
-    spoken = zip(calibration.clips.clips, calibration.transcripts, strict=True)
-    samples = [Sample(clip.samples, transcript.tokens, transcript.language) for clip, transcript in spoken]
+    products = low_bit_products(fitted.program, job.prepared.layers)
+    samples = [Sample(clip.samples, said.tokens, said.language) for clip, said in job.measurements.observed.pairs()]
     for part, layer in (
         ("codes", "model.encoder.layers.2.fc1"),
         ("scale", "model.decoder.layers.3.fc2"),
@@ -96,4 +96,4 @@ def test_one_wrong_number_is_caught(
         corrupt(fitted.files[0].parent, tmp_path, layer, part)
         paths = {graph: tmp_path / path.name for graph, path in fitted.models.items()}
         with pytest.raises(VerificationError, match="differ from torch"):
-            verify(paths, prepared.speech, reference, samples, products)
+            verify_files(paths, job.prepared.speech, reference, samples, products, LIMITS)

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from myqasr_fx.acceptance.compare import Heard, WordEdits, clip_name, compare, word_edits
+from myqasr_fx.acceptance.compare import Heard, compare, word_edits
 from myqasr_fx.audio import Clip
+from myqasr_fx.bundle.comparison import WordEdits
 from myqasr_fx.runtime import Transcript
 
 CLIP = Clip(Path("/home/me/a.wav"), np.ones(16_000, np.float32))
@@ -72,9 +73,3 @@ def test_edits() -> None:
     assert word_edits("a b c", "a x c d") == WordEdits(3, 1, 0, 1)
     assert word_edits("a b c", "a x c d").changes == 2
     assert word_edits("", "a b") == WordEdits(0, 0, 0, 2)
-
-
-def test_a_clip_is_named_without_its_folder() -> None:
-    assert clip_name(CLIP) == "a.wav"
-    assert clip_name(Clip(CLIP.path, CLIP.samples, 30.0)) == "a.wav from 30 s"
-    assert clip_name(Clip(None, CLIP.samples)) == "recording"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from myqasr_fx.acceptance import kept_logits
 from myqasr_fx.acceptance.kept_logits import KeptLogits
+from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.runtime import Transcript
 
 CLIPS = [np.full(400, value, np.float32) for value in (0.25, 0.5)]
@@ -33,14 +33,14 @@ class Counting:
         return values * samples[0] + (language == "de")
 
 
-def file_in(folder: Path) -> kept_logits.LogitsFile:
-    return lambda key: folder / f"{abs(hash(tuple(key)))}.safetensors"
+def keeping(model: Counting, folder: Path, most_bytes: int = 1 << 20) -> KeptLogits:
+    return KeptLogits(model, Store(folder, Keys("model", None, "hf")), most_bytes)
 
 
 def test_a_second_run_gets_the_same_bits_and_asks_nothing(tmp_path: Path) -> None:
     first, second = Counting(), Counting()
-    once = [KeptLogits(first, file_in(tmp_path)).logits(clip, (3, 4), "de") for clip in CLIPS]
-    again = [KeptLogits(second, file_in(tmp_path)).logits(clip, (3, 4), "de") for clip in CLIPS]
+    once = [keeping(first, tmp_path).logits(clip, (3, 4), "de") for clip in CLIPS]
+    again = [keeping(second, tmp_path).logits(clip, (3, 4), "de") for clip in CLIPS]
     assert (first.asked, second.asked) == (2, 0)
     assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(once, again, strict=True))
 
@@ -52,33 +52,34 @@ def test_another_clip_text_or_language_is_computed(
     tmp_path: Path, asked: tuple[np.ndarray, tuple[int, ...], str | None]
 ) -> None:
     model = Counting()
-    kept = KeptLogits(model, file_in(tmp_path))
+    kept = keeping(model, tmp_path)
     kept.logits(CLIPS[0], (3, 4), "de")
     assert np.array_equal(kept.logits(*asked), Counting().logits(*asked))
     assert model.asked == 2
 
 
-def test_a_damaged_file_is_computed_again_and_mended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_file_is_computed_again_and_mended(tmp_path: Path, damage: str) -> None:
     model = Counting()
-    kept = KeptLogits(model, file_in(tmp_path))
+    kept = keeping(model, tmp_path)
     expected = kept.logits(CLIPS[0], (3, 4))
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:-3])
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-3] if damage == "cut" else whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
     for _ in range(2):
         assert np.array_equal(kept.logits(CLIPS[0], (3, 4)), expected)
     assert model.asked == 2
 
 
-def test_no_more_is_kept_than_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_logits, "MOST_BYTES", 3 * 5 * 4)
-    kept = KeptLogits(Counting(), file_in(tmp_path))
+def test_no_more_is_kept_than_has_room(tmp_path: Path) -> None:
+    kept = keeping(Counting(), tmp_path, 3 * 5 * 4)
     for clip in CLIPS:
         kept.logits(clip, (3, 4))
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_it_transcribes_as_the_model_does(tmp_path: Path) -> None:
-    kept = KeptLogits(Counting(), file_in(tmp_path))
+    kept = keeping(Counting(), tmp_path)
     assert kept.model_bytes == 12
     assert kept.transcribe(CLIPS[0], "de") == Counting().transcribe(CLIPS[0], "de")
     assert kept.transcribe_batch(CLIPS) == Counting().transcribe_batch(CLIPS)

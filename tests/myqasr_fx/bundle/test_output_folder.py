@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -10,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx.bundle import output_folder as output
-from myqasr_fx.bundle.bundle import MANIFEST
+from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.bundle.output_folder import output_folder, remove_leftovers
 from myqasr_fx.errors import OutputError
+from myqasr_fx.models.sherpa import write_tokens
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.pipeline import RUN_FILE
+from myqasr_fx.report.record import DETAILS
+from myqasr_fx.report.render import REPORT
 
 CHILD = """
 import sys, time
@@ -37,7 +43,7 @@ def slow_rename(a, b):
 os.rename = slow_rename
 
 with output.output_folder(target, force=True) as folder:
-    (folder / "myqasr.json").write_text("new")
+    (folder / "myqasr.json").write_text(sys.argv[3])
     pause("half written")
     (folder / "model.onnx").write_text("new")
     pause("written")
@@ -51,8 +57,25 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+def manifest_of(text: str) -> str:
+    """A manifest whose model is called ``text``, with one file."""
+    needed = {
+        "format_version": 1,
+        "model": text,
+        "fingerprint": "",
+        "family": "ctc",
+        "config": {},
+        "budget_bytes": None,
+    }
+    needed |= {"model_bytes": 3, "num_weights": 1, "file_bits_per_weight": 24.0, "session_options": {}, "layers": []}
+    needed |= {"files": [{"name": "model.onnx", "bytes": 3, "executed": {}}], "versions": {}}
+    needed["calibration"] = {"clips": 1, "seconds": 1.0, "sha256": "", "rejected": [], "note": None}
+    errors = {"exact_error": 0.0, "rounding_error": None, "shipped_error": 0.0}
+    return json.dumps(needed | {"verification": {"clips": 1, "tokens": 1, "agreement": 1.0, **errors}})
+
+
 def write(folder: Path, text: str) -> None:
-    (folder / MANIFEST).write_text(text)
+    (folder / MANIFEST).write_text(manifest_of(text))
     (folder / "model.onnx").write_text(text)
 
 
@@ -66,7 +89,7 @@ def content(target: Path) -> set[str] | None:
     if not target.exists():
         return None
     assert sorted(p.name for p in target.iterdir()) == ["model.onnx", MANIFEST]
-    return {p.read_text() for p in target.iterdir()}
+    return {BundleManifest.read(target).model, (target / "model.onnx").read_text()}
 
 
 def visible(folder: Path) -> list[str]:
@@ -123,7 +146,7 @@ def test_target_that_appears_meanwhile_is_refused(target: Path) -> None:
 
 def test_force_replaces_a_bundle_and_an_empty_folder(target: Path) -> None:
     old_bundle(target)
-    (target / "extra").touch()
+    (target / "report.html").touch()
     with output_folder(target, force=True) as folder:
         write(folder, "new")
     assert content(target) == {"new"}
@@ -144,6 +167,53 @@ def test_force_spares_what_is_no_bundle(target: Path) -> None:
     with pytest.raises(OutputError, match="not a folder"), output_folder(target.with_name("file"), force=True):
         pytest.fail("the block must not run")
     assert (target / "thesis.txt").read_text() == target.with_name("file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["holiday.jpg", "album/holiday.jpg", "empty/", "model.onnx.bak", ".hidden", "link"])
+def test_force_spares_and_names_what_is_not_of_the_bundle(target: Path, name: str) -> None:
+    old_bundle(target)
+    mine = target / name
+    if name.endswith("/"):
+        mine.mkdir()
+    elif name == "link":
+        mine.symlink_to(target.parent)
+    else:
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("precious")
+    with pytest.raises(OutputError, match=f"{name} in it are not"), output_folder(target, force=True):
+        pytest.fail("the block must not run")
+    assert os.path.lexists(mine)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format_version": 1}', '{"format_version": 2}', "a letter"])
+def test_force_spares_a_folder_whose_manifest_is_none(target: Path, text: str) -> None:
+    target.mkdir()
+    (target / MANIFEST).write_text(text)
+    (target / "holiday.jpg").write_text("precious")
+    with pytest.raises(OutputError, match="is not replaced"), output_folder(target, force=True):
+        pytest.fail("the block must not run")
+    assert (target / "holiday.jpg").read_text() == "precious"
+
+
+def test_everything_that_a_model_saves_may_be_replaced(
+    target: Path, tiny_whisper: SpeechModel, tiny_wav2vec2: SpeechModel
+) -> None:
+    for speech in (tiny_whisper, tiny_wav2vec2):
+        speech.save_configs(target)
+    write_tokens(tiny_whisper.tokenizer, target)
+    for name in (REPORT, DETAILS, RUN_FILE):
+        (target / name).touch()
+    write(target, "old")
+    with output_folder(target, force=True) as folder:
+        write(folder, "new")
+    assert content(target) == {"new"}
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" + "b" * 300])
+def test_a_name_that_no_file_system_takes(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match="cannot write"), output_folder(tmp_path / name):
+        pytest.fail("the block must not run")
+    assert visible(tmp_path) == []
 
 
 def test_force_through_a_link_replaces_what_it_points_to(target: Path) -> None:
@@ -217,7 +287,7 @@ def default_signals() -> None:
 
 
 def start(target: Path, stage: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, str(target), stage]
+    command = [sys.executable, "-c", CHILD, str(target), stage, manifest_of("new")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=default_signals)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

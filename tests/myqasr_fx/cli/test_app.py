@@ -3,8 +3,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from rich.text import Text
@@ -94,14 +96,55 @@ def test_usage_errors_are_one_line_and_exit_2(run: Callable[..., tuple[int, str,
     assert err.startswith("myqasr: ")
 
 
-def test_unexpected_errors_are_one_line_and_exit_1(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_unexpected_errors_are_one_line_a_file_and_exit_1(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def work() -> Answer:
         raise ZeroDivisionError("division\nby zero")
 
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     code, out, err = run(work)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "unexpected ZeroDivisionError: division by zero" in err
+    (left,) = tmp_path.iterdir()
+    assert str(left) in err
+    assert "in work: " in left.read_text()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    code, _, err = run(work)
+    assert (code, err.count("\n")) == (1, 1)
     assert "--debug" in err
+
+
+def test_lines_stay_short_and_keep_their_end(run: Callable[..., tuple[int, str, str]]) -> None:
+    def work() -> Answer:
+        raise ModelError("x" * 2_000, hint="do this")
+
+    code, _, err = run(work)
+    assert (code, err.count("\n")) == (2, 1)
+    assert len(err) < 300
+    assert err.endswith("(do this)\n")
+
+
+@pytest.mark.parametrize("line", ["a\nmyqasr: forged", "\x1b[31m\x9b\u202e", "a\u2028b", "\udcff"])
+def test_what_an_error_names_steers_no_terminal(run: Callable[..., tuple[int, str, str]], line: str) -> None:
+    def work() -> Answer:
+        raise ModelError(line)
+
+    _, _, err = run(work)
+    assert err.count("\n") == 1
+    assert not set(err) & set("\x1b\x9b\u202e\u2028\udcff")
+
+
+@pytest.mark.parametrize("command", ["inspect", "report", "transcribe", "evaluate", "lint", "quantize"])
+@pytest.mark.parametrize("name", ["~nouser/x", "a" * 300, "a\x1bb"])
+def test_names_that_are_none_are_one_line(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    more = {"transcribe": [name], "evaluate": ["--manifest", name], "quantize": [name, "--out", name]}
+    more["quantize"] += ["--budget", "1MB"]
+    with pytest.raises(SystemExit) as stop:
+        app.main([command, name, *more.get(command, [])])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out) == (2, "")
+    assert len(err.splitlines()[-1]) < 300
 
 
 def test_a_requirement_that_is_not_installed_is_named(run: Callable[..., tuple[int, str, str]]) -> None:
@@ -134,7 +177,7 @@ def test_interruption_exits_130(run: Callable[..., tuple[int, str, str]]) -> Non
     def work() -> Answer:
         raise KeyboardInterrupt
 
-    assert run(work)[0] == 130
+    assert run(work) == (130, "", "myqasr: interrupted\n")
 
 
 def test_signals_keep_their_exit_code(run: Callable[..., tuple[int, str, str]]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.fit.allocation import check_feasible
+from myqasr_fx.fit.request import fit_request
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import prepare
@@ -38,6 +39,6 @@ def test_the_smallest_budget_is_the_first_whole_megabyte_that_can_be_met() -> No
     speech = load_model("whisper-tiny.en")
     assert sum(parameter.numel() for parameter in speech.network.parameters()) == known.parameters
     prepared = prepare(speech)
-    check_feasible(prepared, resolve_config(known.smallest_bytes))
+    check_feasible(prepared, fit_request(prepared, resolve_config(known.smallest_bytes)))
     with pytest.raises(BudgetError):
-        check_feasible(prepared, resolve_config(known.smallest_bytes - 1_000_000))
+        check_feasible(prepared, fit_request(prepared, resolve_config(known.smallest_bytes - 1_000_000)))

@@ -3,12 +3,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from myqasr_fx.plan import Plan, PlannedLayer
 
-from myqasr_fx import plan
+from myqasr_fx import pipeline
 from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, AcceptanceRecord
 from myqasr_fx.cli.app import main
 from myqasr_fx.cli.quantize import exit_code
+from myqasr_fx.fit.plan import Plan, PlannedLayer
 
 RECORD = AcceptanceRecord(
     verdict=ACCEPTED,
@@ -101,7 +101,7 @@ def test_a_dry_run_shows_the_plan_and_needs_no_folder(
         PlannedLayer("model.qk", "matmul", (), None, (), 1.5),
     )
     monkeypatch.setattr(
-        plan, "plan", lambda *_, **__: Plan("tiny", 2_000, 1_900, 2_048, 3, ("a.wav: is no audio",), layers)
+        pipeline, "plan", lambda *_, **__: Plan("tiny", 2_000, 1_900, 2_048, 3, ("a.wav: is no audio",), layers)
     )
     options = ["--budget", "2000", "--dry-run"]
     for extra in ([], ["--json"]):
@@ -128,7 +128,7 @@ def test_recordings_are_needed_and_may_stand_alone(
         heard.append(audio)
         return Plan("tiny", 2_000, 1_900, 2_048, 1, (), ())
 
-    monkeypatch.setattr(plan, "plan", fake)
+    monkeypatch.setattr(pipeline, "plan", fake)
     for arguments in (["a", "b"], ["a", "--audio", "b"]):
         with pytest.raises(SystemExit):
             main(["quantize", "no-such-model", *arguments, "--budget", "2000", "--dry-run"])
@@ -140,3 +140,22 @@ def test_without_a_dry_run_a_folder_is_needed(capsys: pytest.CaptureFixture[str]
         main([*BASE, "--budget", "24MB"])
     assert stop.value.code == 2
     assert "give --out DIR, or --dry-run" in capsys.readouterr().err
+
+
+def test_explain_shows_the_road_and_needs_neither_model_nor_recordings(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {}
+    for recipe in ("default", "best", "paper-hessian"):
+        with pytest.raises(SystemExit) as stop:
+            main(["quantize", "x", "--avg-bits", "5", "--recipe", recipe, "--explain", "--json"])
+        assert not stop.value.code
+        shown[recipe] = {stage["name"]: stage for stage in json.loads(capsys.readouterr().out)["stages"]}
+    plain, best, hessian = shown.values()
+    assert list(plain) == ["prepare", "observe", "price", "allocate", "round", "lower", "write", "verify", "judge"]
+    assert plain["round"]["passes"] == ["Calibrate", "RoundWeights"] and plain["round"]["clips"] is None
+    assert best["round"]["passes"] == ["Calibrate", "RoundWeights", "CorrectBiases"]
+    assert [best[name]["clips"] for name in ("observe", "measure curvature", "round")] == [
+        "observe",
+        "curvature",
+        "sequence",
+    ]
+    assert "gradients of their outputs" in hessian["read rows"]["does"]

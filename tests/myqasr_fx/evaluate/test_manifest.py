@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from myqasr_fx.corpora import read_corpus
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import parse_filters, read_manifest
 
@@ -66,7 +67,20 @@ def test_filters_that_match_nothing(manifest, filters, message):
         read_manifest(manifest, filters)
 
 
-@pytest.mark.parametrize("line", ["{", "3", '{"audio": "a/1.wav"}', '{"audio": "a/1.wav", "text": null}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "3",
+        '{"audio": "a/1.wav"}',
+        '{"audio": "a/1.wav", "text": null}',
+        '{"audio": "a/1.wav", "text": "a", "lang": 3}',
+        '{"audio": "a/1.wav", "text": "a", "seconds": NaN}',
+        "[" * 200_000,
+        '{"audio": "a/1.wav", "text": "\\ud800"}',
+    ],
+    ids=lambda line: line[:50],
+)
 def test_malformed_line_is_named(manifest, line):
     manifest.write_text(json.dumps(LINES[0]) + "\n" + line + "\n")
     with pytest.raises(EvaluationError, match="line 2"):
@@ -82,3 +96,28 @@ def test_missing_manifest_and_recordings(manifest):
     manifest.write_text("\n")
     with pytest.raises(EvaluationError, match="no line"):
         read_manifest(manifest)
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_only_a_newline_ends_a_line(manifest, end):
+    line = LINES[0] | {"text": f"one{end}two"}
+    raw = json.dumps(line, ensure_ascii=False).replace(json.dumps(end)[1:-1], end)
+    if ord(end) < 32:  # JSON itself wants those escaped
+        raw = json.dumps(line)
+    manifest.write_text(raw + "\r\n" + json.dumps(LINES[1]) + "\n", encoding="utf-8")
+    assert [utterance.text for utterance in read_manifest(manifest)] == [f"one{end}two", "zwei"]
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "../" * 2000 + "b.wav"], ids=["long", "nul", "deep"])
+def test_a_recording_of_a_name_that_cannot_be_is_missing(manifest, name):
+    manifest.write_text(json.dumps({"audio": name, "text": "a"}))
+    with pytest.raises(EvaluationError, match="1 recordings are missing"):
+        read_manifest(manifest)
+
+
+@pytest.mark.parametrize("path", ["~nouser/a.jsonl", "a" * 300])
+def test_a_manifest_of_a_name_that_cannot_be(path):
+    with pytest.raises(EvaluationError, match=r"no such user|cannot be read"):
+        read_manifest(path)
+    with pytest.raises(EvaluationError, match=r"no such user|cannot be read"):
+        read_corpus(path)

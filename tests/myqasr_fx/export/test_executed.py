@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from myqasr_fx.errors import VerificationError
+from myqasr_fx.errors import OutputError, VerificationError
 from myqasr_fx.export.dequantize import grouped
 from myqasr_fx.export.executed import check_executed, executed_graph
 from myqasr_fx.export.stored_weight import WeightReader
@@ -61,3 +63,14 @@ def test_plain_tensors_are_no_weights(one_input: Make, tmp_path: Path) -> None:
     quantized = model.emitter.op("QuantizeLinear", model.x, scale, zero)
     onnx.save(model.proto(model.emitter.op("DequantizeLinear", quantized, scale, zero), 1), path := tmp_path / "m.onnx")
     assert check_executed(path, {}, 0).unfused == ()
+
+
+def test_a_full_temporary_folder_is_told_apart_from_a_file_that_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path := tmp_path / "model.onnx").write_bytes(b"\x00" * 99)
+    with pytest.raises(VerificationError, match=r"refuses model\.onnx"):
+        executed_graph(path, {})
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(OutputError, match=r"no space left in the temporary folder .*TMPDIR"):
+        executed_graph(path, {})

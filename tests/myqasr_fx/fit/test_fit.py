@@ -1,23 +1,25 @@
 """The search for files that meet a budget, on files that are only numbers, and the requests it makes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.fit import fit as module
-from myqasr_fx.fit.allocation import budget_bytes, check_feasible, overrides
-from myqasr_fx.fit.fit import fit
-from myqasr_fx.models.prepared import Prepared, prepare
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.budget import Budget
-from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.fit.fit import fit, rounded
+from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.request import fit_request
 from myqasr_fx.options.resolve import resolve_config
-from passes.allocation.allocate_bits import Override
-from passes.numbers.scheme import Granularity
+from myqasr_fx.process.limits import Limits
+from passes.base import Fact
+from passes.graph import meta
+from passes.manager.dump import texts_of
 
 BUDGET = 1_000_000
 Search = Callable[..., int]
@@ -27,17 +29,19 @@ Search = Callable[..., int]
 def search(monkeypatch: pytest.MonkeyPatch) -> Search:
     """Runs ``fit`` with files of ``sizes(surplus)`` bytes, predicted to fill the budget; the bytes it ends with."""
 
-    def run(sizes: Callable[[int], int], calls: list[Any] | None = None, **options: object) -> int:
-        def write(job: Any, folder: Path, surplus: int) -> tuple[Any, int]:
+    def run(
+        sizes: Callable[[int], int], calls: list[Any] | None = None, limits: Limits | None = None, **options: object
+    ) -> int:
+        def write(job: FitJob, folder: Path, surplus: int) -> tuple[Any, int]:
             if calls is not None:
-                calls.append((surplus, job.config.rounding, job.config.sequential) if options else surplus)
+                calls.append((surplus, job.request.rounding, job.request.sequential) if options else surplus)
             return SimpleNamespace(model_bytes=sizes(surplus)), BUDGET
 
         monkeypatch.setattr(module, "_write", write)
-        monkeypatch.setattr(module, "PassManager", lambda *_: lambda program: None)
-        prepared: Any = SimpleNamespace(program=None, num_weights=1)
-        calibration: Any = SimpleNamespace(statistics={})
-        return fit(prepared, calibration, resolve_config(BUDGET, **options), Path()).model_bytes
+        prepared: Any = SimpleNamespace(layers=(), signatures={}, num_weights=1)
+        nothing: Any = SimpleNamespace()
+        request = fit_request(prepared, resolve_config(BUDGET, **options))  # type: ignore[arg-type]
+        return fit(FitJob(prepared, nothing, request, nothing, limits=limits or Limits()), Path()).model_bytes
 
     return run
 
@@ -53,6 +57,20 @@ def test_a_wrong_estimate_is_measured_and_corrected(search: Search, wrong_by: in
     calls: list[int] = []
     assert search(lambda surplus: BUDGET + wrong_by - surplus, calls) == BUDGET
     assert calls == [0, wrong_by]
+
+
+def test_what_may_stay_unused_decides_whether_files_are_written_again(search: Search) -> None:
+    for limits, count in ((Limits(spare_bytes=50_000), 1), (Limits(spare=0.05), 1), (Limits(spare_bytes=49_999), 2)):
+        calls: list[int] = []
+        search(lambda surplus: BUDGET - 50_000 - surplus, calls, limits)
+        assert len(calls) == count
+
+
+def test_no_more_is_tried_than_allowed(search: Search) -> None:
+    calls: list[int] = []
+    with pytest.raises(BudgetError, match="the smallest files found take 1,000,007 bytes"):
+        search(lambda surplus: BUDGET + 7, calls, Limits(attempts=2))
+    assert len(calls) == 2
 
 
 def test_widths_are_found_with_nearest_rounding(search: Search) -> None:
@@ -85,44 +103,19 @@ def test_files_that_never_fit_are_an_error(search: Search) -> None:
         search(lambda surplus: BUDGET + 7)
 
 
-def test_budgets_count_bytes_or_bits() -> None:
-    assert budget_bytes(Budget(bytes=5), 100) == 5
-    assert budget_bytes(Budget(avg_bits=4.5), 1001) == 563
-    assert budget_bytes(Budget(uniform_bits=4), 100) is None
-
-
-@pytest.fixture(scope="module")
-def prepared(make_speech_model: Callable[[str], SpeechModel]) -> Prepared:
-    return prepare(make_speech_model("smallest"))
-
-
-@pytest.mark.parametrize("granularity", ["tensor", "group:16"])
-@pytest.mark.parametrize("kind", ["file", "paper"])
-def test_feasibility_depends_on_what_is_stored(prepared: Prepared, kind: str, granularity: str) -> None:
-    def smallest(**options: object) -> int:
-        with pytest.raises(BudgetError) as error:
-            check_feasible(prepared, resolve_config(1, budget_kind=kind, granularity=granularity, **options))
-        return int(error.value.message.split("size is ")[1].split(" ")[0].replace(",", ""))
-
-    least = smallest()
-    check_feasible(prepared, resolve_config(least + 1, budget_kind=kind, granularity=granularity))
-    assert smallest(min_bits=2) > least
-    if kind == "paper":
-        assert least == prepared.num_weights // 8
-    else:
-        assert smallest(symmetric=True) < least
-
-
-def test_one_width_needs_no_budget(prepared: Prepared) -> None:
-    check_feasible(prepared, resolve_config(uniform_bits=8))
-
-
-def test_the_first_rule_that_matches_counts(prepared: Prepared) -> None:
-    rules = (LayerRule("*.q_proj", bits=7, granularity="channel"), LayerRule("*_proj", keep=16))
-    config = resolve_config(1)
-    object.__setattr__(config, "rules", rules)
-    found = {name.rpartition(".")[2]: override for name, override in overrides(prepared, config).items()}
-    assert found == {
-        "q_proj": Override(7, Granularity("channel"), None),
-        **dict.fromkeys(("k_proj", "v_proj", "out_proj"), Override(16, None, "kept by a rule")),
-    }
+@pytest.mark.parametrize("sequential", [False, True])
+def test_what_is_fitted_stays_as_it_was(sequential: bool, fit_job: Callable[..., FitJob], tmp_path: Path) -> None:
+    """Every attempt starts from the same graphs and weights, whatever the one before it did."""
+    job = fit_job("smallest", uniform_bits=3, rounding="gptq", granularity="group:32", sequential=sequential)
+    graphs = job.prepared.program.graphs.values()
+    texts = texts_of(job.prepared.program)
+    tensors = {name: tensor.clone() for module_ in graphs for name, tensor in module_.state_dict().items()}
+    program, _ = rounded(job)
+    assert Fact.ROUNDED in program.facts and Fact.ROUNDED not in job.prepared.program.facts
+    assert any(meta.get(node, meta.QUANTIZED_WEIGHT) is not None for _, _, node in program.nodes())
+    first, second = (fit(job, tmp_path) for _ in range(2))
+    assert first.model_bytes == second.model_bytes
+    assert texts_of(first.program) == texts_of(second.program) != texts
+    assert texts_of(job.prepared.program) == texts
+    for module_ in graphs:
+        assert all(torch.equal(tensors[name], tensor) for name, tensor in module_.state_dict().items())

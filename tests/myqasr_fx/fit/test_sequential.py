@@ -5,76 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import fx
 
-from myqasr_fx.audio import select_clips
-from myqasr_fx.fit import sequential as sequence
-from myqasr_fx.fit.fit import fit_in_torch
+from myqasr_fx.fit.fit import rounded
+from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.sequential import _Sequence
 from myqasr_fx.measure.forced_run import Cut, ForcedRun
-from myqasr_fx.measure.measure import measure
-from myqasr_fx.measure.observe import Calibration
-from myqasr_fx.measure.ranking import forced_clips
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.resolve import resolve_config
-from myqasr_fx.process.progress import Silent
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.verify.fake_quant import runnable_in_torch
 from passes.graph import meta
 from passes.graph.layers import nodes_of
 from passes.graph.ops import LayerKind
-from passes.observe.few_frames import ENOUGH
 from passes.observe.gram_observer import Patches
 from passes.observe.paired_moments import PairedMoments
 
-
-def heard(
-    prepared: Prepared, noise: list[np.ndarray], clips: int, *, sequential: bool = True
-) -> tuple[QuantizeConfig, Calibration]:
-    """What some clips tell, for gptq at 3 bits."""
-    config = resolve_config(uniform_bits=3, rounding="gptq", granularity="group:32", sequential=sequential, holdout=0.0)
-    return config, measure(prepared, select_clips(noise, clips), config, Silent())
+ENOUGH = Limits().enough_frames
+GPTQ = {"uniform_bits": 3, "rounding": "gptq", "granularity": "group:32"}
 
 
 @pytest.mark.parametrize("name", ["whisper", "smallest"])
-def test_outputs_come_nearer_to_full_precision(
-    name: str,
-    make_speech_model: Callable[[str], SpeechModel],
-    captured_once: Callable[..., Prepared],
-    noise: list[np.ndarray],
-) -> None:
+def test_outputs_come_nearer_to_full_precision(name: str, fit_job: Callable[..., FitJob]) -> None:
     divergence = {}
     for sequential in (False, True):
-        prepared = captured_once(make_speech_model(name))
-        config, calibration = heard(prepared, noise, 4, sequential=sequential)
-        program = fit_in_torch(prepared, calibration, config)
+        job = fit_job(name, **GPTQ, sequential=sequential)
+        prepared, (program, _) = job.prepared, rounded(job)
         assert all(
             meta.get(next(nodes_of(program, layer))[1], meta.QUANTIZED_WEIGHT) is not None
             for layer in prepared.layers
             if layer.weight is not None
         )
         full, total = ForcedRun(prepared), 0.0
-        rounded = ForcedRun(replace(prepared, program=runnable_in_torch(program)))
+        quantized = ForcedRun(replace(prepared, program=runnable_in_torch(program)))
         with torch.no_grad():
-            for clip in forced_clips(prepared.speech, calibration):
-                exact, found = (run.logits(clip, run.start(clip)) for run in (full, rounded))
+            for clip in job.measurements.observed.forced(prepared.speech):
+                exact, found = (run.logits(clip, run.start(clip)) for run in (full, quantized))
                 total += float((exact - found).square().sum())
         divergence[sequential] = total
     assert divergence[True] < divergence[False]
 
 
 def test_layers_that_read_one_value_share_its_moments(
-    make_speech_model: Callable[[str], SpeechModel],
-    captured_once: Callable[..., Prepared],
-    noise: list[np.ndarray],
-    monkeypatch: pytest.MonkeyPatch,
+    fit_job: Callable[..., FitJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = captured_once(make_speech_model("whisper"))
-    config, calibration = heard(prepared, noise, 2)
+    job = fit_job("whisper", **GPTQ, sequential=True)
     read: list[tuple[fx.Node, object]] = []
     found = _Sequence._moments
 
@@ -83,23 +58,17 @@ def test_layers_that_read_one_value_share_its_moments(
         return found(self, cols, source, patches, cut)
 
     monkeypatch.setattr(_Sequence, "_moments", counted)
-    fit_in_torch(prepared, calibration, config)
-    readers = [layer for layer in prepared.layers if layer.weight is not None and layer.kind != LayerKind.EMBEDDING]
+    rounded(job)
+    readers = [each for each in job.prepared.layers if each.weight is not None and each.kind != LayerKind.EMBEDDING]
     assert len(set(read)) == len(read) < len(readers) - 2 * 2 * 2  # query, key and value of two layers of each graph
 
 
 @pytest.mark.parametrize(("enough", "first", "last"), [(0.01, 1, 1), (0.3, 1, 4), (ENOUGH, 4, 4)])
 def test_other_clips_set_out_where_frames_are_few(
-    enough: float,
-    first: int,
-    last: int,
-    make_speech_model: Callable[[str], SpeechModel],
-    captured_once: Callable[..., Prepared],
-    noise: list[np.ndarray],
-    monkeypatch: pytest.MonkeyPatch,
+    enough: float, first: int, last: int, fit_job: Callable[..., FitJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = captured_once(make_speech_model("whisper"))
-    config, calibration = heard(prepared, noise, 4)
+    job = fit_job("whisper", **GPTQ, sequential=True)
+    shares = replace(job.shares, first=job.shares.sequence[:1])
     waiting: list[int] = []
     found = _Sequence._moments
 
@@ -109,8 +78,20 @@ def test_other_clips_set_out_where_frames_are_few(
         waiting.append(len(self.later))
         return total
 
-    monkeypatch.setattr(sequence, "FIRST_CLIPS", 1)
-    monkeypatch.setattr(sequence, "ENOUGH", enough)
     monkeypatch.setattr(_Sequence, "_moments", counted)
-    fit_in_torch(prepared, calibration, config)
+    rounded(replace(job, shares=shares, limits=Limits(enough_frames=enough)))
     assert (waiting[0], waiting[-1]) == (4 - first, 4 - last)
+
+
+def test_only_clips_of_the_sequence_are_read(fit_job: Callable[..., FitJob], monkeypatch: pytest.MonkeyPatch) -> None:
+    job = fit_job("smallest", **GPTQ, sequential=True)
+    seen: list[int] = []
+    found = _Sequence._take
+
+    def counted(self: _Sequence, clips: object, cut: Cut) -> None:
+        seen.append(len(self.clips) + len(self.later))
+        found(self, clips, cut)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_Sequence, "_take", counted)
+    rounded(replace(job, shares=replace(job.shares, sequence=(1, 3), first=(1,))))
+    assert set(seen) == {2}

@@ -1,103 +1,68 @@
-"""The optimal allocation end to end on tiny models: what is measured, kept, and chosen."""
+"""What rounding layers alone costs: which layers, how, on which clips, and kept for the next budget."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from myqasr_fx.audio import select_clips
-from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.errors import OptionError
-from myqasr_fx.fit.allocation import allocation_pass, predicted_bytes
-from myqasr_fx.fit.fit import allocate
-from myqasr_fx.measure import corrections as damage
+from myqasr_fx.measure import corrections, curvature
+from myqasr_fx.measure.corrections import CORRECTION, measure_corrections
+from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measure import measure
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.resolve import resolve_config
-from myqasr_fx.process.progress import Silent
-from passes.numbers.scheme import Granularity
+from myqasr_fx.measure.measurements import Measurements
+from passes.needs import LayerAlone
 
-Compile = Callable[..., QuantizedBundle]
+Heard = Callable[..., tuple[MeasureJob, Measurements]]
+BEST = {"budget": "60KB", "recipe": "best"}
 
 
-def test_best_meets_its_budget_and_uses_several_widths(compile_model: Compile) -> None:
-    bundle = compile_model("whisper", "400KB", recipe="best")
-    made = bundle.manifest
-    assert made.budget_bytes == 400_000 and made.model_bytes <= 400_000
-    assert made.config["allocation"] == "optimal" and made.config["rounding"] == "refined"
-    assert sum(layer.fallbacks for layer in made.layers) < 0.01 * sum(
-        layer.shape[0] for layer in made.layers if layer.shape
-    )
-    assert made.config["sequential"] is True
-    specs = {(block.bits, block.granularity) for layer in made.layers for block in layer.blocks}
-    assert len({bits for bits, _ in specs}) > 1
-    assert min(bits for bits, _ in specs) >= 2
-    assert made.damage is not None and 0 < made.damage.bound <= made.damage.expected
-    expected = [layer.expected_damage for layer in made.layers if layer.expected_damage is not None]
-    assert sum(expected) == pytest.approx(made.damage.expected, rel=1e-4)
-    assert len(expected) == sum(layer.bits is not None for layer in made.layers)
-    assert QuantizedBundle.open(bundle.path) == bundle
-    assert "Expected and measured damage" in (bundle.path / "report.html").read_text()
+def unreachable(*_: object, **__: object) -> None:
+    raise AssertionError("measured twice")
 
 
 def test_what_was_measured_is_kept_for_the_next_budget(
-    make_speech_model: Callable[[str], SpeechModel],
-    captured_once: Callable[..., Prepared],
-    noise: list[np.ndarray],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = captured_once(make_speech_model("smallest"))
-    clips = select_clips(noise, 4)
-    config = resolve_config("60KB", recipe="best", cache=tmp_path)
-    first = measure(prepared, clips, config, Silent())
-    assert first.grams and first.damages
-
-    def unreachable(*_: object) -> None:
-        raise AssertionError("measured twice")
-
-    monkeypatch.setattr(damage, "measure_curvature", unreachable)
-    again = measure(prepared, clips, resolve_config("50KB", recipe="best", cache=tmp_path), Silent())
-    assert again.damages == pytest.approx(first.damages)
-    (kept,) = tmp_path.glob("curvature-*.safetensors")
-    kept.write_bytes(kept.read_bytes()[:100])
-    with pytest.raises(AssertionError, match="measured twice"):
-        measure(prepared, clips, config, Silent())
+    job, first = heard("smallest", **BEST, cache=tmp_path)
+    assert first.grams and first.curvatures and first.corrections
+    monkeypatch.setattr(curvature, "measure_curvature", unreachable)
+    monkeypatch.setattr(corrections, "probe_damage", unreachable)
+    again = heard("smallest", "50KB", recipe="best", cache=tmp_path)[1]
+    assert again.corrections == first.corrections
+    assert again.grams.keys() == first.grams.keys()
+    (kept,) = tmp_path.glob("curvature-*")
+    whole = kept.read_bytes()
+    for damaged in (whole[:100], whole[:-1] + bytes([whole[-1] ^ 1])):
+        kept.write_bytes(damaged)
+        with pytest.raises(AssertionError, match="measured twice"):
+            measure(job)
 
 
-def test_wider_is_no_worse_and_the_plan_s_bytes_are_those_chosen(
-    make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared], noise: list[np.ndarray]
-) -> None:
-    prepared = captured_once(make_speech_model("smallest"))
-    config = resolve_config("60KB", recipe="best")
-    calibration = measure(prepared, select_clips(noise, 4), config, Silent())
-    group = Granularity("group", 64)
-    for item in {name for name, _, _ in calibration.damages}:
-        nats = [calibration.damages[item, bits, group] for bits in (32, 16, *range(8, 0, -1))]
-        assert nats[:2] == [0, 0] and nats == sorted(nats)
-    program, predicted = allocate(prepared, calibration, config)
-    step = allocation_pass(prepared, calibration, config, 0)
-    assert predicted == predicted_bytes(prepared, program, step) <= 60_000
-    assert {choice.granularity for choices in step.choices.values() for choice in choices} == {
-        Granularity("group", size) for size in (32, 64, 128)
-    }
+def test_large_layers_run_alone_and_the_others_are_probed(heard: Heard) -> None:
+    job, measurements = heard("smallest", **BEST)
+    roles: dict[str, set[object]] = {}
+    for name, role in measurements.corrections:
+        roles.setdefault(name, set()).add(role)
+    weighted = {layer.name: layer.num_weights for layer in job.prepared.layers if layer.weight is not None}
+    assert set(roles) == set(weighted)
+    large = {name for name, count in weighted.items() if count > corrections.LARGE_LAYER * sum(weighted.values())}
+    both = {LayerAlone("kl", 3), LayerAlone("kl", 2)}
+    assert 0 < len(large) < len(weighted)
+    for name, found in roles.items():
+        assert found == (both if name in large else {CORRECTION}), name
+        clips = job.shares.correct if name in large else job.shares.probe
+        assert measurements.corrections[name, CORRECTION].count == len(clips)
+        assert measurements.corrections[name, CORRECTION].mean > 0
 
 
-def test_what_it_cannot_do_is_refused() -> None:
-    with pytest.raises(OptionError, match="budget kind 'paper'"):
-        resolve_config("24MB", allocation="optimal", budget_kind="paper")
-    with pytest.raises(OptionError, match="layout 'sherpa-onnx'"):
-        resolve_config("24MB", recipe="best", layout="sherpa-onnx")
-
-
-@pytest.mark.parametrize("count", range(1, 40))
-def test_clips_that_probe_are_kept_from_the_curvature(count: int) -> None:
-    others, kept = damage.apart(count)
-    assert others and kept
-    if count > 1:
-        assert sorted([*others, *kept]) == list(range(count))
-    assert len(kept) == max(1, count // damage.KEPT)
+def test_only_the_clips_for_it_are_read(heard: Heard) -> None:
+    """Other positions are other divergences, though clips and layers are the same."""
+    job, measurements = heard("smallest", **BEST)
+    shares = replace(job.shares, correct=(0, 1), probe=(0, 1, 2))
+    found = measure_corrections(replace(job, shares=shares), measurements.observed, measurements.grams)
+    assert found.keys() == measurements.corrections.keys()
+    assert {stats.count for stats in found.values()} == {2, 3}
+    assert not set(found.values()) & set(measurements.corrections.values())

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 
-from myqasr_fx.measure.curvature import measure_curvature
-from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.measure.curvature import grams_of, measure_curvature
+from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.process.progress import Silent
-from myqasr_fx.runtime import Transcript
 from passes.graph.ops import LayerKind
+
+Forced = Callable[[str], tuple[ForcedRun, tuple[ForcedClip, ...]]]
 
 
 @pytest.fixture(scope="module")
-def forced(
-    make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared], noise: list[np.ndarray]
-) -> Callable[[str], tuple[ForcedRun, list[ForcedClip]]]:
-    def make(name: str) -> tuple[ForcedRun, list[ForcedClip]]:
-        speech = make_speech_model(name)
-        said = Transcript("", (5, 7, 9), 0.5)
-        clips = [forced_clip(speech, samples[:8000], said) for samples in noise]
-        return ForcedRun(captured_once(speech)), clips
+def forced(heard: Callable[..., tuple[MeasureJob, Measurements]]) -> Forced:
+    def make(name: str) -> tuple[ForcedRun, tuple[ForcedClip, ...]]:
+        job, measurements = heard(name, samples=8000)
+        return job.run, measurements.observed.forced(job.prepared.speech)
 
     return make
 
 
 @pytest.mark.parametrize("name", ["whisper", "wav2vec2"])
-def test_every_layer_has_a_curvature_of_its_shape(
-    forced: Callable[[str], tuple[ForcedRun, list[ForcedClip]]], name: str
-) -> None:
+def test_every_layer_has_a_curvature_of_its_shape(forced: Forced, name: str) -> None:
     run, clips = forced(name)
     found = measure_curvature(run, clips, 0, Silent())
     layers = {layer.name: layer for layer in run.prepared.layers if layer.weight is not None}
@@ -44,6 +38,8 @@ def test_every_layer_has_a_curvature_of_its_shape(
         assert curvature.gram.shape in ((layer.cols, layer.cols), (1, 1))
         assert float(curvature.rows.sum()) > 0 or curvature.lookups is not None
         assert (curvature.lookups is not None) == (LayerKind.EMBEDDING in {use.kind for use in layer.uses})
+    square = {name for name, curvature in found.items() if curvature.gram.shape != (1, 1)}
+    assert set(grams_of(found)) == square
     again = measure_curvature(run, clips, 0, Silent())
     assert all(torch.equal(found[name].rows, again[name].rows) for name in found)
     assert not any(parameter.requires_grad for parameter in run.prepared.speech.network.parameters()) or all(
@@ -51,9 +47,7 @@ def test_every_layer_has_a_curvature_of_its_shape(
     )
 
 
-def test_the_prediction_is_the_divergence_of_a_small_error(
-    forced: Callable[[str], tuple[ForcedRun, list[ForcedClip]]],
-) -> None:
+def test_the_prediction_is_the_divergence_of_a_small_error(forced: Forced) -> None:
     """The projection to the logits reads each position once: rows apart, nothing but the probes is approximate."""
     run, clips = forced("whisper")
     found = measure_curvature(run, clips * 8, 0, Silent())

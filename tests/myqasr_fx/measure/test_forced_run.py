@@ -8,22 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from myqasr_fx.measure.forced_run import ForcedRun, forced_clip
-from myqasr_fx.models.prepared import prepare
-from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.measure.forced_run import ForcedRun
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
 
 @pytest.mark.parametrize("name", ["whisper-multilingual", "wavlm", "wav2vec2-conformer"])
 def test_logits_are_those_of_the_runtime_from_every_cut(
-    name: str, noise: list[np.ndarray], make_speech_model: Callable[[str], SpeechModel]
+    name: str, noise: list[np.ndarray], heard: Callable[..., tuple[MeasureJob, Measurements]]
 ) -> None:
-    prepared = prepare(make_speech_model(name))
-    samples = noise[0][:8000]
+    job, measurements = heard(name, clips=1, samples=8000)
+    prepared, (transcript,) = job.prepared, measurements.observed.transcripts
     runtime = torch_runtime(prepared.speech, prepared.program)
-    (transcript,) = runtime.transcribe_batch([samples])
-    expected = torch.from_numpy(runtime.logits(samples, transcript.tokens, transcript.language))
-    run, clip = ForcedRun(prepared), forced_clip(prepared.speech, samples, transcript)
+    expected = torch.from_numpy(runtime.logits(noise[0][:8000], transcript.tokens, transcript.language))
+    run, (clip,) = ForcedRun(prepared), measurements.observed.forced(prepared.speech)
     state = run.start(clip)
     with torch.no_grad():
         for cut in run.cuts:

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
-import numpy as np
 import pytest
 import torch
 
-from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.gradients import gradient_statistics, log_probability, output_gradients, weight_gradients
-from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.progress import Silent
-from myqasr_fx.runtime.torch_runner import torch_runtime
 from passes.graph.layers import nodes_of
 from passes.sensitivity import REGISTRY
 
-Heard = Callable[[str], tuple[Prepared, tuple[ForcedClip, ...]]]
+Heard = Callable[..., tuple[MeasureJob, Measurements]]
 
 
-@pytest.fixture(scope="module")
-def heard(make_speech_model: Callable[[str], SpeechModel], noise: list[np.ndarray]) -> Heard:
-    @cache
-    def hear(name: str) -> tuple[Prepared, tuple[ForcedClip, ...]]:
-        prepared = prepare(make_speech_model(name))
-        runtime = torch_runtime(prepared.speech, prepared.program)
-        clips = [samples[:8000] for samples in noise[:2]]
-        pairs = zip(clips, runtime.transcribe_batch(clips), strict=True)
-        return prepared, tuple(forced_clip(prepared.speech, *pair) for pair in pairs)
-
-    return hear
+def forced(heard: Heard, name: str) -> tuple[Prepared, tuple[ForcedClip, ...]]:
+    """A model and two clips with what it wrote for them."""
+    job, measurements = heard(name, clips=2, samples=8000)
+    return job.prepared, measurements.observed.forced(job.prepared.speech)
 
 
 def direct_loss(speech: SpeechModel, clip: ForcedClip) -> torch.Tensor:
@@ -47,7 +39,7 @@ def direct_loss(speech: SpeechModel, clip: ForcedClip) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ["whisper", "smallest"])
 def test_weight_gradients_are_the_network_s(name: str, heard: Heard) -> None:
-    prepared, clips = heard(name)
+    prepared, clips = forced(heard, name)
     speech, run = prepared.speech, ForcedRun(prepared)
     found = weight_gradients(run, clips[0])
     assert set(found) == {layer.name for layer in prepared.layers if layer.weight is not None}
@@ -70,7 +62,7 @@ def test_weight_gradients_are_the_network_s(name: str, heard: Heard) -> None:
 
 
 def test_output_gradients_explain_those_of_the_weights(heard: Heard) -> None:
-    prepared, (clip, _) = heard("smallest")
+    prepared, (clip, _) = forced(heard, "smallest")
     run = ForcedRun(prepared)
     inputs: dict[str, torch.Tensor] = {}
     uses = output_gradients(run, clip, lambda layer, node, args: inputs.setdefault(node.name, args[0].detach()))
@@ -85,7 +77,7 @@ def test_output_gradients_explain_those_of_the_weights(heard: Heard) -> None:
 
 
 def test_statistics_pool_all_clips(heard: Heard) -> None:
-    prepared, clips = heard("smallest")
+    prepared, clips = forced(heard, "smallest")
     run = ForcedRun(prepared)
     seen = gradient_statistics(run, clips, Silent())
     each = [weight_gradients(run, clip) for clip in clips]

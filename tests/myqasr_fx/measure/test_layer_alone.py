@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from myqasr_fx.measure.forced_run import ForcedRun, forced_clip
+from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.layer_alone import Alone, DistanceJob, log_probabilities, measure_distances
-from myqasr_fx.models.prepared import prepare
-from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.process.progress import Silent
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from passes.needs import LayerAlone, Role
 from passes.numbers.scheme import Granularity, WeightSpec
-from passes.sensitivity import DISTANCES
+from passes.sensitivity.distances import DISTANCES
 
 SPEC = WeightSpec(3, Granularity("channel"))
 
@@ -37,14 +36,10 @@ class Counting(TorchDispatchMode):
 
 
 @pytest.fixture(scope="module")
-def job_of(make_speech_model: Callable[[str], SpeechModel], noise: list[np.ndarray]) -> Callable[[str], DistanceJob]:
-    @cache
+def job_of(heard: Callable[..., tuple[MeasureJob, Measurements]]) -> Callable[[str], DistanceJob]:
     def make(name: str) -> DistanceJob:
-        prepared = prepare(make_speech_model(name))
-        clips = [samples[:8000] for samples in noise[:2]]
-        transcripts = torch_runtime(prepared.speech, prepared.program).transcribe_batch(clips)
-        forced = tuple(forced_clip(prepared.speech, *pair) for pair in zip(clips, transcripts, strict=True))
-        return DistanceJob(ForcedRun(prepared), forced, Alone(SPEC), {})
+        job, measurements = heard(name, clips=2, samples=8000)
+        return DistanceJob(job.run, measurements.observed.forced(job.prepared.speech), Alone(SPEC), {})
 
     return make
 
@@ -58,7 +53,7 @@ def test_distances_are_those_of_whole_models(
     with Counting() as counting:
         found = measure_distances(job, Silent())
     layers = [layer for layer in prepared.layers if layer.weight is not None]
-    assert set(found) == {(layer.name, f"{metric}@3") for layer in layers for metric in DISTANCES}
+    assert set(found) == {(layer.name, LayerAlone(metric, 3)) for layer in layers for metric in DISTANCES}
     if name == "whisper":
         # Two convolutions: for the reference, for conv1 and conv2 alone, and on the way on; no layer of the decoder
         # runs the encoder again.
@@ -79,7 +74,7 @@ def test_distances_are_those_of_whole_models(
         with torch.no_grad():
             weight.copy_(kept)
         for metric, distance in DISTANCES.items():
-            stats = found[layer.name, f"{metric}@3"]
+            stats = found[layer.name, LayerAlone(metric, 3)]
             one = distance(log_probabilities(expected), log_probabilities(got))
             assert stats.count == 2 and min(abs(stats.min - one), abs(stats.max - one)) <= 1e-4 * one
             assert one > 0
@@ -87,7 +82,7 @@ def test_distances_are_those_of_whole_models(
 
 def test_an_interrupted_measurement_goes_on(job_of: Callable[[str], DistanceJob]) -> None:
     job = job_of("smallest")
-    kept: dict[tuple[str, str], Any] = {}
+    kept: dict[tuple[str, Role], Any] = {}
 
     class Stop(Exception):
         """The user's patience ends."""

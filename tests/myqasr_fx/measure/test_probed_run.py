@@ -5,29 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, fx
 
-from myqasr_fx.measure.forced_run import ForcedRun, forced_clip
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.measure.probed_run import run_probed
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import Transcript
 from passes.damage.curvature import probe
 from passes.graph.layers import Layer
 
+Heard = Callable[..., tuple[MeasureJob, Measurements]]
+
 
 @pytest.mark.parametrize("name", ["whisper", "wav2vec2"])
-def test_every_use_is_seen_once(
-    name: str,
-    make_speech_model: Callable[[str], SpeechModel],
-    captured_once: Callable[..., Prepared],
-    noise: list[np.ndarray],
-) -> None:
-    speech = make_speech_model(name)
-    run, clip = ForcedRun(captured_once(speech)), forced_clip(speech, noise[0][:8000], Transcript("", (5, 7, 9), 0.5))
+def test_every_use_is_seen_once(name: str, heard: Heard) -> None:
+    job, measurements = heard(name, samples=8000)
+    run, clip = job.run, measurements.observed.forced(job.prepared.speech)[0]
     seen: list[tuple[str, str]] = []
 
     def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
@@ -42,12 +36,10 @@ def test_every_use_is_seen_once(
     }
 
 
-def test_gradients_are_those_of_the_probed_logits(
-    make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared], noise: list[np.ndarray]
-) -> None:
+def test_gradients_are_those_of_the_probed_logits(heard: Heard) -> None:
     """The projection to the logits, a tied embedding in Whisper, reads them directly."""
-    speech = make_speech_model("whisper")
-    run, clip = ForcedRun(captured_once(speech)), forced_clip(speech, noise[0][:8000], Transcript("", (5, 7, 9), 0.5))
+    job, measurements = heard("whisper", samples=8000)
+    run, clip = job.run, measurements.observed.forced(job.prepared.speech)[0]
     gradients: list[Tensor] = []
     run_probed(run, clip, torch.Generator().manual_seed(0), lambda *seen: gradients.append(seen[-1]))
     with torch.no_grad():

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from myqasr_fx.audio import select_clips
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.measure import ranking as sensitivity
-from myqasr_fx.measure.observe import Calibration, observe
-from myqasr_fx.measure.ranking import measure_sensitivity
-from myqasr_fx.models.prepared import Prepared, prepare
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.resolve import resolve_config
-from myqasr_fx.process.progress import Silent
+from myqasr_fx.measure import ranking
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measure import measure
+from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.measure.ranking import measure_role
+from myqasr_fx.measure.store import Store
+from passes.needs import NOTHING, LayerAlone, Role
+from passes.observe.activation_stats import GRADIENT
+
+Heard = Callable[..., tuple[MeasureJob, Measurements]]
 
 
 def test_a_bundle_by_distance(compile_model: Callable[..., QuantizedBundle]) -> None:
@@ -27,33 +29,29 @@ def test_a_bundle_by_distance(compile_model: Callable[..., QuantizedBundle]) -> 
     assert all(layer.sensitivity == 0 for layer in bundle.manifest.layers if layer.op == "matmul")
 
 
-@pytest.fixture(scope="module")
-def observed(make_speech_model: Callable[[str], SpeechModel], noise: list[np.ndarray]) -> tuple[Prepared, Calibration]:
-    prepared = prepare(make_speech_model("smallest"))
-    return prepared, observe(prepared, select_clips(noise[:2], 2), resolve_config(uniform_bits=4), Silent())
-
-
-@pytest.mark.parametrize(("metric", "measure"), [("fisher", "gradient_statistics"), ("l2@3", "measure_distances")])
+@pytest.mark.parametrize(
+    ("role", "measuring"), [(GRADIENT, "gradient_statistics"), (LayerAlone("l2", 3), "measure_distances")], ids=str
+)
 def test_measurements_are_kept(
-    metric: str,
-    measure: str,
-    observed: tuple[Prepared, Calibration],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    role: Role, measuring: str, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = resolve_config(uniform_bits=4, sensitivity=metric, cache=tmp_path)
-    first = measure_sensitivity(*observed, config, Silent())
-    assert first.statistics.items() > observed[1].statistics.items()
-    original = getattr(sensitivity, measure)
+    job, measurements = heard("smallest", clips=2)
+    job = replace(job, store=Store(tmp_path, job.store.keys))
+    first = measure_role(job, measurements.observed, role)
+    weighted = {layer.name for layer in job.prepared.layers if layer.weight is not None}
+    assert {layer for layer, found in first if found == role} == weighted
+    original = getattr(ranking, measuring)
 
-    def nothing_left(*arguments: object) -> object:
-        assert metric != "fisher" and arguments[0].known  # type: ignore[attr-defined]
-        return original(*arguments)
+    def nothing_left(*arguments: object, **named: object) -> object:
+        assert role != GRADIENT and arguments[0].known  # type: ignore[attr-defined]
+        return original(*arguments, **named)
 
-    monkeypatch.setattr(sensitivity, measure, nothing_left)
-    assert measure_sensitivity(*observed, config, Silent()).statistics == first.statistics
+    monkeypatch.setattr(ranking, measuring, nothing_left)
+    assert measure_role(job, measurements.observed, role) == first
 
 
-def test_statistics_of_outputs_need_no_measurement(observed: tuple[Prepared, Calibration]) -> None:
-    config = resolve_config(uniform_bits=4, sensitivity="normality")
-    assert measure_sensitivity(*observed, config, Silent()) is observed[1]
+def test_statistics_of_outputs_need_no_measurement(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, measurements = heard("smallest", clips=2, sensitivity="normality")
+    assert job.request.needs == NOTHING
+    monkeypatch.setattr("myqasr_fx.measure.measure.measure_role", None)
+    assert measure(job).statistics == measurements.statistics

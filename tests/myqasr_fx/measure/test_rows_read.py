@@ -1,49 +1,36 @@
-"""Samples against whole activations and gradients."""
+"""Rows against whole activations and gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
-from myqasr_fx.audio import select_clips
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.measure.forced_run import ForcedRun
 from myqasr_fx.measure.gradients import output_gradients
-from myqasr_fx.measure.observe import Calibration, observe
-from myqasr_fx.measure.ranking import forced_clips
-from myqasr_fx.measure.rows_read import ROWS, collect_samples
-from myqasr_fx.models.prepared import Prepared, prepare
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.resolve import resolve_config
-from myqasr_fx.process.progress import Silent
+from myqasr_fx.measure.job import MeasureJob
+from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.measure.rows_read import read_rows
+from myqasr_fx.models.prepared import Prepared
+from myqasr_fx.process.limits import Limits
 from passes.calibration.rows_read import LayerSample
 from passes.graph.layers import Layer
+from passes.needs import Needs
 
-Observed = Callable[[str], tuple[Prepared, Calibration]]
-
-
-@pytest.fixture(scope="module")
-def observed(make_speech_model: Callable[[str], SpeechModel], noise: list[np.ndarray]) -> Observed:
-    @cache
-    def observe_(name: str) -> tuple[Prepared, Calibration]:
-        prepared = prepare(make_speech_model(name))
-        clips = select_clips([samples[:8000] for samples in noise[:2]], 2)
-        return prepared, observe(prepared, clips, resolve_config(uniform_bits=4), Silent())
-
-    return observe_
+Heard = Callable[..., tuple[MeasureJob, Measurements]]
 
 
-def sampled(observed: tuple[Prepared, Calibration], method: str, seed: int = 0) -> dict[str, LayerSample]:
-    config = resolve_config(uniform_bits=4, calibration=method, seed=seed, activations="int8", granularity="tensor")
-    return dict(collect_samples(*observed, config, Silent()).samples.layers)
+def rows(heard: Heard, name: str, *, gradients: bool = False, **changes: object) -> dict[str, LayerSample]:
+    job, measurements = heard(name, clips=2, samples=8000)
+    limits = changes.pop("limits", job.limits)
+    request = replace(job.request, needs=Needs(rows=True, row_gradients=gradients), **changes)
+    return dict(read_rows(replace(job, request=request, limits=limits), measurements.observed).layers)
 
 
 def outputs(layer: Layer, prepared: Prepared, sample: LayerSample) -> list[torch.Tensor]:
-    """What the layer makes of the sampled rows, without its bias."""
+    """What the layer makes of the rows, without its bias."""
     if layer.weight is None:
         return [left @ right.T for left, right in zip(sample.inputs, sample.others, strict=True)]
     weights = prepared.weight(layer).reshape(layer.rows, -1).chunk(len(sample.inputs))
@@ -51,41 +38,85 @@ def outputs(layer: Layer, prepared: Prepared, sample: LayerSample) -> list[torch
 
 
 @pytest.mark.parametrize("name", ["whisper", "smallest"])
-def test_rows_and_gradients_belong_to_outputs_of_the_run(name: str, observed: Observed) -> None:
-    prepared, calibration = observed(name)
-    samples = sampled((prepared, calibration), "hessian")
+def test_rows_and_gradients_belong_to_outputs_of_the_run(name: str, heard: Heard) -> None:
+    job, measurements = heard(name, clips=2, samples=8000)
+    prepared, samples = job.prepared, rows(heard, name, gradients=True)
     assert set(samples) == {layer.name for layer in prepared.layers}
-    run = ForcedRun(prepared)
-    clip = forced_clips(prepared.speech, calibration)[0]
-    uses = {use.layer: use for use in output_gradients(run, clip)}
+    clip = measurements.observed.forced(prepared.speech)[0]
+    uses = {use.layer: use for use in output_gradients(job.run, clip)}
     for layer in prepared.layers:
         sample, use = samples[layer.name], uses[layer.name]
         computed = outputs(layer, prepared, sample)
         assert [tuple(g.shape) for g in sample.gradients] == [tuple(y.shape) for y in computed]
-        # Every (output, gradient) of the first sampled row occurs in the run, biases aside.
+        # Every (output, gradient) of the first row occurs in the run, biases aside.
         first = sample.gradients[0][0]
         found = use.gradient.transpose(1, 2) if layer.kind == "conv1d" else use.gradient
         columns = slice(None) if layer.weight is None else slice(0, len(first))
-        rows = found.reshape(-1, found.shape[-1])[:, columns]
+        among = found.reshape(-1, found.shape[-1])[:, columns]
         if layer.weight is not None:
-            assert bool((rows == first).all(-1).any()), layer.name
+            assert bool((among == first).all(-1).any()), layer.name
         else:
-            assert bool(torch.isin(first, rows).all()), layer.name
+            assert bool(torch.isin(first, among).all()), layer.name
 
 
-def test_samples_are_bounded_seeded_and_skipped_when_not_needed(observed: Observed) -> None:
-    prepared, calibration = observed("smallest")
-    first, again, other = (sampled((prepared, calibration), "cosine", seed) for seed in (0, 0, 1))
+@pytest.mark.parametrize("name", ["whisper", "smallest"])
+def test_every_gradient_is_that_of_its_row(name: str, heard: Heard) -> None:
+    """With room for every row of a clip the rows are all of them, in order, and so are the gradients."""
+    job, measurements = heard(name, clips=1, samples=8000)
+    request = replace(job.request, needs=Needs(rows=True, row_gradients=True))
+    everything = replace(job, request=request, limits=Limits(rows=1 << 16, columns=1 << 16))
+    samples = read_rows(everything, measurements.observed).layers
+    read: dict[str, torch.Tensor] = {}
+    (clip,) = measurements.observed.forced(job.prepared.speech)
+    uses = {use.layer: use for use in output_gradients(job.run, clip, lambda n, _, args: read.setdefault(n, args[0]))}
+    checked = 0
+    for layer in job.prepared.layers:
+        if layer.kind == "linear" and len(layer.uses) == 1:
+            sample = samples[layer.name]
+            assert torch.equal(sample.inputs[0], read[layer.name].detach().reshape(-1, layer.cols))
+            assert torch.equal(sample.gradients[0], uses[layer.name].gradient.reshape(-1, layer.rows))
+            checked += 1
+    assert checked > 4
+
+
+def test_rows_are_bounded_and_seeded(heard: Heard) -> None:
+    first, again, other = (rows(heard, "smallest", seed=seed) for seed in (0, 0, 1))
     name = "wav2vec2.feature_extractor.conv_layers.0.conv"
     assert torch.equal(first[name].inputs[0], again[name].inputs[0])
     assert not torch.equal(first[name].inputs[0], other[name].inputs[0])
-    assert all(len(part) <= ROWS for sample in first.values() for part in sample.inputs)
+    assert all(len(part) <= Limits().rows for sample in first.values() for part in sample.inputs)
     assert len(first["wav2vec2.encoder.pos_conv_embed.conv"].inputs) == 4  # groups
-    assert sampled((prepared, calibration), "mse").keys() == first.keys()
-    assert sampled((prepared, calibration), "min_max") == {}
-    assert collect_samples(prepared, calibration, resolve_config(uniform_bits=4, calibration="mse"), Silent()) is (
-        calibration
-    )
+    assert not any(sample.gradients for sample in first.values())
+
+
+def test_fewer_rows_pairs_and_columns_are_kept_where_less_is_allowed(heard: Heard) -> None:
+    few = rows(heard, "smallest", gradients=True, limits=Limits(rows=6, pairs=1, columns=5))
+    products = {name for name, sample in few.items() if sample.others}
+    assert products
+    for name, sample in few.items():
+        if name in products:
+            ((left,), (right,), (gradient,)) = sample.inputs, sample.others, sample.gradients
+            assert len(left) <= 6 and len(right) <= 5
+            assert gradient.shape == (len(left), len(right))
+        else:
+            assert {len(part) for part in sample.inputs} == {6}
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"calibration": "mse", "activations": "int8", "granularity": "tensor"}, True),
+        ({"calibration": "min_max", "activations": "int8", "granularity": "tensor"}, False),
+        ({"calibration": "mse"}, False),
+        ({"calibration": "cosine"}, True),
+    ],
+)
+def test_rows_are_read_only_for_a_method_that_looks_at_them(
+    options: dict[str, str], wanted: bool, heard: Heard
+) -> None:
+    job, measurements = heard("smallest", clips=2, samples=8000, **options)
+    names = {layer.name for layer in job.prepared.layers} if wanted else set()
+    assert set(measurements.rows.layers) == names
 
 
 @pytest.mark.parametrize(("calibration", "activations"), [("hessian", "int8"), ("cosine", "float")])

@@ -98,6 +98,20 @@ def test_alias_of_nothing_is_an_error(tmp_path: Path, ct2_bytes: Writer) -> None
         read_ctranslate2([path])
 
 
+def test_a_variable_stored_twice_is_an_error(model: Path) -> None:
+    data = model.read_bytes()
+    model.write_bytes(data.replace(b"a/flag\0", b"a/half\0").replace(b"a/half\0", b"a/flag\0"))
+    with pytest.raises(ModelError, match="variable 'a/flag' is stored twice"):
+        read_ctranslate2([model])
+
+
+def test_an_alias_does_not_replace_a_variable(tmp_path: Path, ct2_bytes: Writer) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(ct2_bytes(VARIABLES, {"a/half": "a/weight"}))
+    with pytest.raises(ModelError, match="alias 'a/half' is the name of a variable"):
+        read_ctranslate2([path])
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + bytes(100), b"\x06\0\0\0\xff\xff" + b"x" * 70_000])
 def test_other_files_are_an_error(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "model.bin"

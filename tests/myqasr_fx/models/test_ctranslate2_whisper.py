@@ -124,3 +124,101 @@ def test_tokenizer_with_more_tokens_than_the_model_is_an_error(
     rewrite(ct2_folder, ct2_bytes, variables)
     with pytest.raises(ModelError, match="tokenizer has token 266, the model only 266 tokens"):
         load_model(str(ct2_folder))
+
+
+@pytest.mark.parametrize("shape", [(), (64,), (0, 64), (2, 3, 4, 5)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decoder/embeddings/weight",
+        "encoder/conv1/weight",
+        "encoder/position_encodings/encodings",
+        "decoder/position_encodings/encodings",
+        "encoder/layer_0/ffn/linear_0/weight",
+        "encoder/layer_0/self_attention/linear_0/weight",
+        "decoder/layer_1/attention/linear_1/bias",
+        "decoder/layer_norm/gamma",
+    ],
+)
+def test_variables_of_another_rank_are_refused(
+    ct2_folder: Path,
+    ct2_bytes: Writer,
+    ct2_variables: Variables,
+    refusal: Callable[[Path], str],
+    name: str,
+    shape: tuple[int, ...],
+) -> None:
+    if name.endswith(("bias", "gamma")) and shape == (64,):
+        shape = (63,)
+    rewrite(ct2_folder, ct2_bytes, ct2_variables("float32") | {name: np.zeros(shape, np.float32)})
+    assert str(ct2_folder) in refusal(ct2_folder)
+
+
+@pytest.mark.parametrize("heads", [0, -1, 7, 30_000])
+@pytest.mark.parametrize("side", ["encoder", "decoder"])
+def test_heads_that_do_not_divide_the_width_are_refused(
+    ct2_folder: Path,
+    ct2_bytes: Writer,
+    ct2_variables: Variables,
+    refusal: Callable[[Path], str],
+    side: str,
+    heads: int,
+) -> None:
+    rewrite(ct2_folder, ct2_bytes, ct2_variables("float32") | {f"{side}/num_heads": np.array(heads, np.int16)})
+    assert f"{side}_attention_heads is {heads}, expected a whole number that divides" in refusal(ct2_folder)
+
+
+@pytest.mark.parametrize("heads", [np.array(2.5, np.float32), np.array([2], np.int16), np.array(np.inf, np.float32)])
+def test_heads_that_are_no_number_are_refused(
+    ct2_folder: Path,
+    ct2_bytes: Writer,
+    ct2_variables: Variables,
+    refusal: Callable[[Path], str],
+    heads: np.ndarray,
+) -> None:
+    rewrite(ct2_folder, ct2_bytes, ct2_variables("float32") | {"encoder/num_heads": heads})
+    assert "'encoder/num_heads' is no single whole number" in refusal(ct2_folder)
+
+
+@pytest.mark.parametrize("number", ["2", "100000", "999999999", "9" * 5_000])
+def test_names_of_layers_far_away_are_refused(
+    ct2_folder: Path,
+    ct2_bytes: Writer,
+    ct2_variables: Variables,
+    refusal: Callable[[Path], str],
+    number: str,
+) -> None:
+    far = {f"encoder/layer_{number}/ffn/linear_0/weight": np.zeros((128, 64), np.float32)}
+    rewrite(ct2_folder, ct2_bytes, ct2_variables("float32") | far)
+    assert "variable" in refusal(ct2_folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"suppress_ids": "1,2"},
+        {"suppress_ids": ["1"]},
+        {"suppress_ids": [10**9]},
+        {"suppress_ids": [1e30]},
+        {"suppress_ids_begin": "220"},
+        {"suppress_ids_begin": [288]},
+        {"alignment_heads": [0, 1]},
+        {"alignment_heads": [[0, 1, 2]]},
+        {"alignment_heads": [[0, float("nan")]]},
+        {"alignment_heads": 7},
+    ],
+    ids=str,
+)
+def test_lists_of_anything_but_ids_are_refused(
+    ct2_folder: Path, change_json: Callable[..., None], refusal: Callable[[Path], str], change: dict[str, object]
+) -> None:
+    change_json(ct2_folder / "config.json", **change)
+    assert "expected" in refusal(ct2_folder)
+
+
+def test_mel_bins_that_no_model_has_are_refused(
+    ct2_folder: Path, ct2_bytes: Writer, ct2_variables: Variables, refusal: Callable[[Path], str]
+) -> None:
+    many = {"encoder/conv1/weight": np.zeros((64, 5_000, 3), np.float32)}
+    rewrite(ct2_folder, ct2_bytes, ct2_variables("float32") | many)
+    assert "num_mel_bins is 5000, expected a whole number from 8 to 201" in refusal(ct2_folder)

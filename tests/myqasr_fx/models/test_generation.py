@@ -71,6 +71,34 @@ def test_incomplete_json_is_an_error(change: dict[str, object]) -> None:
         GenerationSettings.from_json({key: value for key, value in content.items() if value is not None})
 
 
+@pytest.mark.parametrize("value", ["1", [["1"]], ["1"], [1.5], [-1], [True], [None], [float("nan")], {"a": 1}, 7])
+@pytest.mark.parametrize("field", ["suppress_tokens", "begin_suppress_tokens", "alignment_heads"])
+def test_lists_of_anything_but_ids_are_an_error(field: str, value: object) -> None:
+    with pytest.raises(ModelError, match=rf"generation_config\.json: .*{field} is .*, expected"):
+        GenerationSettings.from_json(settings().to_json() | {field: value})
+
+
+@pytest.mark.parametrize("heads", [[[1]], [[1, 2, 3]], [[1, 1.5]], [[1, -1]], [[1, float("inf")]], [[[1, 2], [3, 4]]]])
+def test_alignment_heads_of_another_shape_are_an_error(heads: object) -> None:
+    with pytest.raises(ModelError, match=r"one of alignment_heads is .*, expected \[layer, head\]"):
+        GenerationSettings.from_json(settings().to_json() | {"alignment_heads": heads})
+
+
+@pytest.mark.parametrize("value", ["10", -1, 1.5, True, [10], float("nan")])
+@pytest.mark.parametrize("field", ["eos_token_id", "decoder_start_token_id", "no_timestamps_token_id", "max_length"])
+def test_ids_that_are_no_ids_are_an_error(field: str, value: object) -> None:
+    with pytest.raises(ModelError, match=f"{field} is .*, expected"):
+        GenerationSettings.from_json(settings().to_json() | {field: value})
+
+
+@pytest.mark.parametrize(
+    "languages", [[12], "en", {"<|en|>": "12"}, {"<|en|>": None}, {"en": 12}, {"<|\x1b[31m|>": 12}, {"<|en|>": -1}]
+)
+def test_languages_that_are_no_ids_are_an_error(languages: object) -> None:
+    with pytest.raises(ModelError, match=r"lang_to_id.* expected"):
+        GenerationSettings.from_json(settings().to_json() | {"lang_to_id": languages})
+
+
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"generation_config\.json"):
         GenerationSettings.read(tmp_path)

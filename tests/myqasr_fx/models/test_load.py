@@ -62,6 +62,13 @@ def test_unknown_name_lists_the_builtin_ones() -> None:
         load_model("whisper-huge")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "/" + "x/" * 5_000, "~nouser/model", "a\0b", "\n" * 50, "é" * 4_000])
+def test_a_name_that_no_path_can_have_is_an_error(name: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_model(name)
+    assert len(str(caught.value)) < 300 and str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("name", ["", "./missing", "/missing/folder/of/mine", "a/b/c", "~/missing"])
 def test_missing_folder_is_an_error(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

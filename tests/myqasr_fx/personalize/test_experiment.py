@@ -50,8 +50,8 @@ def test_every_cell_is_filled_and_resumed(
     lines = (tmp_path / RAW).read_text().splitlines(keepends=True)
     (tmp_path / RAW).write_text("".join(lines[:-1]))  # half of the last cell
     quantized: list[str] = []
-    fit = module.fit_in_torch
-    monkeypatch.setattr(module, "fit_in_torch", lambda *args: quantized.append("") or fit(*args))
+    fit = module.quantize_in_torch
+    monkeypatch.setattr(module, "quantize_in_torch", lambda *args: quantized.append("") or fit(*args))
     assert run(experiment, speech, tmp_path) == rows
     assert len(quantized) == 1
 
@@ -68,7 +68,7 @@ def test_two_ranges_of_activations_change_what_is_computed(
     experiment: Experiment, make_speech_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twins: list[int] = []
-    fit = module.fit_in_torch
+    fit = module.quantize_in_torch
 
     def counted(*args: Any) -> Program:
         program = fit(*args)
@@ -76,7 +76,7 @@ def test_two_ranges_of_activations_change_what_is_computed(
         twins.append(sum(isinstance(qparams, TwinQParams) for pair in found for qparams in pair))
         return program
 
-    monkeypatch.setattr(module, "fit_in_torch", counted)
+    monkeypatch.setattr(module, "quantize_in_torch", counted)
     ways = (Condition("paper:activation_ranges=twin", "avg=12"), Condition("paper", "avg=12"))
     few = replace(experiment, conditions=ways, control=False, cross=False)
     assert len(run(few, make_speech_model("smallest"), tmp_path)) == 2 * (1 + 2) * 2

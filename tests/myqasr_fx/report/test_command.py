@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,98 @@ def test_the_command_names_the_page(folders: list[Path], capsys: pytest.CaptureF
     assert not stop.value.code
     made = json.loads(capsys.readouterr().out)
     assert made == {"report": str(folders[0] / "report.html"), "bytes": (folders[0] / "report.html").stat().st_size}
+
+
+def test_an_existing_file_is_replaced_only_when_asked(folders: list[Path], tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("precious")
+    with pytest.raises(OutputError, match=r"mine\.txt exists"):
+        make_report(folders[:1], mine, (), private=False)
+    assert mine.read_text() == "precious"
+    assert make_report(folders[:1], mine, (), private=False, force=True) == mine
+    assert "All the same" in mine.read_text()
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(folders[0]), "--out", str(mine)])
+    assert stop.value.code == 2
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(folders[0]), "--out", str(mine), "--force"])
+    assert not stop.value.code
+
+
+def test_a_comparison_spares_a_report_that_lies_here(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert make_report(folders, None, (), private=False) == Path("report.html")
+    with pytest.raises(OutputError, match=r"report\.html exists"):
+        make_report(folders, None, (), private=False)
+
+
+def test_a_page_that_is_a_link_is_not_followed(folders: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (folders[0] / "report.html").symlink_to(tmp_path / "precious")
+    make_report(folders[:1], None, (), private=False)
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_private_leaves_transcripts_out_of_all_that_it_writes(folders: list[Path], tmp_path: Path) -> None:
+    before = (folders[0] / "report.json").read_bytes()
+    page = make_report(folders[:1], tmp_path / "page.html", (), private=True)
+    assert "All the same" not in page.read_text()
+    assert (folders[0] / "report.json").read_bytes() == before  # a page elsewhere: the bundle is left alone
+    make_report(folders[:1], None, (), private=True)
+    for name in ("report.html", "report.json"):
+        text = (folders[0] / name).read_text()
+        assert "All the same" not in text
+        assert "a.wav" not in text
+    assert ReportDetails.read(folders[0]).comparisons is None
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        "",
+        "[]",
+        "[" * 200_000,
+        '{"model": 3, "wer": 0.25, "wer_ci95": [0.2, 0.3]}',
+        '{"model": "a", "wer": NaN, "wer_ci95": [0.2, 0.3]}',
+        '{"model": "a", "wer": "0.25", "wer_ci95": [0.2, 0.3]}',
+        '{"model": "a", "wer": 0.25, "wer_ci95": [0.2]}',
+        '{"model": "a\\u0000", "wer": 0.25, "wer_ci95": [0.2, 0.3]}',
+    ],
+    ids=lambda value: value[:60],
+)
+def test_what_is_no_evaluation_is_one_line(score: str, folders: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "score.json").write_text(score)
+    with pytest.raises(EvaluationError, match=r"score\.json"):
+        make_report(folders, tmp_path / "page.html", [tmp_path / "score.json"], private=False)
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("budget", None),
+        ("budget", {}),
+        ("budget", {"bytes": "1", "avg_bits": None, "uniform_bits": None, "kind": "file"}),
+        ("sensitivity", 3),
+        ("rules", {}),
+        ("rules", [1]),
+        ("acceptance", {}),
+        ("acceptance", []),
+        ("acceptance", {"min_agreement": "x"}),
+    ],
+)
+def test_options_that_no_page_can_show_are_one_line(
+    place: str, value: object, folders: list[Path], manifest: BundleManifest
+) -> None:
+    replace(manifest, config={**manifest.config, place: value}).write(folders[0])
+    for given in (folders[:1], folders):
+        with pytest.raises(BundleError, match=rf"myqasr\.json: damaged: config(\.{place})?: |config\.{place}"):
+            make_report(given, None, (), private=False)
+
+
+@pytest.mark.parametrize("value", [False, None, "x", [1], {"a": {"b": "<script>"}}])
+def test_options_that_we_do_not_know_are_shown(value: object, folders: list[Path], manifest: BundleManifest) -> None:
+    replace(manifest, config={**manifest.config, "opset": value, "of_tomorrow": value}).write(folders[0])
+    assert "of tomorrow" in make_report(folders[:1], None, (), private=False).read_text()

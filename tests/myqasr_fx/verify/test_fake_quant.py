@@ -3,27 +3,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 
-from myqasr_fx.audio import select_clips
-from myqasr_fx.fit.fit import fit_in_torch
-from myqasr_fx.measure.observe import observe
-from myqasr_fx.models.prepared import Prepared
-from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.resolve import resolve_config
-from myqasr_fx.process.progress import Silent
-from myqasr_fx.verify.fake_quant import dequantized_once, make_reference
+from myqasr_fx.fit.fit import rounded
+from myqasr_fx.fit.job import FitJob
+from myqasr_fx.verify.fake_quant import Reference, dequantized_once, make_reference
+from passes.base import Fact, Program
+from passes.manager.dump import texts_of
 
 
-def test_weights_dequantized_once_give_the_same_bits(
-    make_speech_model: Callable[[str], SpeechModel],
-    captured_once: Callable[..., Prepared],
-    noise: list[np.ndarray],
-) -> None:
-    prepared = captured_once(make_speech_model("smallest"))
-    config = resolve_config(uniform_bits=5, activations="int8", granularity="channel")
-    calibration = observe(prepared, select_clips(noise, 4), config, Silent())
-    reference = make_reference(fit_in_torch(prepared, calibration, config))
+@pytest.fixture(scope="module")
+def program(fit_job: Callable[..., FitJob]) -> Program:
+    return rounded(fit_job("smallest", uniform_bits=5, activations="int8", granularity="channel"))[0]
+
+
+@pytest.fixture(scope="module")
+def reference(program: Program) -> Reference:
+    return make_reference(program)
+
+
+def test_weights_dequantized_once_give_the_same_bits(reference: Reference, noise: list[np.ndarray]) -> None:
     samples = torch.from_numpy(noise[0])[None]
     assert reference.float_activations is not None
     for program in (reference.fake_quant, reference.float_activations):
@@ -32,3 +32,17 @@ def test_weights_dequantized_once_give_the_same_bits(
         with torch.no_grad():
             assert torch.equal(folded(samples), graph(samples))
         assert len(folded.graph.nodes) < nodes == len(graph.graph.nodes)
+
+
+def test_the_rounded_program_stays_as_it_was(program: Program) -> None:
+    texts, facts = texts_of(program), program.facts
+    reference = make_reference(program)
+    assert texts_of(program) == texts != texts_of(reference.fake_quant)
+    assert program.facts == facts
+    assert Fact.FAKE_QUANT in reference.fake_quant.facts
+
+
+def test_programs_without_rounded_activations_have_one_reference(fit_job: Callable[..., FitJob]) -> None:
+    reference = make_reference(rounded(fit_job("smallest", uniform_bits=5))[0])
+    assert reference.float_activations is None
+    assert reference.roundings == {"model": frozenset()}

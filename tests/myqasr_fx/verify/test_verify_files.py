@@ -5,24 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
-from myqasr_fx.audio import select_clips
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.errors import VerificationError
 from myqasr_fx.export.activation_rounding import roundings, write_without_roundings
 from myqasr_fx.fit.fit import fit
+from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.manifest import low_bit_products
-from myqasr_fx.measure.observe import observe
-from myqasr_fx.models.prepared import prepare
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.resolve import resolve_config
-from myqasr_fx.process.progress import Silent
+from myqasr_fx.process.limits import Limits
 from myqasr_fx.verify import verify_files as module
 from myqasr_fx.verify.fake_quant import Reference, make_reference
-from myqasr_fx.verify.verify_files import Sample, Verified, verify
+from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
 
 Corrupt = Callable[[Path, Path, str, str], None]
 
@@ -37,38 +33,32 @@ class Made:
     samples: list[Sample]
     fused: dict[str, int]
 
-    def verify(self, folder: Path | None = None) -> Verified:
+    def verify(self, folder: Path | None = None, limits: Limits | None = None) -> Verified:
         paths = {path.stem: path for path in sorted((folder or self.folder).glob("*.onnx"))}
-        return verify(paths, self.speech, self.reference, self.samples, self.fused)
+        return verify_files(paths, self.speech, self.reference, self.samples, self.fused, limits or Limits())
 
 
-def make(speech: SpeechModel, noise: list[np.ndarray], folder: Path, **options: object) -> Made:
-    config = resolve_config(**options)
-    prepared = prepare(speech)
-    calibration = observe(prepared, select_clips(noise, 4), config, Silent())
-    fitted = fit(prepared, calibration, config, folder)
-    samples = [
-        Sample(clip.samples, transcript.tokens, transcript.language)
-        for clip, transcript in zip(calibration.clips.clips, calibration.transcripts, strict=True)
-    ]
-    fused = dict(low_bit_products(fitted.program, prepared.layers))
-    return Made(folder, speech, make_reference(fitted.program), samples, fused)
+def make(job: FitJob, folder: Path) -> Made:
+    fitted = fit(job, folder)
+    samples = [Sample(clip.samples, said.tokens, said.language) for clip, said in job.measurements.observed.pairs()]
+    fused = dict(low_bit_products(fitted.program, job.prepared.layers))
+    return Made(folder, job.prepared.speech, make_reference(fitted.program), samples, fused)
 
 
 @pytest.fixture(scope="module")
-def ctc(make_speech_model, noise, tmp_path_factory) -> Made:
-    return make(make_speech_model("smallest"), noise, tmp_path_factory.mktemp("ctc"), uniform_bits=5)
+def ctc(fit_job: Callable[..., FitJob], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make(fit_job("smallest", uniform_bits=5), tmp_path_factory.mktemp("ctc"))
 
 
 @pytest.fixture(scope="module")
-def whisper(make_speech_model, noise, tmp_path_factory) -> Made:
-    return make(make_speech_model("whisper"), noise, tmp_path_factory.mktemp("whisper"), uniform_bits=4)
+def whisper(fit_job: Callable[..., FitJob], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make(fit_job("whisper", uniform_bits=4), tmp_path_factory.mktemp("whisper"))
 
 
 @pytest.fixture(scope="module")
-def integer(make_speech_model, noise, tmp_path_factory) -> Made:
-    options = {"uniform_bits": 6, "activations": "int8", "granularity": "channel"}
-    return make(make_speech_model("smallest"), noise, tmp_path_factory.mktemp("integer"), **options)
+def integer(fit_job: Callable[..., FitJob], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    job = fit_job("smallest", uniform_bits=6, activations="int8", granularity="channel")
+    return make(job, tmp_path_factory.mktemp("integer"))
 
 
 def test_whole_files_pass(ctc: Made, whisper: Made) -> None:
@@ -174,10 +164,18 @@ def test_exact_kernels_are_shipped_where_rounding_inside_kernels_costs_tokens(
     assert verified.record.shipped_error < 1e-5
 
 
-def test_a_violation_leaves_no_bundle(
-    compile_model: Callable[..., QuantizedBundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "EXACT_ERROR", 0.0)
+def test_the_limits_say_what_must_hold_and_on_how_much(ctc: Made) -> None:
+    with pytest.raises(VerificationError, match=r"differ from torch .*, expected at most 0e"):
+        ctc.verify(limits=Limits(exact_error=0.0))
+    with pytest.raises(VerificationError, match="prefers another token than torch"):
+        ctc.verify(limits=Limits(verified_agreement=1.01))
+    everything = ctc.verify().record
+    some = ctc.verify(limits=Limits(verified_clips=2, verified_positions=1)).record
+    assert (some.clips, everything.clips) == (2, 4)
+    assert some.tokens == everything.tokens / 2
+
+
+def test_a_violation_leaves_no_bundle(compile_model: Callable[..., QuantizedBundle], tmp_path: Path) -> None:
     with pytest.raises(VerificationError, match="differ from torch"):
-        compile_model(uniform_bits=4)
+        compile_model(uniform_bits=4, limits=Limits(exact_error=0.0))
     assert list(tmp_path.iterdir()) == []

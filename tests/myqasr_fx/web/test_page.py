@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,64 @@ def test_a_page_that_would_not_be_written_costs_no_quantization(node_modules: Pa
     (said,) = capsys.readouterr().err.splitlines()
     assert "page exists" in said
     assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("name", ["letter.txt", "bundle/letter.txt", "js/letter.txt", "empty/"])
+def test_a_page_with_other_things_in_it_is_not_replaced(
+    name: str, make_bundle: Callable[[str], Path], node_modules: Path, tmp_path: Path, capsys
+) -> None:
+    given = ("--web", tmp_path / "page", "--js", node_modules, "--bundle", make_bundle("transformers.js"))
+    assert run(*given) == 0
+    mine = tmp_path / "page" / name
+    if name.endswith("/"):
+        mine.mkdir()
+    else:
+        mine.write_text("precious")
+    assert run(*given, "--force") == 2
+    assert f"{name} in it are not" in capsys.readouterr().err
+    assert mine.exists()
+
+
+def test_names_of_recordings_stay_behind(
+    make_bundle: Callable[[str], Path], node_modules: Path, tmp_path: Path
+) -> None:
+    bundle, page = make_bundle("transformers.js"), tmp_path / "page"
+    made = BundleManifest.read(bundle)
+    replace(made, calibration=replace(made.calibration, rejected=("/home/anna/diary.wav: is empty",))).write(bundle)
+    assert run("--web", page, "--js", node_modules, "--bundle", bundle) == 0
+    assert BundleManifest.read(page / "bundle").calibration.rejected == ("1 recording could not be used",)
+    assert "anna" not in (page / "bundle" / "myqasr.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["../../stolen", "/etc/passwd", "onnx/../../stolen", "C:\\stolen"])
+def test_a_bundle_writes_nothing_outside_the_page(
+    name: str, make_bundle: Callable[[str], Path], node_modules: Path, tmp_path: Path, capsys
+) -> None:
+    bundle = make_bundle("transformers.js")
+    (bundle / "myqasr.json").write_text((bundle / "myqasr.json").read_text().replace(f'"{MODEL}"', json.dumps(name)))
+    before = sorted(tmp_path.rglob("*"))
+    assert run("--web", tmp_path / "a" / "b" / "page", "--js", node_modules, "--bundle", bundle) == 2
+    assert "expected a relative path" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_bundle_publishes_nothing_that_a_link_leads_to(
+    make_bundle: Callable[[str], Path], node_modules: Path, tmp_path: Path, capsys
+) -> None:
+    bundle = make_bundle("transformers.js")
+    (tmp_path / "secret").write_text("secret")
+    (bundle / "tokenizer.json").unlink()
+    (bundle / "tokenizer.json").symlink_to(tmp_path / "secret")
+    assert run("--web", tmp_path / "page", "--js", node_modules, "--bundle", bundle) == 2
+    assert "leads out of the bundle" in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 200_000])
+def test_a_package_that_is_none_is_one_line(text: str, node_modules: Path, tmp_path: Path, capsys) -> None:
+    (node_modules / "onnxruntime-web" / "package.json").write_text(text)
+    assert run("--web", tmp_path / "page", "--js", node_modules) == 2
+    assert "package.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

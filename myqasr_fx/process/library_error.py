@@ -1,0 +1,9 @@
+"""Errors of libraries, as one line of ours can quote them."""
+
+from __future__ import annotations
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, without the places in its sources that follow."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,83 @@
+"""Standard output that is closed, full or ASCII, and Ctrl-C; each in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MYQASR = [sys.executable, "-m", "myqasr_fx"]
+KEPT = Path(__file__).parents[2] / "data" / "bundle"
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+NAPPING = """
+import sys, time
+from myqasr_fx.cli import app, models
+from rich.text import Text
+def models(*, as_json: app.answering.__globals__["JsonFlag"] = False, debug: app.answering.__globals__["DebugFlag"] = False) -> app.answering.__globals__["Answer"]:
+    print("ready", file=sys.__stdout__, flush=True)
+    time.sleep(60)
+app.COMMANDS = (models,)
+app.main(sys.argv[1:])
+"""  # noqa: E501
+
+
+def run(*arguments: str, shell: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``myqasr`` with ``shell`` behind it."""
+    command = ["bash", "-c", f'"$@" {shell}', "bash", *MYQASR, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **settings})
+
+
+@pytest.mark.parametrize("arguments", [("inspect", str(KEPT)), ("inspect", str(KEPT), "--json"), ("inspect", "--help")])
+def test_a_full_device_is_one_line(arguments: tuple[str, ...]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    done = run(*arguments, shell=">/dev/full")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("myqasr: standard output: No space left")
+
+
+def test_closed_streams(tmp_path: Path) -> None:
+    done = run("inspect", str(KEPT), shell=">&-")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard output is closed" in done.stderr
+    done = run("inspect", str(KEPT), "--json", shell="2>&-")
+    assert (done.returncode, json.loads(done.stdout)["family"]) == (0, "ctc")
+    assert run("inspect", str(tmp_path), shell=">&- 2>&- <&-").returncode == 2
+
+
+def test_help_and_answers_under_ascii() -> None:
+    done = run("quantize", "--help", **ASCII)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    done = run("inspect", "bündel", **ASCII)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.isascii()
+    done = run("models", "--json", **ASCII)
+    assert json.loads(done.stdout)["models"]
+
+
+@pytest.mark.parametrize("columns", ["20", "0", "x"])
+def test_any_width(columns: str) -> None:
+    assert run("inspect", str(KEPT), COLUMNS=columns).returncode == 0
+
+
+def usual_interrupt() -> None:
+    """A test run in the background ignores Ctrl-C, and its children would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_ctrl_c_says_its_word() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", NAPPING, "models"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=usual_interrupt,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "myqasr: interrupted\n")

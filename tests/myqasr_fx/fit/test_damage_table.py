@@ -1,0 +1,55 @@
+"""damage_table: a price for every choice, corrected by what layers alone were measured to cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from myqasr_fx.fit.damage_table import damage_table
+from myqasr_fx.fit.job import FitJob
+from passes.numbers.scheme import Granularity
+
+GROUP = Granularity("group", 64)
+
+
+@pytest.fixture
+def job(fit_job: Callable[..., FitJob]) -> FitJob:
+    return fit_job("smallest", "60KB", recipe="best")
+
+
+def test_wider_is_no_worse_and_floats_cost_nothing(job: FitJob) -> None:
+    for item in {name for name, _, _ in job.damages}:
+        nats = [job.damages[item, bits, GROUP] for bits in (32, 16, *range(8, 0, -1))]
+        assert nats[:2] == [0, 0] and nats == sorted(nats)
+
+
+def test_every_choice_of_every_item_has_a_price(job: FitJob) -> None:
+    items = {name for name, _, _ in job.damages}
+    groups = {Granularity("group", size) for size in (32, 64, 128)}
+    widths = {32, 16, *range(1, 9)}
+    assert set(job.damages) == {(item, bits, group) for item in items for bits in widths for group in groups}
+
+
+def test_prices_follow_what_was_measured(job: FitJob) -> None:
+    """Twice the measured nats, twice the price of what was measured."""
+    seen = job.measurements.corrections
+    doubled = {key: replace(stats, mean=2 * stats.mean) for key, stats in seen.items()}
+    more = damage_table(job.prepared, job.request, replace(job.measurements, corrections=doubled))
+    assert more.keys() == job.damages.keys()
+    dearer = [(key, more[key] / nats) for key, nats in job.damages.items() if nats > 0]
+    assert dearer
+    assert all(1 <= ratio <= 2 + 1e-6 for _, ratio in dearer)
+    assert any(ratio == pytest.approx(2) for _, ratio in dearer)
+
+
+def test_a_layer_that_the_logits_do_not_need_costs_nothing(job: FitJob) -> None:
+    name = "lm_head"
+    others = {layer: found for layer, found in job.measurements.curvatures.items() if layer != name}
+    table = damage_table(job.prepared, job.request, replace(job.measurements, curvatures=others))
+    own = {key: nats for key, nats in table.items() if key[0].startswith(name)}
+    assert own and not any(own.values())
+    assert {key: nats for key, nats in table.items() if key not in own} == {
+        key: nats for key, nats in job.damages.items() if key not in own
+    }

@@ -1,0 +1,36 @@
+"""A folder with an adapter beside or instead of the weights: stop, and say what to do."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Save = Callable[..., Path]
+Refusal = Callable[[Path], str]
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"])
+@pytest.mark.parametrize("alone", [False, True], ids=["beside", "instead"])
+def test_an_adapter_is_not_ignored(save_model: Save, refusal: Refusal, name: str, alone: bool) -> None:
+    folder = save_model("whisper-smallest")
+    shutil.copyfile(folder / "model.safetensors", folder / name)
+    if alone:
+        (folder / "model.safetensors").unlink()
+    text = refusal(folder)
+    assert f"{name}: an adapter that is not merged" in text and "merge_and_unload" in text
+
+
+def test_the_adapter_of_a_language_is_not_ignored(save_model: Save, refusal: Refusal) -> None:
+    folder = save_model("smallest")
+    shutil.copyfile(folder / "model.safetensors", folder / "adapter.fra.safetensors")
+    text = refusal(folder)
+    assert "adapter.fra.safetensors: the adapter of one language" in text and "load_adapter" in text
+
+
+def test_a_vocabulary_of_several_languages_is_refused(save_model: Save, refusal: Refusal) -> None:
+    folder = save_model("smallest")
+    vocabulary = (folder / "vocab.json").read_text()
+    (folder / "vocab.json").write_text(f'{{"eng": {vocabulary}, "fra": {vocabulary}}}')
+    text = refusal(folder)
+    assert "vocabularies of several languages" in text and "set_target_lang" in text
