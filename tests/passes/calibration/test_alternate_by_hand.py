@@ -18,7 +18,7 @@ from passes.activation_ranges.single import SingleRange
 from passes.calibration import REGISTRY
 from passes.calibration.alternate import LayerSearch, search_layer, search_product
 from passes.calibration.objective import Objective
-from passes.calibration.rows_read import LayerSample
+from passes.calibration.rows_read import LayerRows
 from passes.numbers.affine import activation_qparams, qparams_from_range
 from passes.numbers.factors import FACTORS
 from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
@@ -140,9 +140,9 @@ def test_scales_of_a_layer(parts: int, granularity: str) -> None:
     sets = [list(range(*cut)) for cut in cuts] if granularity == "tensor" else [[row] for row in range(WEIGHTS)]
     spec = WeightSpec(BITS, Granularity.parse(granularity))
     scheme = LayerScheme("fc", tuple(RowBlock(*cut, spec) for cut in cuts))
-    sample = LayerSample(tuple(r.inputs for r in reads), (), tuple(r.gradient for r in reads))
-    ends = torch.cat(sample.inputs).aminmax()
-    search = LayerSearch(weight, scheme, sample, REGISTRY["hessian"], SingleRange(*map(float, ends), BITS))
+    rows = LayerRows(tuple(r.inputs for r in reads), (), tuple(r.gradient for r in reads))
+    ends = torch.cat(rows.inputs).aminmax()
+    search = LayerSearch(weight, scheme, rows, REGISTRY["hessian"], SingleRange(*map(float, ends), BITS))
 
     (first, second), (inputs,) = search_layer(search, hessian())  # type: ignore[misc]
     cut = 1 if granularity == "tensor" else 2
@@ -174,9 +174,9 @@ def test_scales_of_a_product() -> None:
     """Square products, whose gradients fit the wrong way round too."""
     reads = [Read(values(30 + i, 5, INPUTS), values(40 + i, 5, 5)) for i in range(2)]
     others = [values(50 + i, 5, INPUTS) for i in range(2)]
-    sample = LayerSample(tuple(r.inputs for r in reads), tuple(others), tuple(r.gradient for r in reads))
-    left, right = (SingleRange(*map(float, sample.values(i).aminmax()), BITS) for i in (0, 1))
-    _, found = search_product(sample, (left, right), hessian())
+    rows = LayerRows(tuple(r.inputs for r in reads), tuple(others), tuple(r.gradient for r in reads))
+    left, right = (SingleRange(*map(float, rows.values(i).aminmax()), BITS) for i in (0, 1))
+    _, found = search_product(rows, (left, right), hessian())
     assert found is not None
     for rounds, expected in ((PAPER_ROUNDS, True), (1, False)):
         by_hand = product_by_hand(reads, others, rounds)

@@ -12,7 +12,7 @@ from torch import nn
 from passes.base import Program
 from passes.calibration import REGISTRY
 from passes.calibration.calibrate import Calibrate, weight_qparams
-from passes.calibration.rows_read import CalibrationSamples, LayerSample
+from passes.calibration.rows_read import LayerRows, RowsRead
 from passes.canonical.canonicalize import Canonicalize
 from passes.errors import MyqasrError, PassError, QuantizationError
 from passes.graph import meta, ops
@@ -124,7 +124,7 @@ def test_missing_schemes_statistics_and_methods(tiny_program: Program, tiny_stat
         Calibrate(activation_bits=8)(tiny_program)
     with pytest.raises(MyqasrError, match="unknown calibration"):
         Calibrate("bogus")(tiny_program)
-    with pytest.raises(PassError, match="layer embed has no sample of input:0"):
+    with pytest.raises(PassError, match="layer embed has no rows of input:0"):
         Calibrate("mse", 8, statistics=tiny_statistics)(tiny_program)
 
 
@@ -136,11 +136,11 @@ def test_the_operand_that_a_softmax_makes_has_two_ranges(
     (node,) = tiny_program.graphs["model"].graph.find_nodes(op="call_function", target=torch.ops.aten.softmax.int)
     (layer,) = [meta.get(user, meta.LAYER) for user in node.users]
     statistics = {**tiny_statistics, (layer, "input:1"): tiny_statistics["fc", "input:0"]}
-    with pytest.raises(PassError, match=f"layer {layer} has no sample of input:0"):
+    with pytest.raises(PassError, match=f"layer {layer} has no rows of input:0"):
         Calibrate(method, 8, "twin", statistics)(tiny_program)
     random = torch.Generator().manual_seed(0)
-    sample = LayerSample((torch.randn(6, 6, generator=random).softmax(-1),), (torch.randn(32, 6, generator=random),))
-    Calibrate(method, 8, "twin", statistics, CalibrationSamples({layer: sample}))(tiny_program)
+    read = LayerRows((torch.randn(6, 6, generator=random).softmax(-1),), (torch.randn(32, 6, generator=random),))
+    Calibrate(method, 8, "twin", statistics, RowsRead({layer: read}))(tiny_program)
     ((_, (weights, values)),) = of_layer(tiny_program, layer, meta.ACTIVATION_QPARAMS)
     assert isinstance(weights, TwinQParams) and weights.split is Split.SIZE and isinstance(values, QParams)
     ((_, (inputs,)),) = of_layer(tiny_program, "fc", meta.ACTIVATION_QPARAMS)
@@ -171,9 +171,9 @@ def test_two_ranges_are_for_products_behind_a_softmax_and_linear_layers_behind_a
     seen = ActivationStats(9, -0.1, 1.0, 0.1, 0.2, 0.1)
     layers = [layer.name for layer in find_layers(program)]
     statistics = {(name, f"input:{index}"): seen for name in layers for index in (0, 1)}
-    sample = LayerSample((torch.rand(4, 5),), (torch.rand(8, 5),))
-    samples = CalibrationSamples(dict.fromkeys(layers, sample))
-    Calibrate("min_max", 8, "twin", statistics, samples)(program)
+    read = LayerRows((torch.rand(4, 5),), (torch.rand(8, 5),))
+    rows = RowsRead(dict.fromkeys(layers, read))
+    Calibrate("min_max", 8, "twin", statistics, rows)(program)
     found = {name: next(of_layer(program, name, meta.ACTIVATION_QPARAMS)) for name in layers}
     twins = {
         (kind, name if kind is not ops.LayerKind.MATMUL else "", index): qparams.split
@@ -191,8 +191,8 @@ def test_sampled_layers_are_searched_once_and_others_take_their_range(
     statistics = tiny_statistics
     annotate(tiny_program, {"fc": WeightSpec(3, Granularity("tensor")), "embed": WeightSpec(32)})
     inputs = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
-    samples = CalibrationSamples({"fc": LayerSample((inputs,))})
-    step = Calibrate("l2_norm", 8, statistics=statistics, samples=samples)
+    rows = RowsRead({"fc": LayerRows((inputs,))})
+    step = Calibrate("l2_norm", 8, statistics=statistics, rows=rows)
     step(tiny_program)
     ((_, (weights,)),) = of_layer(tiny_program, "fc", meta.WEIGHT_QPARAMS)
     ((_, (activations,)),) = of_layer(tiny_program, "fc", meta.ACTIVATION_QPARAMS)
@@ -200,8 +200,8 @@ def test_sampled_layers_are_searched_once_and_others_take_their_range(
     assert weights.scale.shape == (1, 1) and not torch.equal(activations.scale, plain.scale)
     product = next(layer.name for layer in find_layers(tiny_program) if layer.weight is None)
     ((_, pair),) = of_layer(tiny_program, product, meta.ACTIVATION_QPARAMS)
-    assert len(pair) == 2  # no sample: by its range
-    assert len(samples.searched) == 1
+    assert len(pair) == 2  # no rows: by its range
+    assert len(rows.searched) == 1
     step(tiny_program)
     ((_, (again,)),) = of_layer(tiny_program, "fc", meta.WEIGHT_QPARAMS)
     assert again is weights
