@@ -87,7 +87,7 @@ def test_the_spread_bounds_the_rungs_between_widths(given_problem: tuple[tuple[I
     ladder = FileSize({}).ladder
     budget = FIXED + 80 * len(items)
     free = allocate(problem(items, choices, budget))
-    near = allocate(problem(items, choices, budget, spread=2))
+    near = allocate(problem(items, choices, budget, spread=2, min_bits=min(WIDTHS), max_bits=max(WIDTHS)))
     rungs = [ladder.index(bits) for bits in near.widths.values()]
     assert max(rungs) - min(rungs) <= 2
     assert near.damage is not None and free.damage is not None and near.damage >= free.damage * (1 - 1e-6)
