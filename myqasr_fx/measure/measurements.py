@@ -10,7 +10,7 @@ from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.forced_run import ForcedClip, forced_clip
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Transcript
-from passes.calibration.rows_read import CalibrationSamples
+from passes.calibration.rows_read import RowsRead
 from passes.damage.curvature import Curvatures
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
@@ -57,4 +57,4 @@ class Measurements:
     grams: Grams = field(default_factory=dict, repr=False)
     curvatures: Curvatures = field(default_factory=dict, repr=False)
     corrections: Statistics = field(default_factory=dict, repr=False)
-    rows: CalibrationSamples = field(default_factory=CalibrationSamples, repr=False)
+    rows: RowsRead = field(default_factory=RowsRead, repr=False)

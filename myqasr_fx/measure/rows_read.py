@@ -15,13 +15,13 @@ from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Observed
 from myqasr_fx.process.limits import Limits
 from passes.calibration.patches import Geometry, geometry
-from passes.calibration.rows_read import CalibrationSamples, LayerSample
+from passes.calibration.rows_read import LayerRows, RowsRead
 from passes.graph import meta, ops
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 
 
-def read_rows(job: MeasureJob, observed: Observed) -> CalibrationSamples:
+def read_rows(job: MeasureJob, observed: Observed) -> RowsRead:
     """Some rows of what every layer reads, with gradients where they are needed.
 
     Args:
@@ -120,9 +120,9 @@ class RowReader:
         """Indices of ``most`` of ``count`` things, or of all."""
         return torch.randperm(count, generator=self._random)[:most].sort().values
 
-    def rows(self) -> CalibrationSamples:
+    def rows(self) -> RowsRead:
         """Of all layers that were reached."""
-        return CalibrationSamples({name: _sample(kept) for name, kept in self._kept.items() if kept.inputs})
+        return RowsRead({name: _layer_rows(kept) for name, kept in self._kept.items() if kept.inputs})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,12 +151,12 @@ def _see(node: fx.Node, args: tuple[Any, ...], keep: Any) -> None:
         keep(name, node, args)
 
 
-def _sample(kept: _Kept) -> LayerSample:
+def _layer_rows(kept: _Kept) -> LayerRows:
     if kept.others:  # every pair is a part
-        return LayerSample(
+        return LayerRows(
             tuple(part for (part,) in kept.inputs), tuple(kept.others), tuple(part for (part,) in kept.gradients)
         )
     inputs, gradients = (
         tuple(torch.cat(parts) for parts in zip(*lists, strict=True)) for lists in (kept.inputs, kept.gradients)
     )
-    return LayerSample(inputs, (), gradients)
+    return LayerRows(inputs, (), gradients)

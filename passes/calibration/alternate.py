@@ -14,7 +14,7 @@ from torch import Tensor
 from passes.activation_ranges.method import InputRange
 from passes.calibration.method import RangeMethod
 from passes.calibration.objective import Objective
-from passes.calibration.rows_read import LayerSample, Searched
+from passes.calibration.rows_read import LayerRows, Searched
 from passes.calibration.search import ROWS, Side, round_each, search_rows, search_tensor
 from passes.numbers.affine import QParams, dequantize, qparams_from_range, quantize
 from passes.numbers.factors import multiples
@@ -30,23 +30,23 @@ class LayerSearch:
     """What a layer with a weight is searched with.
 
     Args:
-        weight: (N, K); the rows of a grouped convolution belong to the sample's parts in equal runs.
+        weight: (N, K); the rows of a grouped convolution belong to the parts of what it reads in equal runs.
         scheme: Widths of its rows.
-        sample: What it reads.
+        read: What it reads.
         method: With an objective.
         inputs: Range of its quantized input; None when it stays float, as it must with groups of weights.
     """
 
     weight: Tensor = field(repr=False)
     scheme: LayerScheme
-    sample: LayerSample
+    read: LayerRows
     method: RangeMethod
     inputs: InputRange | None
 
     @property
     def rows(self) -> int:
-        """Rows of the weight that one part of the sample meets."""
-        return len(self.weight) // len(self.sample.inputs)
+        """Rows of the weight that one part meets."""
+        return len(self.weight) // len(self.read.inputs)
 
 
 def search_layer(search: LayerSearch, objective: Objective) -> Searched:
@@ -60,24 +60,24 @@ def search_layer(search: LayerSearch, objective: Objective) -> Searched:
         QuantizationError: A range cannot be quantized, or the objective lacks gradients.
     """
     if search.inputs is None:
-        return _search_blocks(search, search.sample.inputs, objective), None
+        return _search_blocks(search, search.read.inputs, objective), None
     candidates, chosen = search.inputs.candidates(), search.inputs.start()
     for _ in range(ROUNDS):
-        rounded = tuple(_rounded(part, chosen) for part in search.sample.inputs)
+        rounded = tuple(_rounded(part, chosen) for part in search.read.inputs)
         blocks = _search_blocks(search, rounded, objective)
         chosen = search_tensor(list(_input_sides(search, blocks)), candidates, objective)
     return blocks, (chosen,)
 
 
-def search_product(sample: LayerSample, ranges: tuple[InputRange, InputRange], objective: Objective) -> Searched:
+def search_product(read: LayerRows, ranges: tuple[InputRange, InputRange], objective: Objective) -> Searched:
     """Qparams of both operands of a product of activations.
 
     Args:
-        sample: With the right operands.
+        read: With the right operands.
         ranges: Of the left and the right operand.
         objective: Compares outputs.
     """
-    operands = (sample.inputs, sample.others)
+    operands = (read.inputs, read.others)
     chosen = [side.start() for side in ranges]
     candidates = [side.candidates() for side in ranges]
     for _ in range(ROUNDS):
@@ -85,7 +85,7 @@ def search_product(sample: LayerSample, ranges: tuple[InputRange, InputRange], o
             sides = []
             for part, (varied, other) in enumerate(zip(operands[index], operands[1 - index], strict=True)):
                 fixed = _rounded(other, chosen[1 - index])
-                gradient = sample.gradients[part] if sample.gradients else None
+                gradient = read.gradients[part] if read.gradients else None
                 if gradient is not None and index:
                     gradient = gradient.T
                 sides.append(Side(varied, fixed, varied @ other.T, gradient))
@@ -130,21 +130,21 @@ def _one_scale(width: tuple[int, bool], group: int) -> Callable[[float, float], 
 
 
 def _weight_sides(search: LayerSearch, block: RowBlock, inputs: tuple[Tensor, ...]) -> Iterator[tuple[slice, Side]]:
-    """The runs of rows of ``block`` that meet one part of the sample, counted from its first row."""
-    for index, (exact, rounded) in enumerate(zip(search.sample.inputs, inputs, strict=True)):
+    """The runs of rows of ``block`` that meet one part of what is read, counted from its first row."""
+    for index, (exact, rounded) in enumerate(zip(search.read.inputs, inputs, strict=True)):
         first = index * search.rows
         start, stop = max(block.start, first), min(block.stop, first + search.rows)
         if start >= stop:
             continue
         rows = search.weight[start:stop]
         gradient = None
-        if search.sample.gradients:
-            gradient = search.sample.gradients[index][:, start - first : stop - first].T
+        if search.read.gradients:
+            gradient = search.read.gradients[index][:, start - first : stop - first].T
         yield slice(start - block.start, stop - block.start), Side(rows, rounded, rows @ exact.T, gradient)
 
 
 def _input_sides(search: LayerSearch, blocks: tuple[QParams | None, ...]) -> Iterator[Side]:
-    """Every part of the sample against at most ``ROWS`` rows of the quantized weight."""
+    """Every part of what is read against at most ``ROWS`` rows of the quantized weight."""
     weight = torch.cat(
         [
             rows if qparams is None else dequantize(quantize(rows, qparams), qparams)
@@ -152,9 +152,9 @@ def _input_sides(search: LayerSearch, blocks: tuple[QParams | None, ...]) -> Ite
         ]
     )
     step = max(1, -(-search.rows // ROWS))
-    for index, exact in enumerate(search.sample.inputs):
+    for index, exact in enumerate(search.read.inputs):
         rows = slice(index * search.rows, (index + 1) * search.rows, step)
-        gradient = search.sample.gradients[index][:, ::step] if search.sample.gradients else None
+        gradient = search.read.gradients[index][:, ::step] if search.read.gradients else None
         yield Side(exact, weight[rows], exact @ search.weight[rows].T, gradient)
 
 

@@ -6,8 +6,8 @@ one). With ``activation_bits``, ``meta.ACTIVATION_QPARAMS`` on every linear and 
 attention products, one entry a floating-point input; an embedding reads integers and gets none.
 
 An input's codes are unsigned with a zero point, so what a softmax leaves has all of them, and what a GELU leaves all
-but the few below its small minimum. With ``activation_ranges="twin"`` these two have two ranges, see
-``passes.numbers.twin``.
+but the few below its small minimum. With ``activation_ranges="twin"`` an attention product's softmax and a linear
+layer's GELU have two ranges, see ``passes.numbers.twin``.
 
 Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, section 2.3.
 """
@@ -29,7 +29,7 @@ from passes.base import Fact, Program, ProgramPass
 from passes.calibration import REGISTRY
 from passes.calibration.alternate import LayerSearch, search_layer, search_product
 from passes.calibration.method import ActivationRange, RangeMethod
-from passes.calibration.rows_read import CalibrationSamples, LayerSample, Searched
+from passes.calibration.rows_read import LayerRows, RowsRead, Searched
 from passes.errors import PassError, QuantizationError
 from passes.graph import meta, ops
 from passes.graph.layers import Layer, find_layers, nodes_of, weight_of
@@ -50,8 +50,8 @@ class Calibrate(ProgramPass):
         activation_bits: Width of quantized inputs; None keeps them float.
         activation_ranges: Name in the registry of activation ranges.
         statistics: Of the layers' inputs; needed with ``activation_bits``.
-        samples: Of the layers' inputs, for methods that look at values or at outputs; a search passes over a layer
-            without one.
+        rows: Of the layers' inputs, for methods that look at values or at outputs; a search passes over a layer
+            without any.
         dynamic: Linear layers whose input takes the range of each call instead.
     """
 
@@ -59,7 +59,7 @@ class Calibrate(ProgramPass):
     activation_bits: int | None = None
     activation_ranges: str = "single"
     statistics: Statistics = field(default_factory=dict, repr=False)
-    samples: CalibrationSamples = field(default_factory=CalibrationSamples, repr=False)
+    rows: RowsRead = field(default_factory=RowsRead, repr=False)
     dynamic: frozenset[str] = frozenset()
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SCHEME})
@@ -98,23 +98,23 @@ class Calibrate(ProgramPass):
         self, layer: Layer, weight: torch.Tensor | None, scheme: LayerScheme | None, ranges: tuple[InputRange, ...]
     ) -> Searched:
         """Qparams of the layer's blocks and of its inputs; None for what it has not and for inputs that stay float."""
-        sample = self.samples.layers.get(layer.name)
-        if self._method.objective is None or sample is None or (weight is None and not ranges):
+        read = self.rows.layers.get(layer.name)
+        if self._method.objective is None or read is None or (weight is None and not ranges):
             weights = None if weight is None or scheme is None else weight_qparams(weight, scheme, self._method)
             with _named(f"layer {layer.name}, inputs"):
                 return weights, tuple(found.start() for found in ranges) or None
         key = (layer.name, scheme, self.method, ranges)
-        if key not in self.samples.searched:
+        if key not in self.rows.searched:
             with _named(f"layer {layer.name}"):
-                self.samples.searched[key] = _search(weight, scheme, (ranges, sample), self._method)
-        return self.samples.searched[key]
+                self.rows.searched[key] = _search(weight, scheme, (ranges, read), self._method)
+        return self.rows.searched[key]
 
     def _ranges(self, layer: Layer, nodes: Sequence[fx.Node]) -> tuple[InputRange, ...]:
         """The range of each input that is quantized."""
         if self.activation_bits is None:
             return ()
         with_inputs = [inputs for node in nodes if (inputs := ops.activation_nodes(node))]
-        splits = [{split_of(source) for source in sources} for sources in zip(*with_inputs, strict=True)]
+        splits = [{split_of(source, layer.kind) for source in sources} for sources in zip(*with_inputs, strict=True)]
         return tuple(
             self._range(layer.name, index, self.activation_bits, found.pop() if len(found) == 1 else None)
             for index, found in enumerate(splits)
@@ -124,13 +124,13 @@ class Calibrate(ProgramPass):
         ranges = lookup(RANGES, self.activation_ranges, "activation ranges")
         needs_values = self._method.input_needs.rows or (ranges.needs.rows and split is Split.SIZE)
         role = input_role(index)
-        stats, sample = self.statistics.get((layer, role)), self.samples.layers.get(layer)
-        if stats is None or (needs_values and sample is None):
+        stats, read = self.statistics.get((layer, role)), self.rows.layers.get(layer)
+        if stats is None or (needs_values and read is None):
             raise PassError(
-                f"{self.name}: layer {layer} has no {'statistics' if stats is None else 'sample'} of {role}",
+                f"{self.name}: layer {layer} has no {'statistics' if stats is None else 'rows'} of {role}",
                 hint="run the observed graphs on clips that reach every layer",
             )
-        values = sample.values(index) if sample is not None and needs_values else torch.empty(0)
+        values = read.values(index) if read is not None and needs_values else torch.empty(0)
         low, high = self._method.activation(ActivationRange(stats, values, bits))
         return ranges.make(SeenInput(low, high, bits, split, values))
 
@@ -138,18 +138,18 @@ class Calibrate(ProgramPass):
 def _search(
     weight: torch.Tensor | None,
     scheme: LayerScheme | None,
-    read: tuple[tuple[InputRange, ...], LayerSample],
+    inputs: tuple[tuple[InputRange, ...], LayerRows],
     method: RangeMethod,
 ) -> Searched:
     """Qparams by the layer's output."""
-    ranges, sample = read
+    ranges, read = inputs
     if method.objective is None:
         raise QuantizationError("a search without an objective")
     if weight is None or scheme is None:
         left, right = ranges
-        return search_product(sample, (left, right), method.objective)
+        return search_product(read, (left, right), method.objective)
     matrix = weight.detach().reshape(len(weight), -1)
-    return search_layer(LayerSearch(matrix, scheme, sample, method, ranges[0] if ranges else None), method.objective)
+    return search_layer(LayerSearch(matrix, scheme, read, method, ranges[0] if ranges else None), method.objective)
 
 
 @contextmanager

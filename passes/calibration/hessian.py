@@ -24,7 +24,7 @@ def hessian_terms(expected: Tensor, got: Tensor, gradient: Tensor | None) -> Ten
         QuantizationError: There is no gradient.
     """
     if gradient is None:
-        raise QuantizationError("a search by Hessian without gradients", hint="sample the layers with gradients")
+        raise QuantizationError("a search by Hessian without gradients", hint="read rows with their gradients")
     return (expected - got).mul_(gradient).square_().sum(-1).unsqueeze(0)
 
 

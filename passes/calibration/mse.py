@@ -53,7 +53,7 @@ def _best_factors(
 
 
 def mse_activation_range(seen: ActivationRange) -> tuple[float, float]:
-    """The multiple of the whole range with the smallest squared error on the sampled values."""
+    """The multiple of the whole range with the smallest squared error on the values read."""
     best, chosen = torch.inf, 1.0
     for factor in FACTORS:
         tried = activation_qparams(seen.stats.min * factor, seen.stats.max * factor, seen.bits, seen.symmetric)

@@ -39,7 +39,7 @@ def _quantile(groups: torch.Tensor, share: float) -> torch.Tensor:
 
 
 def percentile_activation_range(seen: ActivationRange) -> tuple[float, float]:
-    """Percentiles 0.01 and 99.99 of the sampled values."""
+    """Percentiles 0.01 and 99.99 of the values read."""
     low, high = (float(_quantile(seen.values.reshape(1, 1, -1), share)) for share in (TAIL, 1 - TAIL))
     return low, high
 

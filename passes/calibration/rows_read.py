@@ -14,7 +14,7 @@ from passes.numbers.twin import ActivationQParams
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerSample:
+class LayerRows:
     """Rows of what one layer reads, in parts that are multiplied apart.
 
     A layer with a weight has one part, a grouped convolution one a group, whose inputs are the patches (C_in * k, or
@@ -34,10 +34,10 @@ class LayerSample:
     def __post_init__(self) -> None:
         counts = {len(parts) for parts in (self.inputs, self.others, self.gradients) if parts}
         if not self.inputs or len(counts) != 1:
-            raise QuantizationError(f"sample of {len(self.inputs)}, {len(self.others)}, {len(self.gradients)} parts")
+            raise QuantizationError(f"rows of {len(self.inputs)}, {len(self.others)}, {len(self.gradients)} parts")
 
     def values(self, index: int) -> Tensor:
-        """All sampled values of the layer's ``index``-th input, (M,)."""
+        """All values read of the layer's ``index``-th input, (M,)."""
         return torch.cat([part.reshape(-1) for part in (self.others if index else self.inputs)])
 
 
@@ -46,13 +46,13 @@ Searched = tuple[tuple[QParams | None, ...] | None, tuple[ActivationQParams, ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CalibrationSamples:
-    """Samples of all layers.
+class RowsRead:
+    """Rows of all layers.
 
     Args:
-        layers: Layer name to its sample; a layer without one is calibrated by its range.
+        layers: Layer name to its rows; a layer without any is calibrated by its range.
         searched: What searches found, so that fitting a budget in several attempts searches a layer once a width.
     """
 
-    layers: Mapping[str, LayerSample] = field(default_factory=dict, repr=False)
+    layers: Mapping[str, LayerRows] = field(default_factory=dict, repr=False)
     searched: dict[tuple[object, ...], Searched] = field(default_factory=dict, repr=False)

@@ -15,21 +15,21 @@ from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.measure.rows_read import read_rows
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.process.limits import Limits
-from passes.calibration.rows_read import LayerSample
+from passes.calibration.rows_read import LayerRows
 from passes.graph.layers import Layer
 from passes.needs import Needs
 
 Heard = Callable[..., tuple[MeasureJob, Measurements]]
 
 
-def rows(heard: Heard, name: str, *, gradients: bool = False, **changes: object) -> dict[str, LayerSample]:
+def rows(heard: Heard, name: str, *, gradients: bool = False, **changes: object) -> dict[str, LayerRows]:
     job, measurements = heard(name, clips=2, samples=8000)
     limits = changes.pop("limits", job.limits)
     request = replace(job.request, needs=Needs(rows=True, row_gradients=gradients), **changes)
     return dict(read_rows(replace(job, request=request, limits=limits), measurements.observed).layers)
 
 
-def outputs(layer: Layer, prepared: Prepared, sample: LayerSample) -> list[torch.Tensor]:
+def outputs(layer: Layer, prepared: Prepared, sample: LayerRows) -> list[torch.Tensor]:
     """What the layer makes of the rows, without its bias."""
     if layer.weight is None:
         return [left @ right.T for left, right in zip(sample.inputs, sample.others, strict=True)]

@@ -11,6 +11,7 @@ from passes.activation_ranges.method import SeenInput
 from passes.activation_ranges.single import SingleRange
 from passes.activation_ranges.split import split_of
 from passes.calibration.search import round_each
+from passes.graph.ops import LayerKind
 from passes.numbers.affine import QParams
 from passes.numbers.twin import Split
 
@@ -68,10 +69,7 @@ def test_what_makes_an_input_is_found_behind_what_arranges_it() -> None:
     moved = graph.call_function(aten.reshape.default, (graph.call_function(aten.transpose.int, (softmax, 0, 1)), [4]))
     gelu = graph.call_function(aten.gelu.default, (x,))
     shifted = graph.call_function(aten.add.Tensor, (gelu, x))
-    assert [split_of(node) for node in (softmax, moved, gelu, shifted, x)] == [
-        Split.SIZE,
-        Split.SIZE,
-        Split.SIGN,
-        None,
-        None,
-    ]
+    makers = (softmax, moved, gelu, shifted, x)
+    assert [split_of(node, LayerKind.MATMUL) for node in makers] == [Split.SIZE, Split.SIZE, None, None, None]
+    assert [split_of(node, LayerKind.LINEAR) for node in makers] == [None, None, Split.SIGN, None, None]
+    assert {split_of(node, LayerKind.CONV1D) for node in makers} == {None}

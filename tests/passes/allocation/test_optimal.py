@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passes.allocation.allocate import allocate
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound, lagrangian, optimal
-from passes.allocation.problem import Allocation, Problem, Request
+from passes.allocation.problem import Allocation, Order, Problem, Request
 from passes.allocation.size_rule import FileSize, Item
 from passes.errors import AllocationError, BudgetError
 from passes.numbers.scheme import Granularity
@@ -87,10 +87,47 @@ def test_the_spread_bounds_the_rungs_between_widths(given_problem: tuple[tuple[I
     ladder = FileSize({}).ladder
     budget = FIXED + 80 * len(items)
     free = allocate(problem(items, choices, budget))
-    near = allocate(problem(items, choices, budget, spread=2))
+    near = allocate(problem(items, choices, budget, spread=2, min_bits=min(WIDTHS), max_bits=max(WIDTHS)))
     rungs = [ladder.index(bits) for bits in near.widths.values()]
     assert max(rungs) - min(rungs) <= 2
     assert near.damage is not None and free.damage is not None and near.damage >= free.damage * (1 - 1e-6)
+
+
+@given(
+    st.lists(st.tuples(st.integers(8, 400), st.lists(st.floats(0, 1), min_size=8, max_size=8)), min_size=2, max_size=5),
+    st.sampled_from(["ascending", "descending", "shuffled"]),
+    st.integers(1, 8),
+    st.integers(0, 7),
+    st.floats(0, 1),
+)
+@settings(deadline=None, max_examples=60)
+def test_uniformity_never_does_less_damage_on_the_same_choices(
+    model: list[tuple[int, list[float]]], order: Order, low: int, more: int, share: float
+) -> None:
+    """Damage does not have to fall with the width."""
+    high = min(8, low + more)
+    items = tuple(Item(f"i{n}", f"i{n}", 0, weights, 1, damages[0]) for n, (weights, damages) in enumerate(model))
+    choices = {
+        item.name: tuple(Choice(b, GROUPS[1], b * item.num_weights + 8, damages[b - 1]) for b in range(1, 9))
+        for item, (_, damages) in zip(items, model, strict=True)
+    }
+    rule = FileSize({name: {c.bits: int(c.size) for c in row} for name, row in choices.items()}, FIXED)
+    least, most = (rule.size(items, dict.fromkeys(choices, bits)) for bits in (low, high))
+    budget = least + share * (most - least)
+    found = {
+        method: allocate(
+            Problem(items, rule, Request(method, budget, order=order, min_bits=low, max_bits=high), choices=choices)
+        )
+        for method in ("uniformity", "optimal")
+    }
+    for allocation in found.values():
+        assert allocation.size == rule.size(items, allocation.widths) <= budget
+        assert allocation.widths.keys() == choices.keys()
+        assert all(low <= bits <= high for bits in allocation.widths.values())
+    damage = sum(c.damage for name, row in choices.items() for c in row if c.bits == found["uniformity"].widths[name])
+    # The exact search may stop a millionth of a solution's damage short of the best, and no solution does more than:
+    worst = sum(max(c.damage for c in row) for row in choices.values())
+    assert found["optimal"].damage is not None and found["optimal"].damage <= damage + 2e-6 * worst
 
 
 def test_fixed_items_and_bounds_on_widths_are_kept() -> None:

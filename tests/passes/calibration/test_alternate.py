@@ -9,7 +9,7 @@ from passes.activation_ranges.single import SingleRange
 from passes.calibration import REGISTRY
 from passes.calibration.alternate import LayerSearch, _rounded, search_layer, search_product
 from passes.calibration.objective import Objective
-from passes.calibration.rows_read import LayerSample
+from passes.calibration.rows_read import LayerRows
 from passes.errors import QuantizationError
 from passes.numbers.affine import dequantize, qparams_from_range, quantize
 from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
@@ -35,7 +35,7 @@ def scheme(*specs: WeightSpec, rows: int = 16) -> LayerScheme:
 @pytest.mark.parametrize("granularity", ["tensor", "channel"])
 def test_the_output_is_closer_than_with_whole_ranges(granularity: str) -> None:
     method, spec = REGISTRY["l2_norm"], WeightSpec(3, Granularity.parse(granularity))
-    search = LayerSearch(WEIGHT, scheme(spec), LayerSample((INPUTS,)), method, RANGE)
+    search = LayerSearch(WEIGHT, scheme(spec), LayerRows((INPUTS,)), method, RANGE)
     (weights,), (inputs,) = search_layer(search, objective("l2_norm"))  # type: ignore[misc]
     assert weights is not None
     got = _rounded(INPUTS, inputs) @ dequantize(quantize(WEIGHT, weights), weights).T
@@ -48,7 +48,7 @@ def test_the_output_is_closer_than_with_whole_ranges(granularity: str) -> None:
 
 def test_float_inputs_and_float_blocks() -> None:
     specs = (WeightSpec(4, Granularity("group", 16)), WeightSpec(32))
-    search = LayerSearch(WEIGHT, scheme(*specs), LayerSample((INPUTS,)), REGISTRY["cosine"], None)
+    search = LayerSearch(WEIGHT, scheme(*specs), LayerRows((INPUTS,)), REGISTRY["cosine"], None)
     (first, second), inputs = search_layer(search, objective("cosine"))  # type: ignore[misc]
     assert inputs is None and second is None
     assert first is not None and tuple(first.scale.shape) == (8, 2)
@@ -61,16 +61,16 @@ def test_a_grouped_convolution_is_a_layer_a_group(granularity: str, bits: int) -
     spec = WeightSpec(bits, Granularity.parse(granularity))
     parts = (INPUTS[:, :16].contiguous(), INPUTS[:, 16:].contiguous())
     weight = WEIGHT[:, :16].contiguous()
-    whole = LayerSearch(weight, scheme(spec), LayerSample(parts), REGISTRY["l2_norm"], None)
+    whole = LayerSearch(weight, scheme(spec), LayerRows(parts), REGISTRY["l2_norm"], None)
     (found,), _ = search_layer(whole, objective("l2_norm"))  # type: ignore[misc]
     assert found is not None
     if granularity == "channel":
         for rows, part in ((slice(0, 8), parts[0]), (slice(8, 16), parts[1])):
-            alone = LayerSearch(weight[rows], scheme(spec, rows=8), LayerSample((part,)), REGISTRY["l2_norm"], None)
+            alone = LayerSearch(weight[rows], scheme(spec, rows=8), LayerRows((part,)), REGISTRY["l2_norm"], None)
             (one,), _ = search_layer(alone, objective("l2_norm"))  # type: ignore[misc]
             assert one is not None and torch.equal(found.scale[rows], one.scale)
     blocks = LayerScheme("fc", (RowBlock(0, 5, spec), RowBlock(5, 16, spec)))
-    cut = LayerSearch(weight, blocks, LayerSample(parts), REGISTRY["l2_norm"], None)
+    cut = LayerSearch(weight, blocks, LayerRows(parts), REGISTRY["l2_norm"], None)
     (first, second), _ = search_layer(cut, objective("l2_norm"))  # type: ignore[misc]
     assert first is not None and second is not None
     if granularity == "channel":
@@ -81,13 +81,13 @@ def test_both_operands_of_a_product() -> None:
     left = (INPUTS[:10], INPUTS[10:20])
     right = (WEIGHT, WEIGHT.flip(0) * 1.5)
     gradients = tuple(torch.ones(10, 16) for _ in left)
-    sample = LayerSample(left, right, gradients)
+    read = LayerRows(left, right, gradients)
     ranges = (
-        SingleRange(float(sample.values(0).min()), float(sample.values(0).max()), 4),
-        SingleRange(float(sample.values(1).min()), float(sample.values(1).max()), 4),
+        SingleRange(float(read.values(0).min()), float(read.values(0).max()), 4),
+        SingleRange(float(read.values(1).min()), float(read.values(1).max()), 4),
     )
     for name in ("l2_norm", "hessian"):
-        none, found = search_product(sample, ranges, objective(name))
+        none, found = search_product(read, ranges, objective(name))
         assert none is None and found is not None
 
         def error(pair: object) -> float:
@@ -101,8 +101,8 @@ def test_both_operands_of_a_product() -> None:
 
 
 def test_a_search_by_hessian_needs_gradients() -> None:
-    search = LayerSearch(WEIGHT, scheme(WeightSpec(4, TENSOR)), LayerSample((INPUTS,)), REGISTRY["hessian"], None)
+    search = LayerSearch(WEIGHT, scheme(WeightSpec(4, TENSOR)), LayerRows((INPUTS,)), REGISTRY["hessian"], None)
     with pytest.raises(QuantizationError, match="without gradients"):
         search_layer(search, objective("hessian"))
-    with pytest.raises(QuantizationError, match="sample of 1, 0, 2 parts"):
-        LayerSample((INPUTS,), (), (INPUTS, INPUTS))
+    with pytest.raises(QuantizationError, match="rows of 1, 0, 2 parts"):
+        LayerRows((INPUTS,), (), (INPUTS, INPUTS))

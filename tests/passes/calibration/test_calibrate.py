@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from passes.base import Program
 from passes.calibration import REGISTRY
 from passes.calibration.calibrate import Calibrate, weight_qparams
-from passes.calibration.rows_read import CalibrationSamples, LayerSample
+from passes.calibration.rows_read import LayerRows, RowsRead
+from passes.canonical.canonicalize import Canonicalize
 from passes.errors import MyqasrError, PassError, QuantizationError
 from passes.graph import meta, ops
 from passes.graph.layers import find_layers, nodes_of
 from passes.numbers.affine import QParams, activation_qparams
 from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
 from passes.numbers.twin import Split, TwinQParams
-from passes.observe.activation_stats import Statistics
+from passes.observe.activation_stats import ActivationStats, Statistics
 
 MIN_MAX = REGISTRY["min_max"]
 
@@ -122,7 +124,7 @@ def test_missing_schemes_statistics_and_methods(tiny_program: Program, tiny_stat
         Calibrate(activation_bits=8)(tiny_program)
     with pytest.raises(MyqasrError, match="unknown calibration"):
         Calibrate("bogus")(tiny_program)
-    with pytest.raises(PassError, match="layer embed has no sample of input:0"):
+    with pytest.raises(PassError, match="layer embed has no rows of input:0"):
         Calibrate("mse", 8, statistics=tiny_statistics)(tiny_program)
 
 
@@ -134,15 +136,53 @@ def test_the_operand_that_a_softmax_makes_has_two_ranges(
     (node,) = tiny_program.graphs["model"].graph.find_nodes(op="call_function", target=torch.ops.aten.softmax.int)
     (layer,) = [meta.get(user, meta.LAYER) for user in node.users]
     statistics = {**tiny_statistics, (layer, "input:1"): tiny_statistics["fc", "input:0"]}
-    with pytest.raises(PassError, match=f"layer {layer} has no sample of input:0"):
+    with pytest.raises(PassError, match=f"layer {layer} has no rows of input:0"):
         Calibrate(method, 8, "twin", statistics)(tiny_program)
     random = torch.Generator().manual_seed(0)
-    sample = LayerSample((torch.randn(6, 6, generator=random).softmax(-1),), (torch.randn(32, 6, generator=random),))
-    Calibrate(method, 8, "twin", statistics, CalibrationSamples({layer: sample}))(tiny_program)
+    read = LayerRows((torch.randn(6, 6, generator=random).softmax(-1),), (torch.randn(32, 6, generator=random),))
+    Calibrate(method, 8, "twin", statistics, RowsRead({layer: read}))(tiny_program)
     ((_, (weights, values)),) = of_layer(tiny_program, layer, meta.ACTIVATION_QPARAMS)
     assert isinstance(weights, TwinQParams) and weights.split is Split.SIZE and isinstance(values, QParams)
     ((_, (inputs,)),) = of_layer(tiny_program, "fc", meta.ACTIVATION_QPARAMS)
     assert isinstance(inputs, QParams)
+
+
+class Makers(nn.Module):
+    """A convolution and a linear layer behind a GELU each, a product and a linear layer behind a softmax each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv1d(8, 8, 3, padding=1), nn.Conv1d(8, 8, 3, padding=1)
+        self.up, self.down, self.mixed = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 8, T) to (B, T, 8)."""
+        gelu = nn.functional.gelu
+        x = self.second(gelu(self.first(x))).transpose(1, 2)
+        x = self.down(gelu(self.up(x)))
+        return self.mixed(torch.softmax(torch.softmax(x @ x.transpose(1, 2), -1) @ x, -1))
+
+
+def test_two_ranges_are_for_products_behind_a_softmax_and_linear_layers_behind_a_gelu() -> None:
+    torch.manual_seed(0)
+    example = (torch.randn(2, 8, 5),)
+    exported = torch.export.export(Makers().eval(), example)
+    program = annotate(Canonicalize()(exported.module(check_guards=False)).program, {})
+    seen = ActivationStats(9, -0.1, 1.0, 0.1, 0.2, 0.1)
+    layers = [layer.name for layer in find_layers(program)]
+    statistics = {(name, f"input:{index}"): seen for name in layers for index in (0, 1)}
+    read = LayerRows((torch.rand(4, 5),), (torch.rand(8, 5),))
+    rows = RowsRead(dict.fromkeys(layers, read))
+    Calibrate("min_max", 8, "twin", statistics, rows)(program)
+    found = {name: next(of_layer(program, name, meta.ACTIVATION_QPARAMS)) for name in layers}
+    twins = {
+        (kind, name if kind is not ops.LayerKind.MATMUL else "", index): qparams.split
+        for name, (kind, inputs) in found.items()
+        for index, qparams in enumerate(inputs)
+        if isinstance(qparams, TwinQParams)
+    }
+    assert {"first", "second", "up", "down", "mixed"} <= set(found) and len(found) == 7
+    assert twins == {(ops.LayerKind.LINEAR, "down", 0): Split.SIGN, (ops.LayerKind.MATMUL, "", 0): Split.SIZE}
 
 
 def test_sampled_layers_are_searched_once_and_others_take_their_range(
@@ -151,8 +191,8 @@ def test_sampled_layers_are_searched_once_and_others_take_their_range(
     statistics = tiny_statistics
     annotate(tiny_program, {"fc": WeightSpec(3, Granularity("tensor")), "embed": WeightSpec(32)})
     inputs = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
-    samples = CalibrationSamples({"fc": LayerSample((inputs,))})
-    step = Calibrate("l2_norm", 8, statistics=statistics, samples=samples)
+    rows = RowsRead({"fc": LayerRows((inputs,))})
+    step = Calibrate("l2_norm", 8, statistics=statistics, rows=rows)
     step(tiny_program)
     ((_, (weights,)),) = of_layer(tiny_program, "fc", meta.WEIGHT_QPARAMS)
     ((_, (activations,)),) = of_layer(tiny_program, "fc", meta.ACTIVATION_QPARAMS)
@@ -160,8 +200,8 @@ def test_sampled_layers_are_searched_once_and_others_take_their_range(
     assert weights.scale.shape == (1, 1) and not torch.equal(activations.scale, plain.scale)
     product = next(layer.name for layer in find_layers(tiny_program) if layer.weight is None)
     ((_, pair),) = of_layer(tiny_program, product, meta.ACTIVATION_QPARAMS)
-    assert len(pair) == 2  # no sample: by its range
-    assert len(samples.searched) == 1
+    assert len(pair) == 2  # no rows: by its range
+    assert len(rows.searched) == 1
     step(tiny_program)
     ((_, (again,)),) = of_layer(tiny_program, "fc", meta.WEIGHT_QPARAMS)
     assert again is weights

@@ -17,7 +17,7 @@ from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
 from passes.rounding.method import Rounding
 from passes.rounding.round_weights import RoundWeights, round_weight
 from passes.rounding.rounded import Rounded
-from passes.rounding.rtn import rtn
+from passes.rounding.rtn import RTN, rtn
 
 CHANNEL = Granularity("channel")
 
@@ -77,7 +77,7 @@ def test_mixed_blocks() -> None:
     specs = (WeightSpec(16, half=True), WeightSpec(5, CHANNEL), WeightSpec(1, CHANNEL, symmetric=True))
     blocks = tuple(RowBlock(2 * i, 2 * i + 2, spec) for i, spec in enumerate(specs))
     scheme = LayerScheme("fc", blocks)
-    rounded = round_weight(weight, scheme, weight_qparams(weight, scheme, REGISTRY["min_max"]), rtn)
+    rounded = round_weight(weight, scheme, weight_qparams(weight, scheme, REGISTRY["min_max"]), RTN)
     values = rounded.dequantize()
     assert torch.equal(values[:2], weight[:2].half().float())
     torch.testing.assert_close(values[2:4], weight[2:4], rtol=0, atol=0.1)
