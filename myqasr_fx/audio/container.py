@@ -179,7 +179,7 @@ def _first_track(container: Any, path: Path) -> Any:
         raise AudioError(f"{path}: its first audio track is {codec or 'of an unknown or protected kind'}, not read")
     for stream in container.streams:
         if stream is not tracks[0]:
-            stream.discard = "all"
+            stream.discard = type(stream.discard).all
     return tracks[0]
 
 

@@ -43,7 +43,7 @@ def expanded(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise AudioError(f"{path}: names a user without a home folder", hint="write ./~ for a file of that name") from error
+        raise AudioError(f"{path}: names a user without a home folder", hint="write ./~ for a file") from error
 
 
 def _files(path: Path) -> list[Path]:

@@ -156,8 +156,8 @@ class GenerationSettings:
         """Tokens that the decoder starts from, timestamps off.
 
         Args:
-            language: Code such as ``de``, or English name. An English-only model needs none; a multilingual one takes the most likely
-                of ``lang_to_id`` after ``decoder_start_token_id``, which the caller finds out.
+            language: Code such as ``de``, or English name. An English-only model needs none; a multilingual one takes
+                the most likely of ``lang_to_id`` after ``decoder_start_token_id``, which the caller finds out.
             task: ``transcribe`` or ``translate``.
 
         Raises:

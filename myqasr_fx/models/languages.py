@@ -81,7 +81,8 @@ def language_code(text: str, known: Collection[str]) -> str:
     """
     code = find_language(text, known)
     if code is None:
-        raise ModelError(f"the model knows no language {text[:40]!r}", hint=_near(text, known) or known_languages(known))
+        hint = _near(text, known) or known_languages(known)
+        raise ModelError(f"the model knows no language {text[:40]!r}", hint=hint)
     return code
 
 
