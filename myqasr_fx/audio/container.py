@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import soxr
@@ -60,6 +60,24 @@ def container_of(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(16)
     return next((name for place, magic, name in _MAGIC if head.startswith(magic, place)), None)
+
+
+class _Reader:
+    """A file that answers a request for a place that cannot be as FFmpeg expects it, without an exception.
+
+    PyAV prints the traceback of one on standard error.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.tell = file.read, file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """The new place; -1 where there is none."""
+        try:
+            return self._seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
 
 
 class ContainerDecoder:
@@ -163,7 +181,7 @@ def open_container(path: Path, form: str) -> Iterator[ContainerDecoder]:
     options = {"codec_whitelist": ",".join(_CODECS), "format_whitelist": form, "protocol_whitelist": ""}
     with path.open("rb") as file:
         try:
-            container = av.open(file, format=form, container_options=options, metadata_errors="replace")
+            container = av.open(_Reader(file), format=form, container_options=options, metadata_errors="replace")
         except (av.error.FFmpegError, ValueError) as error:
             raise AudioError(f"{path}: is a damaged or truncated {_SHOWN[form]} file", hint="copy it again") from error
         with container:

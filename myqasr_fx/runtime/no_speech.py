@@ -14,8 +14,8 @@ class NoSpeechRule:
     """When a recording holds no speech, from what Whisper itself says.
 
     The first two bounds are Whisper's own rule. It misses the quietest noises: tiny.en writes ``you`` for them with a
-    log-probability of -0.4, and is sure at 0.84 to 0.95 that nobody speaks. The third bound is for those. Of 200 English
-    utterances, half of them single digits of half a second, the highest probability was 0.70.
+    log-probability of -0.4, and is sure at 0.84 to 0.95 that nobody speaks. The third bound is for those. Of 200
+    English utterances, half of them single digits of half a second, the highest probability was 0.70.
 
     Args:
         probability: Of no speech, 0 to 1; above it there is none if the text is unlikely too.
