@@ -61,6 +61,12 @@ DEMO = [
     "moonshine-voice==0.1.5",
 ]
 
+AUDIO = [
+    # Reads M4A, MP4, WebM, WMA, AMR and AAC. Its wheel brings FFmpeg: 36 MB to download and 106 MB installed, more than
+    # onnxruntime, and video codecs under the GPL (x264, x265); so only who has such recordings installs it.
+    "av>=18,<19",
+]
+
 TORCHAO = [
     # Its PT2E flow makes a torch model of our schemes; only who deploys through it needs it.
     "torchao>=0.18,<0.19",
@@ -83,6 +89,7 @@ TEST = [
 
 DEV = [
     *TEST,
+    *AUDIO,  # the tests make recordings with it
     "ruff>=0.12,<1",
     "mypy>=1.15,<3",
 ]
@@ -99,6 +106,14 @@ setup(
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
     package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*", "web/assets/*"]},
     install_requires=REQUIRES,
-    extras_require={"runtime": RUNTIME, "demo": DEMO, "plot": PLOT, "torchao": TORCHAO, "test": TEST, "dev": DEV},
+    extras_require={
+        "runtime": RUNTIME,
+        "audio": AUDIO,
+        "demo": DEMO,
+        "plot": PLOT,
+        "torchao": TORCHAO,
+        "test": TEST,
+        "dev": DEV,
+    },
     entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},
 )

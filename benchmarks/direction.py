@@ -20,7 +20,7 @@ from splits import Splits, digest, spread
 
 from myqasr_fx.audio import load_audio, select_clips
 from myqasr_fx.evaluate import Interval, Utterance, difference_interval, read_manifest
-from myqasr_fx.evaluate.divergence import Lesson
+from myqasr_fx.evaluate.divergence import ReferenceLogits
 from myqasr_fx.measure.measure import measure
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import prepare
@@ -96,7 +96,7 @@ def _run(
     language = "en" if speech.generation is not None and speech.generation.is_multilingual else None
     chosen = select_clips([utterance.audio for utterance in clips], len(clips))
     full = torch_runtime(speech, prepared.program.clone())
-    expected = [(u.audio.name, Lesson.of(full, load_audio(u.audio).samples, language)) for u in dev]
+    expected = [(u.audio.name, ReferenceLogits.of(full, load_audio(u.audio).samples, language)) for u in dev]
     measurements = None
     for budget in BUDGETS[model]:
         for order in ORDERS:
@@ -107,8 +107,8 @@ def _run(
             runtime = torch_runtime(speech, runnable_in_torch(rounded))
             with progress.stage(f"{model} at {budget}, {order}", len(expected)) as advance:
                 found = []
-                for audio, lesson in expected:
-                    apart = lesson.compare(runtime)
+                for audio, reference in expected:
+                    apart = reference.compare(runtime)
                     found.append(ClipResult(audio, apart.tokens, apart.nats, apart.same))
                     advance(1)
             yield Case(model, budget, order), tuple(found)

@@ -20,7 +20,7 @@ from myqasr_fx.evaluate import parse_filters
 from myqasr_fx.models.load import load_model
 from myqasr_fx.personalize.condition import conditions
 from myqasr_fx.personalize.experiment import Experiment, run
-from myqasr_fx.personalize.groups import Split, make_groups
+from myqasr_fx.personalize.groups import GroupSplit, make_groups
 from myqasr_fx.personalize.metric import has_texts
 from myqasr_fx.personalize.result import Result, write_result
 from myqasr_fx.process.freed_memory import keep_freed_memory
@@ -46,7 +46,7 @@ def main() -> None:
         parse_filters(given) if given else dict(planned)
         for given, planned in ((options.calibrate, plan.calibrate), (options.test, plan.test))
     ]
-    split = Split(plan.by, max(plan.clips), plan.seeds, sides[0], sides[1], plan.test_clips, plan.groups)
+    split = GroupSplit(plan.by, max(plan.clips), plan.seeds, sides[0], sides[1], plan.test_clips, plan.groups)
     groups = make_groups(options.data, read_corpus(options.data), split)
     ways = conditions(plan.recipes, plan.budgets, None)
     seeds = options.seeds or plan.seeds

@@ -1,6 +1,6 @@
 """Recordings: find, decode, resample, cut and choose. Needs no torch."""
 
-from myqasr_fx.audio.clip import SAMPLING_RATE, Clip, clip_name, no_usable_audio
+from myqasr_fx.audio.clip import SAMPLING_RATE, Clip, base_name, clip_name, no_usable_audio
 from myqasr_fx.audio.find import AUDIO_SUFFIXES, find_audio
 from myqasr_fx.audio.load import iter_windows, load_audio
 from myqasr_fx.audio.select import ClipSet, select_clips
@@ -13,6 +13,7 @@ __all__ = [
     "Clip",
     "ClipSet",
     "RejectedAudio",
+    "base_name",
     "clip_name",
     "find_audio",
     "iter_windows",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,11 @@ class Clip:
     def sha256(self) -> str:
         """Hex digest of the samples."""
         return hashlib.sha256(self.samples.tobytes()).hexdigest()
+
+
+def base_name(path: Path) -> str:
+    """A file's name without its folder, fit for any text: bytes that are no UTF-8 are replaced."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def check_samples(samples: np.ndarray, name: str) -> None:

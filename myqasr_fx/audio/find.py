@@ -7,7 +7,10 @@ from pathlib import Path
 
 from myqasr_fx.errors import AudioError
 
-AUDIO_SUFFIXES = frozenset(".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .w64".split())
+_NATIVE = ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .w64"
+_IN_CONTAINERS = ".m4a .m4b .mp4 .mov .3gp .webm .mka .mkv .wma .amr .aac"
+
+AUDIO_SUFFIXES = frozenset(f"{_NATIVE} {_IN_CONTAINERS}".split())
 """File name endings looked for in folders, lower case."""
 
 
@@ -27,16 +30,31 @@ def find_audio(paths: Iterable[str | Path] | str | Path) -> tuple[Path, ...]:
     paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not paths:
         raise AudioError("no audio given", hint="name files or folders")
-    found = [file for path in paths for file in _files(Path(path).expanduser())]
+    found = [file for path in paths for file in _files(expanded(path))]
     return tuple(dict.fromkeys(found))
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` and ``~user`` replaced.
+
+    Raises:
+        AudioError: There is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise AudioError(f"{path}: names a user without a home folder", hint="write ./~ for a file") from error
+
+
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise AudioError(f"{path}: no such file or folder")
-    files = sorted(file for file in path.rglob("*") if _is_audio(file, path))
+    try:
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            raise AudioError(f"{path}: no such file or folder")
+        files = sorted(file for file in path.rglob("*") if _is_audio(file, path))
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
     if not files:
         raise AudioError(f"{path}: no audio found", hint=f"looked for {' '.join(sorted(AUDIO_SUFFIXES))}")
     return files

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from myqasr_fx.audio.clip import MIN_SAMPLES, SAMPLING_RATE, Clip, no_usable_audio, silent
+from myqasr_fx.audio.mono import CANCELLED
 from myqasr_fx.audio.source import AudioInput, RejectedAudio, Source, open_sources
 from myqasr_fx.errors import AudioError
 
@@ -23,7 +24,7 @@ class ClipSet:
     Args:
         clips: At least one, in the order of their recordings and of time.
         rejected: Recordings that cannot be used; contents are judged only of those that were looked into.
-        note: What was left out, in one sentence; None when nothing was.
+        note: What was left out and what was done to recordings, in one line; None when nothing was.
     """
 
     clips: tuple[Clip, ...]
@@ -90,8 +91,14 @@ def _shares(pools: Sequence[_Pool], wanted: int) -> list[int]:
 
 
 def _note(taken: int, total: int, pools: Sequence[_Pool]) -> str | None:
-    if taken == total:
-        return None
+    notes = [] if taken == total else [_left_out(taken, total, pools)]
+    cancelled = sum(CANCELLED in pool.told for pool in pools)
+    if cancelled:
+        notes.append(f"in {cancelled} of {len(pools)} recordings {CANCELLED}")
+    return "; ".join(notes) or None
+
+
+def _left_out(taken: int, total: int, pools: Sequence[_Pool]) -> str:
     hours = sum(pool.source.seconds for pool in pools) / 3600
     window = pools[0].window_seconds
     where = f"{len(pools)} recordings" if len(pools) > 1 else "one recording"
@@ -108,6 +115,7 @@ class _Pool:
         count = max(int(whole) + (rest >= _SHORT_REST), 1)
         self.starts = [index * window_seconds for index in range(count)]
         self.clips: list[Clip] = []
+        self.told: set[str] = set()
         self.rejection: RejectedAudio | None = None
 
     def take(self, share: int) -> None:
@@ -115,11 +123,12 @@ class _Pool:
         chosen = [self.starts[(2 * i + 1) * len(self.starts) // (2 * share)] for i in range(share)]
         self.starts = [start for start in self.starts if start not in chosen]
         try:
-            for start, samples in zip(chosen, self.source.windows(chosen, self.window_seconds), strict=True):
+            windows = self.source.windows(chosen, self.window_seconds, self.told.add)
+            for start, samples in zip(chosen, windows, strict=True):
                 if len(samples) >= MIN_SAMPLES and samples.any():
                     self.clips.append(Clip(self.source.path, samples, start))
             if not self.clips and not self.starts:
                 raise silent(self.source.name)
         except AudioError as error:
-            self.rejection = RejectedAudio(self.source.path, error.message)
+            self.rejection = RejectedAudio.of(self.source.path, error)
             self.starts, self.clips = [], []

@@ -9,10 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
-from myqasr_fx.audio.clip import SAMPLING_RATE, check_length, check_samples
-from myqasr_fx.audio.decode import AudioHeader, read_header
+from myqasr_fx.audio.clip import SAMPLING_RATE, base_name, check_length, check_samples
+from myqasr_fx.audio.decode import read_header
+from myqasr_fx.audio.decoder import AudioHeader
 from myqasr_fx.audio.find import find_audio
 from myqasr_fx.audio.load import load_windows
+from myqasr_fx.audio.mono import Tell
 from myqasr_fx.errors import AudioError
 
 AudioInput = str | Path | np.ndarray
@@ -34,8 +36,13 @@ class Source(Protocol):
     def seconds(self) -> float:
         """Length in seconds."""
 
-    def windows(self, starts: Sequence[float], seconds: float) -> Iterator[np.ndarray]:
+    def windows(self, starts: Sequence[float], seconds: float, tell: Tell) -> Iterator[np.ndarray]:
         """Samples (T,) float32 at 16 kHz of ``seconds`` from each ascending start on; the end may cut the last.
+
+        Args:
+            starts: Seconds.
+            seconds: Length of each.
+            tell: Told when the channels cancel each other out.
 
         Raises:
             AudioError: They cannot be decoded or hold NaN.
@@ -48,11 +55,21 @@ class RejectedAudio:
 
     Args:
         path: The file; None for an array.
-        reason: Why; begins with the file's name or the array's place.
+        reason: Why; begins with the file's name, without its folder, or the array's place.
     """
 
     path: Path | None
     reason: str
+
+    @classmethod
+    def of(cls, path: Path | None, error: AudioError) -> RejectedAudio:
+        """A recording with what is wrong with it.
+
+        The error names the whole path; the reason, which ``myqasr.json`` keeps, tells nobody how folders are called.
+        """
+        if path is None:
+            return cls(None, error.message)
+        return cls(path, base_name(path) + error.message.removeprefix(str(path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +100,9 @@ class FileSource:
         """Length in seconds."""
         return self.header.seconds
 
-    def windows(self, starts: Sequence[float], seconds: float) -> Iterator[np.ndarray]:
+    def windows(self, starts: Sequence[float], seconds: float, tell: Tell) -> Iterator[np.ndarray]:
         """See :class:`Source`."""
-        return load_windows(self.path, self.header, starts, seconds)
+        return load_windows(self.path, self.header, starts, seconds, tell)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +129,7 @@ class ArraySource:
         """Length in seconds."""
         return len(self.samples) / SAMPLING_RATE
 
-    def windows(self, starts: Sequence[float], seconds: float) -> Iterator[np.ndarray]:
+    def windows(self, starts: Sequence[float], seconds: float, tell: Tell) -> Iterator[np.ndarray]:
         """See :class:`Source`."""
         for start in starts:
             first = round(start * SAMPLING_RATE)
@@ -134,10 +151,10 @@ def open_sources(audio: AudioInput | Iterable[AudioInput]) -> tuple[list[Source]
         try:
             sources.append(FileSource.open(path))
         except AudioError as error:
-            rejected.append(RejectedAudio(path, error.message))
+            rejected.append(RejectedAudio.of(path, error))
     for name, samples in arrays.items():
         try:
             sources.append(ArraySource(name, samples))
         except AudioError as error:
-            rejected.append(RejectedAudio(None, error.message))
+            rejected.append(RejectedAudio.of(None, error))
     return sources, rejected

@@ -11,7 +11,11 @@ from types import MappingProxyType
 
 ACCURACY_LEVEL = "session.qdq_matmulnbits_accuracy_level"
 
-_ALLOWED: Mapping[str, re.Pattern[str]] = MappingProxyType({ACCURACY_LEVEL: re.compile(r"[0-9]", re.ASCII)})
+PRECISE_INTEGERS = "session.x64quantprecision"
+"""Integer products that do not saturate on x64 processors without VNNI, at some cost there and none elsewhere."""
+
+_DIGIT = re.compile(r"[0-9]", re.ASCII)
+_ALLOWED: Mapping[str, re.Pattern[str]] = MappingProxyType({ACCURACY_LEVEL: _DIGIT, PRECISE_INTEGERS: _DIGIT})
 
 
 def check_session_options(options: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from myqasr_fx.errors import OptionError
 from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
-    from myqasr_fx.personalize.groups import Group, Split
+    from myqasr_fx.personalize.groups import Group, GroupSplit
     from myqasr_fx.personalize.metric import Metric
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
@@ -83,7 +83,7 @@ def personalize(
     from myqasr_fx.models.load import load_model
     from myqasr_fx.personalize.condition import conditions
     from myqasr_fx.personalize.experiment import Experiment, run
-    from myqasr_fx.personalize.groups import Split
+    from myqasr_fx.personalize.groups import GroupSplit
     from myqasr_fx.personalize.heat_map import check_plots
     from myqasr_fx.personalize.metric import has_texts
     from myqasr_fx.personalize.result import Result, write_result
@@ -95,7 +95,7 @@ def personalize(
     ways = conditions(recipe or ("default",), budgets.split(","), activation_bits)
     only = tuple(filter(None, (groups or "").split(",")))
     sides = parse_filters(calibrate or ()), parse_filters(test or ())
-    split = Split(by, max(numbers), seeds, sides[0], sides[1], test_clips, only)
+    split = GroupSplit(by, max(numbers), seeds, sides[0], sides[1], test_clips, only)
     texts = has_texts(score)
     experiment = Experiment(_groups(data, split), ways, numbers, seeds, control, cross, diacritics, texts)
     rows = run(experiment, load_model(model), out, RichProgress())
@@ -105,7 +105,7 @@ def personalize(
     return Answer(data_out, personalize_view(result, out))
 
 
-def _groups(data: Path, split: Split) -> tuple[Group, ...]:
+def _groups(data: Path, split: GroupSplit) -> tuple[Group, ...]:
     from myqasr_fx.corpora import read_corpus
     from myqasr_fx.personalize.groups import make_groups
 

@@ -40,7 +40,7 @@ class Divergence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class ReferenceLogits:
     """What the reference writes of a clip, and its distributions along that.
 
     Args:
@@ -58,13 +58,13 @@ class Lesson:
     logits: np.ndarray
 
     @classmethod
-    def of(cls, reference: Runtime, samples: np.ndarray, language: str | None) -> Lesson:
+    def of(cls, reference: Runtime, samples: np.ndarray, language: str | None) -> ReferenceLogits:
         """Asks the reference; it detects the language when none is given."""
         (said,) = reference.transcribe_batch([samples], language)
         logits = reference.logits(samples, said.tokens, said.language)
         return cls(samples, said.tokens, said.language, logits.argmax(axis=-1), logits)
 
-    def halved(self) -> Lesson:
+    def halved(self) -> ReferenceLogits:
         """The same in float16, to be kept.
 
         Logarithms of probabilities are stored: where a probability matters its logarithm is small, and the rounding is
@@ -104,7 +104,7 @@ def measure_divergence(
     """
     if not clips:
         raise EvaluationError("no clip to compare on")
-    found = (Lesson.of(reference, samples, language).compare(candidate) for samples in clips)
+    found = (ReferenceLogits.of(reference, samples, language).compare(candidate) for samples in clips)
     return sum(found, start=Divergence())
 
 

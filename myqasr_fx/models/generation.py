@@ -11,6 +11,7 @@ from typing import Any
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import is_count, read_ids, read_json
+from myqasr_fx.models.languages import find_language, known_languages, language_code
 from myqasr_fx.models.refusal import reason, wrong
 
 FILE_NAME = "generation_config.json"
@@ -149,25 +150,46 @@ class GenerationSettings:
         """Codes of the languages, ``en`` first in the order of their ids; only ``en`` when English-only."""
         return tuple(token[2:-2] for token in self.lang_to_id) or ("en",)
 
+    @property
+    def no_speech_token_id(self) -> int | None:
+        """``<|nospeech|>``, in older vocabularies ``<|nocaptions|>``; None for a vocabulary without it.
+
+        ``generation_config.json`` has no key for it: it stands between ``<|startofprev|>`` and ``<|notimestamps|>``.
+        """
+        token = self.no_timestamps_token_id - 1
+        return token if token == self.prev_sot_token_id + 1 else None
+
+    def language_code(self, language: str) -> str:
+        """Code of a language given as a code or an English name, with or without a region.
+
+        Raises:
+            ModelError: The model does not know it.
+        """
+        if not self.is_multilingual and find_language(language, self.languages) is None:
+            raise ModelError(f"an English-only model knows no {language[:40]!r}", hint="take a multilingual model")
+        return language_code(language, self.languages)
+
     def prompt(self, language: str | None = None, task: str = "transcribe") -> tuple[int, ...]:
         """Tokens that the decoder starts from, timestamps off.
 
         Args:
-            language: Code such as ``de``. An English-only model needs none; a multilingual one takes the most likely
-                of ``lang_to_id`` after ``decoder_start_token_id``, which the caller finds out.
+            language: Code such as ``de``, or English name. An English-only model needs none; a multilingual one takes
+                the most likely of ``lang_to_id`` after ``decoder_start_token_id``, which the caller finds out.
             task: ``transcribe`` or ``translate``.
 
         Raises:
             ModelError: The model does not know the language or the task, or needs a language.
         """
         if not self.is_multilingual:
-            if language not in (None, "en") or task != "transcribe":
-                raise ModelError(f"an English-only model cannot {task} {language}", hint="take a multilingual model")
+            if task != "transcribe":
+                raise ModelError(f"an English-only model cannot {task}", hint="take a multilingual model")
+            if language is not None:
+                self.language_code(language)
             return (self.decoder_start_token_id, self.no_timestamps_token_id)
-        token = f"<|{language}|>"
-        if token not in self.lang_to_id or task not in self.task_to_id:
-            known = ", ".join(self.languages)
-            raise ModelError(f"the model cannot {task} language {language!r}", hint=f"it knows {known}")
+        if language is None or task not in self.task_to_id:
+            missing = "without a language" if language is None else f"{language!r}"
+            raise ModelError(f"the model cannot {task} {missing}", hint=known_languages(self.languages))
+        token = f"<|{self.language_code(language)}|>"
         tokens = (self.decoder_start_token_id, self.lang_to_id[token], self.task_to_id[task])
         return (*tokens, self.no_timestamps_token_id)
 

@@ -26,10 +26,10 @@ from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.personalize.condition import Condition
 from myqasr_fx.personalize.draw import NOISE, OTHERS, draw
 from myqasr_fx.personalize.features import FeatureCache
+from myqasr_fx.personalize.full_precision import FullPrecision
 from myqasr_fx.personalize.groups import Group, check_apart
 from myqasr_fx.personalize.ledger import Cell, Ledger, Row, full_cell, read_rows
 from myqasr_fx.personalize.schemes import append_scheme
-from myqasr_fx.personalize.teacher import Teacher
 from myqasr_fx.pipeline import Road, measuring, quantize_in_torch
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
@@ -139,7 +139,7 @@ class _Bench:
         self._ledger = ledger
         self._features = FeatureCache(prepared.speech.features)
         self._measured: tuple[str, MeasureJob, Measurements] | None = None
-        self._teacher = Teacher(self._runtime(prepared.program, 1))
+        self._full = FullPrecision(self._runtime(prepared.program, 1))
 
     def fill(self, cells: list[Cell], clock: Progress) -> None:
         """Quantizes once and scores every cell."""
@@ -169,7 +169,7 @@ class _Bench:
                 runtime, test = self._runtime(program, len(tests[cell.test])), tests[cell.test]
                 errors = self._errors(runtime, test) if self._experiment.texts else [(0, 0)] * len(test)
                 self._ledger.append(
-                    Row(cell, utterance.name, *counts, *astuple(self._teacher.compare(runtime, utterance)))
+                    Row(cell, utterance.name, *counts, *astuple(self._full.compare(runtime, utterance)))
                     for utterance, counts in zip(test, errors, strict=True)
                 )
                 advance(1)

@@ -16,7 +16,7 @@ from myqasr_fx.process.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class GroupSplit:
     """How to split.
 
     Args:
@@ -58,7 +58,7 @@ class Group:
     test: tuple[Utterance, ...]
 
 
-def make_groups(source: Path, utterances: Sequence[Utterance], split: Split) -> tuple[Group, ...]:
+def make_groups(source: Path, utterances: Sequence[Utterance], split: GroupSplit) -> tuple[Group, ...]:
     """Groups in the order of their names.
 
     An utterance that may calibrate and test is one or the other: a seeded draw of ``clips`` x ``seeds``, half of the
@@ -101,7 +101,7 @@ def _by_name(
     return found
 
 
-def _group(name: str, calibrate: Sequence[Utterance], test: Sequence[Utterance], split: Split) -> Group:
+def _group(name: str, calibrate: Sequence[Utterance], test: Sequence[Utterance], split: GroupSplit) -> Group:
     shared = {u.audio for u in calibrate} & {u.audio for u in test}
     pool = list(calibrate)
     if shared:

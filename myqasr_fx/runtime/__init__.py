@@ -5,7 +5,8 @@
 
 from myqasr_fx.runtime.bundle import load_bundle
 from myqasr_fx.runtime.ctc import CtcRuntime
-from myqasr_fx.runtime.greedy import greedy_decode
+from myqasr_fx.runtime.greedy import Written, greedy_decode
+from myqasr_fx.runtime.no_speech import NoSpeechRule
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Transcript
 from myqasr_fx.runtime.whisper import WhisperRuntime
@@ -13,11 +14,13 @@ from myqasr_fx.runtime.whisper import WhisperRuntime
 __all__ = [
     "CtcRuntime",
     "GraphRunner",
+    "NoSpeechRule",
     "OrtRunner",
     "OrtSettings",
     "Runtime",
     "Transcript",
     "WhisperRuntime",
+    "Written",
     "greedy_decode",
     "load_bundle",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE, Clip
 from myqasr_fx.audio.load import iter_windows
+from myqasr_fx.audio.mono import Tell, ignore
 
 CHUNK_SECONDS = 30.0
 """Longest chunk: what Whisper's encoder takes."""
@@ -19,11 +20,12 @@ _SEARCH_SECONDS = (25.0, 29.5)
 _FRAME_SECONDS = 0.1
 
 
-def iter_chunks(audio: str | Path | np.ndarray) -> Iterator[np.ndarray]:
+def iter_chunks(audio: str | Path | np.ndarray, tell: Tell = ignore) -> Iterator[np.ndarray]:
     """Chunks (T,) float32 at 16 kHz of at most 30 s that join to ``audio``, in memory that a few chunks bound.
 
     Args:
         audio: File, or samples (T,) float32 at 16 kHz.
+        tell: Told when the channels of a file cancel each other out.
 
     Raises:
         AudioError: The audio cannot be used.
@@ -31,7 +33,7 @@ def iter_chunks(audio: str | Path | np.ndarray) -> Iterator[np.ndarray]:
     if isinstance(audio, np.ndarray):
         yield from _cut([Clip(None, audio).samples])
     else:
-        yield from _cut(iter_windows(audio, CHUNK_SECONDS))
+        yield from _cut(iter_windows(audio, CHUNK_SECONDS, tell))
 
 
 def _cut(windows: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

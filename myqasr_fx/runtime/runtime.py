@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -29,12 +29,23 @@ class Transcript:
         tokens: Ids behind the text: those after the prompt and before the end, or the best one of every frame.
         seconds: Length of the audio.
         language: Code that the decoder was told or found out; None for models that know one language.
+        no_speech: True where nothing was said: the text is empty, whatever the tokens.
+        no_speech_probability: 0 to 1, of the part where it is lowest; None for models that do not tell. Like the two
+            below, it is no part of what makes transcripts equal: runs of different batches round it differently.
+        log_probability: Mean of the tokens, nats; None for models that do not tell.
+        compression_ratio: Bytes of the text to those of its zlib form; high for a text that repeats itself.
+        note: What was done to the audio that its user may not expect.
     """
 
     text: str
     tokens: tuple[int, ...]
     seconds: float
     language: str | None = None
+    no_speech: bool = False
+    no_speech_probability: float | None = field(default=None, compare=False)
+    log_probability: float | None = field(default=None, compare=False)
+    compression_ratio: float | None = field(default=None, compare=False)
+    note: str | None = None
 
 
 class Runtime(Protocol):
@@ -49,7 +60,7 @@ class Runtime(Protocol):
 
         Args:
             audio: What to transcribe.
-            language: Code such as ``de`` for a multilingual model; None detects it on the first 30 s.
+            language: Code such as ``de`` or English name for a multilingual model; None detects it on the first 30 s.
         """
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
@@ -65,13 +76,37 @@ class Runtime(Protocol):
 def transcribe_long(runtime: Runtime, audio: str | Path | np.ndarray, language: str | None) -> Transcript:
     """Transcribes audio of any length chunk by chunk; silent chunks have no text."""
     parts: list[Transcript] = []
-    for chunk in iter_chunks(audio):
+    notes: set[str] = set()
+    for chunk in iter_chunks(audio, notes.add):
         if chunk.any():
             (part,) = runtime.transcribe_batch([chunk], language)
-            language = language or part.language
+            if not part.no_speech:  # a language found in noise is none
+                language = language or part.language
             parts.append(part)
         else:
-            parts.append(Transcript("", (), len(chunk) / SAMPLING_RATE))
+            parts.append(Transcript("", (), len(chunk) / SAMPLING_RATE, no_speech=True))
+    return join(parts, language or parts[0].language, "; ".join(sorted(notes)) or None)
+
+
+def join(parts: Sequence[Transcript], language: str | None, note: str | None) -> Transcript:
+    """One transcript of the parts of a recording.
+
+    Args:
+        parts: At least one, in the order of time.
+        language: Of the recording.
+        note: About its audio.
+    """
     text = " ".join(part.text for part in parts if part.text)
-    tokens = tuple(token for part in parts for token in part.tokens)
-    return Transcript(text, tokens, sum(part.seconds for part in parts), language)
+    probabilities = [part.no_speech_probability for part in parts if part.no_speech_probability is not None]
+    written = [(part.log_probability, len(part.tokens) + 1) for part in parts if part.log_probability is not None]
+    return Transcript(
+        text,
+        tuple(token for part in parts for token in part.tokens),
+        sum(part.seconds for part in parts),
+        language,
+        no_speech=all(part.no_speech for part in parts),
+        no_speech_probability=min(probabilities, default=None),
+        log_probability=sum(a * b for a, b in written) / sum(b for _, b in written) if written else None,
+        compression_ratio=max((part.compression_ratio for part in parts if part.compression_ratio), default=None),
+        note=note,
+    )

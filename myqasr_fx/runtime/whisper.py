@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime.fixed_cache import FixedCache
-from myqasr_fx.runtime.greedy import greedy_decode
+from myqasr_fx.runtime.greedy import Written, greedy_decode
+from myqasr_fx.runtime.no_speech import NoSpeechRule, compression_ratio
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
 
 
@@ -51,6 +52,7 @@ class WhisperRuntime:
         settings: Prompt and suppressed tokens.
         cache: How the decoder keeps its keys and values.
         model_bytes: Of the model files, or of the tensors in memory.
+        no_speech: When a text is dropped.
     """
 
     encoder: GraphRunner
@@ -60,6 +62,7 @@ class WhisperRuntime:
     settings: GenerationSettings
     cache: CacheShape | FixedCache
     model_bytes: int
+    no_speech: NoSpeechRule = field(default_factory=NoSpeechRule)
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
@@ -68,13 +71,14 @@ class WhisperRuntime:
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
         """Transcribes clips of at most 30 s; each has its own language when none is given."""
         # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
+        code = self.settings.language_code(language) if language else None
         states = np.concatenate([self._encode(samples) for samples in clips])
-        languages = [language] * len(clips) if language else self._detect(states)
+        languages = [code] * len(clips) if code else self._detect(states)
         prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
-        texts = greedy_decode(self.cache.decoder(self.decoder, states), prompt, self.settings)
+        rows = greedy_decode(self.cache.decoder(self.decoder, states), prompt, self.settings)
         return [
-            Transcript(self._text(tokens), tokens, len(samples) / SAMPLING_RATE, code)
-            for tokens, samples, code in zip(texts, clips, languages, strict=True)
+            self._transcript(written, len(samples) / SAMPLING_RATE, spoken)
+            for written, samples, spoken in zip(rows, clips, languages, strict=True)
         ]
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
@@ -95,6 +99,20 @@ class WhisperRuntime:
         scores = self.cache.decoder(self.decoder, states).step(start)[:, -1]
         best = scores[:, list(self.settings.lang_to_id.values())].argmax(axis=-1)
         return [self.settings.languages[index] for index in best]
+
+    def _transcript(self, written: Written, seconds: float, language: str | None) -> Transcript:
+        """What was said; tokens stay where it is nothing, so that models can still be compared on them."""
+        text, nothing = self._text(written.tokens), self.no_speech.holds(written)
+        return Transcript(
+            "" if nothing else text,
+            written.tokens,
+            seconds,
+            language,
+            no_speech=nothing,
+            no_speech_probability=written.no_speech,
+            log_probability=written.log_probability,
+            compression_ratio=compression_ratio(text),
+        )
 
     def _text(self, tokens: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)

@@ -25,6 +25,7 @@ import onnx
 import onnxruntime
 
 from myqasr_fx.bundle.records import VerificationRecord
+from myqasr_fx.bundle.session_options import ACCURACY_LEVEL, PRECISE_INTEGERS
 from myqasr_fx.errors import VerificationError
 from myqasr_fx.export.activation_rounding import Rounding, roundings, write_without_roundings
 from myqasr_fx.export.executed import ExecutedGraph, check_executed
@@ -42,7 +43,9 @@ EXACT = OrtSettings(optimize=False)
 
 SESSION_OPTIONS: tuple[Mapping[str, str], ...] = (
     MappingProxyType({}),
-    MappingProxyType({"session.qdq_matmulnbits_accuracy_level": "1"}),
+    MappingProxyType({PRECISE_INTEGERS: "1"}),
+    MappingProxyType({ACCURACY_LEVEL: "1"}),
+    MappingProxyType({ACCURACY_LEVEL: "1", PRECISE_INTEGERS: "1"}),
 )
 """Options to ship, fastest first: 8-bit activations inside the kernels, then float ones."""
 

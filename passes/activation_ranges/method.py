@@ -33,7 +33,8 @@ class SeenInput:
         low: Smallest value that calibration wants covered.
         high: Largest one.
         bits: Width that it is quantized to.
-        split: What would select one of two ranges; None for an input that neither a softmax nor a GELU makes.
+        split: What would select one of two ranges; None for an input that has one range
+            (two serve products behind a softmax and linear layers behind a GELU).
         values: (M,) some of its values; empty when no method looks at them.
     """
 

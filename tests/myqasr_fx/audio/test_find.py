@@ -44,3 +44,16 @@ def test_folder_without_audio_is_an_error(tmp_path: Path) -> None:
 def test_no_path_is_an_error() -> None:
     with pytest.raises(AudioError, match="no audio given"):
         find_audio([])
+
+
+def test_names_that_no_file_can_have_are_one_error(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="cannot be read: File name too long"):
+        find_audio(tmp_path / ("x" * 300))
+    with pytest.raises(AudioError, match="names a user without a home folder"):
+        find_audio("~nobody-of-that-name/a.wav")
+
+
+def test_phone_recordings_are_audio(tmp_path: Path) -> None:
+    for name in ("a.m4a", "b.MP4", "c.webm", "d.wma", "e.amr"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_audio(tmp_path)] == ["a.m4a", "b.MP4", "c.webm", "d.wma", "e.amr"]

@@ -1,3 +1,4 @@
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from myqasr_fx.audio import Clip, iter_windows, load_audio
+from myqasr_fx.audio import Clip, iter_windows, load_audio, select_clips
 from myqasr_fx.audio.decode import read_header
 from myqasr_fx.audio.load import load_windows
 from myqasr_fx.errors import AudioError
@@ -180,3 +181,41 @@ def test_digest_tells_clips_apart() -> None:
     a, b = (Clip(None, np.full(1_000, value, np.float32)) for value in (0.1, 0.2))
     assert a.sha256 != b.sha256
     assert a.sha256 == Clip(Path("x.wav"), a.samples).sha256
+
+
+@pytest.mark.parametrize("rate", [1, 3_999, 400_000])
+def test_impossible_rates_are_refused_before_anything_is_decoded(record: Record, rate: int) -> None:
+    path = record("a.wav", np.full(100_000, 0.1, np.float32), rate)
+    for read in (load_audio, read_header, lambda file: list(iter_windows(file))):
+        with pytest.raises(AudioError, match=f"has a sampling rate of {rate} Hz, expected 4,000 to 384,000 Hz"):
+            read(path)
+
+
+def test_a_length_beyond_any_recording_is_refused(record: Record) -> None:
+    path = record("a.flac")
+    data = bytearray(path.read_bytes())
+    data[21:26] = bytes([data[21] | 0x0F, *[0xFF] * 4])  # STREAMINFO: 36 bits of samples, all set
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match=r"declares 1,193 h, expected at most 1,000 h"):
+        read_header(path)
+
+
+def test_many_channels_of_a_high_rate_take_no_more_memory(record: Record) -> None:
+    path = record("a.wav", np.full((384_000 // 4, 200), 0.1, np.float32), 384_000, subtype="PCM_U8")
+    tracemalloc.start()
+    load_audio(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6  # ten seconds would take 3e9
+
+
+def test_names_that_are_no_utf_8_can_be_read(record: Record) -> None:
+    path = record("a.wav")
+    odd = Path(os.fsdecode(os.fsencode(path.parent) + b"/caf\xe9.wav"))
+    path.rename(odd)
+    assert load_audio(odd).seconds == 2
+    odd.write_bytes(b"no audio")
+    with pytest.raises(AudioError, match="no usable audio") as caught:
+        select_clips(odd)
+    assert "caf\N{REPLACEMENT CHARACTER}.wav: is no audio" in caught.value.message
+    caught.value.message.encode()

@@ -45,6 +45,21 @@ def test_english_only_refuses_more(language: str, task: str) -> None:
         settings(is_multilingual=False).prompt(language, task)
 
 
+@pytest.mark.parametrize("language", ["German", "DE", "de-AT", "de"])
+def test_languages_are_known_by_code_name_and_region(language: str) -> None:
+    assert settings().prompt(language) == settings().prompt("de")
+    assert settings().language_code(language) == "de"
+    assert settings(is_multilingual=False).prompt("en-US") == (11, 18)
+
+
+def test_the_no_speech_token_has_its_place_or_is_none() -> None:
+    assert settings().no_speech_token_id is None
+    real = {token: index for index, token in enumerate(VOCABULARY) if "notimestamps" not in token}
+    real |= {"<|nocaptions|>": len(real), "<|notimestamps|>": len(real) + 1}
+    made = GenerationSettings.from_vocabulary(real, is_multilingual=True, max_length=448)
+    assert made.no_speech_token_id == real["<|nocaptions|>"]
+
+
 @pytest.mark.parametrize("is_multilingual", [True, False])
 def test_json_round_trip(is_multilingual: bool, tmp_path: Path) -> None:
     made = settings(is_multilingual)

@@ -9,12 +9,12 @@ from myqasr_fx.audio import ClipSet
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.personalize.draw import NOISE, OTHERS, draw
-from myqasr_fx.personalize.groups import Group, Split, make_groups
+from myqasr_fx.personalize.groups import Group, GroupSplit, make_groups
 
 
 @pytest.fixture
 def groups(manifest: Path) -> tuple[Group, ...]:
-    split = Split("speaker", 3, calibrate={"split": "calib"}, test={"split": "test"})
+    split = GroupSplit("speaker", 3, calibrate={"split": "calib"}, test={"split": "test"})
     return make_groups(manifest, read_corpus(manifest), split)
 
 

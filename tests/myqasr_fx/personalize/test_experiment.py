@@ -16,7 +16,7 @@ from myqasr_fx.personalize import experiment as module
 from myqasr_fx.personalize.condition import Condition
 from myqasr_fx.personalize.draw import NOISE, OTHERS
 from myqasr_fx.personalize.experiment import RAW, SCHEMES, Experiment, run
-from myqasr_fx.personalize.groups import Split, make_groups
+from myqasr_fx.personalize.groups import GroupSplit, make_groups
 from myqasr_fx.personalize.ledger import FULL, read_rows
 from myqasr_fx.personalize.result import Result, write_result
 from myqasr_fx.personalize.schemes import read_schemes
@@ -24,7 +24,7 @@ from passes.base import Program
 from passes.graph import meta
 from passes.numbers.twin import TwinQParams
 
-SPLIT = Split("speaker", 2, calibrate={"split": "calib"}, test={"split": "test"}, only=("ann", "bob"))
+SPLIT = GroupSplit("speaker", 2, calibrate={"split": "calib"}, test={"split": "test"}, only=("ann", "bob"))
 
 
 @pytest.fixture

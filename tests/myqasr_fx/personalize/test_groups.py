@@ -6,52 +6,52 @@ import pytest
 
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.errors import EvaluationError
-from myqasr_fx.personalize.groups import Group, Split, check_apart, make_groups, shuffled
+from myqasr_fx.personalize.groups import Group, GroupSplit, check_apart, make_groups, shuffled
 from myqasr_fx.process.progress import Silent
 
 APART = {"calibrate": {"split": "calib"}, "test": {"split": "test"}}
 
 
-def groups(manifest: Path, split: Split) -> tuple[Group, ...]:
+def groups(manifest: Path, split: GroupSplit) -> tuple[Group, ...]:
     return make_groups(manifest, read_corpus(manifest), split)
 
 
 def test_filters_keep_the_sides_apart(manifest: Path) -> None:
-    found = groups(manifest, Split("speaker", 2, **APART))
+    found = groups(manifest, GroupSplit("speaker", 2, **APART))
     assert [(g.name, len(g.pool), len(g.test)) for g in found] == [("ann", 3, 2), ("bob", 3, 2), ("cid", 3, 2)]
     check_apart(found, Silent())
 
 
 def test_without_filters_a_draw_calibrates_and_the_rest_tests(manifest: Path) -> None:
-    found = groups(manifest, Split("speaker", 1, seeds=2))
+    found = groups(manifest, GroupSplit("speaker", 1, seeds=2))
     for group in found:
         names = [u.audio.name for u in (*group.pool, *group.test)]
         assert (len(group.pool), len(names), len(set(names))) == (2, 5, 5)
-    assert found == groups(manifest, Split("speaker", 1, seeds=2))
+    assert found == groups(manifest, GroupSplit("speaker", 1, seeds=2))
 
 
 def test_limits_and_choice(manifest: Path) -> None:
-    found = groups(manifest, Split("speaker", 2, **APART, test_clips=1, only=("cid", "ann")))
+    found = groups(manifest, GroupSplit("speaker", 2, **APART, test_clips=1, only=("cid", "ann")))
     assert [(g.name, len(g.test)) for g in found] == [("cid", 1), ("ann", 1)]
 
 
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        (Split("speaker", 4, **APART), r"0 groups by 'speaker' have 4 recordings.*ann 3 \+ 2"),
-        (Split("age", 1), "no line has 'age'"),
-        (Split("speaker", 1, only=("dee",)), "no group 'dee'.*ann, bob, cid"),
+        (GroupSplit("speaker", 4, **APART), r"0 groups by 'speaker' have 4 recordings.*ann 3 \+ 2"),
+        (GroupSplit("age", 1), "no line has 'age'"),
+        (GroupSplit("speaker", 1, only=("dee",)), "no group 'dee'.*ann, bob, cid"),
     ],
 )
-def test_groups_that_cannot_be_made(manifest: Path, split: Split, message: str) -> None:
+def test_groups_that_cannot_be_made(manifest: Path, split: GroupSplit, message: str) -> None:
     with pytest.raises(EvaluationError, match=message):
         groups(manifest, split)
     with pytest.raises(EvaluationError, match="seeds 0"):
-        Split("speaker", 1, seeds=0)
+        GroupSplit("speaker", 1, seeds=0)
 
 
 def test_the_same_samples_on_both_sides_are_an_error(manifest: Path) -> None:
-    ann, bob, _ = groups(manifest, Split("speaker", 2, **APART))
+    ann, bob, _ = groups(manifest, GroupSplit("speaker", 2, **APART))
     copy = manifest.parent / "copy.wav"
     copy.write_bytes(ann.pool[0].audio.read_bytes())
     twin = type(ann.pool[0])(copy, "A")

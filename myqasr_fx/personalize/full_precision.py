@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from myqasr_fx.audio import load_audio
 from myqasr_fx.evaluate import Utterance
-from myqasr_fx.evaluate.divergence import Divergence, Lesson
+from myqasr_fx.evaluate.divergence import Divergence, ReferenceLogits
 from myqasr_fx.evaluate.evaluator import spoken_language
 from myqasr_fx.runtime.chunks import iter_chunks
 from myqasr_fx.runtime.runtime import Runtime
@@ -13,7 +13,7 @@ MOST_BYTES = 2**30
 """Of remembered distributions; those of later recordings are computed again for every model."""
 
 
-class Teacher:
+class FullPrecision:
     """Compares models with full precision along the tokens that full precision writes: no text is read.
 
     Args:
@@ -22,7 +22,7 @@ class Teacher:
 
     def __init__(self, full: Runtime) -> None:
         self._full = full
-        self._known: dict[str, tuple[Lesson, ...]] = {}
+        self._known: dict[str, tuple[ReferenceLogits, ...]] = {}
         self._bytes = 0
 
     def compare(self, candidate: Runtime, utterance: Utterance) -> Divergence:
@@ -31,17 +31,17 @@ class Teacher:
         Raises:
             AudioError: The recording cannot be used.
         """
-        return sum((lesson.compare(candidate) for lesson in self._lessons(utterance)), start=Divergence())
+        return sum((reference.compare(candidate) for reference in self._references(utterance)), start=Divergence())
 
-    def _lessons(self, utterance: Utterance) -> tuple[Lesson, ...]:
+    def _references(self, utterance: Utterance) -> tuple[ReferenceLogits, ...]:
         key = str(utterance.audio)
         if key in self._known:
             return self._known[key]
         language = spoken_language(self._full, utterance.lang)
         chunks = [chunk for chunk in iter_chunks(load_audio(utterance.audio).samples) if chunk.any()]
-        lessons = tuple(Lesson.of(self._full, chunk, language).halved() for chunk in chunks)
-        size = sum(lesson.logits.nbytes for lesson in lessons)
+        references = tuple(ReferenceLogits.of(self._full, chunk, language).halved() for chunk in chunks)
+        size = sum(reference.logits.nbytes for reference in references)
         if self._bytes + size <= MOST_BYTES:
-            self._known[key] = lessons
+            self._known[key] = references
             self._bytes += size
-        return lessons
+        return references
