@@ -109,5 +109,5 @@ def no_usable_audio(reasons: Sequence[str]) -> AudioError:
 
 def clip_name(clip: Clip) -> str:
     """File name without its folder, with the start in seconds where the clip is not a recording's first."""
-    name = "recording" if clip.path is None else clip.path.name
+    name = "recording" if clip.path is None else base_name(clip.path)
     return f"{name} from {clip.start:g} s" if clip.start else name

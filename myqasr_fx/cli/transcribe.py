@@ -46,6 +46,11 @@ def transcribe(
         raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
     for reason in rejected:
         typer.echo(visible(f"not used: {reason}"), err=True)
-    data = [{"audio": str(f), "text": t.text, "seconds": t.seconds, "language": t.language} for f, t in heard]
-    lines = [shown(t.text if len(files) == 1 else f"{f}: {t.text}") for f, t in heard]
+    for file, said in heard:
+        if said.note:
+            typer.echo(visible(f"{file}: {said.note}"), err=True)
+    told = ("text", "seconds", "language", "no_speech", "no_speech_probability", "log_probability", "compression_ratio")
+    data = [{"audio": str(f), **{name: getattr(t, name) for name in told}, "note": t.note} for f, t in heard]
+    texts = [(f, "(no speech)" if t.no_speech else t.text) for f, t in heard]
+    lines = [shown(text if len(files) == 1 else f"{f}: {text}") for f, text in texts]
     return Answer({"bundle": str(bundle), "transcripts": data, "rejected": rejected}, Group(*lines))

@@ -48,6 +48,8 @@ def test_json(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = run(capsys, "bundle", str(recordings / "a.wav"), "--language", "de", "--json")
     assert code == 0
     said = {"audio": str(recordings / "a.wav"), "text": "[b]a[/b]", "seconds": 1.5, "language": "de"}
+    unknown = ("no_speech_probability", "log_probability", "compression_ratio", "note")
+    said |= {"no_speech": False, **dict.fromkeys(unknown)}
     assert json.loads(out) == {"bundle": "bundle", "transcripts": [said], "rejected": []}
 
 
