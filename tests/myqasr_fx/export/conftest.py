@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from myqasr_fx.bundle.session_options import ACCURACY_LEVEL, PRECISE_INTEGERS
 from myqasr_fx.capture.export import capture_graph
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
 from myqasr_fx.export.emitter import Emitter
@@ -116,14 +117,18 @@ Run = Callable[..., tuple[list[Array], Counter[str]]]
 
 @pytest.fixture
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs a model on inputs; ``exact`` without optimization. Gives outputs and operators run."""
+    """Runs a model on inputs; ``exact`` without optimization, ``integers`` exactly. Gives outputs and operators run."""
     folder = tmp_path_factory.mktemp("run")
 
-    def session(model: onnx.ModelProto | str, exact: bool = True, **feeds: Array) -> tuple[list[Array], Counter[str]]:
+    def session(
+        model: onnx.ModelProto | str, exact: bool = True, integers: bool = False, **feeds: Array
+    ) -> tuple[list[Array], Counter[str]]:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
-        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+        options.add_session_config_entry(ACCURACY_LEVEL, "1")
+        if integers:
+            options.add_session_config_entry(PRECISE_INTEGERS, "1")  # products of a processor without VNNI saturate
         options.optimized_model_filepath = str(folder / "optimized.onnx")
         if exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
