@@ -90,7 +90,7 @@ def test_integer_weights_are_exact_and_run_on_integers(
     proto = model.proto(emitter.op("MatMul", rounded, integer(WeightReader(emitter, case.weight))))
     (values,), _ = run(proto, x=np.eye(cols, dtype=np.float32))
     assert np.array_equal(values, case.values.T)
-    (fused,), executed = run(proto, exact=False, x=X[:, :cols] / 4)
+    (fused,), executed = run(proto, exact=False, integers=True, x=X[:, :cols] / 4)
     assert executed == {"QuantizeLinear": 1, "MatMulIntegerToFloat": 1}
     codes = np.clip(np.rint(X[:, :cols] / 4 * 64) + 100, 0, 255) - 100
     np.testing.assert_allclose(fused, codes / 64 @ case.values.T, rtol=1e-4, atol=1e-5)

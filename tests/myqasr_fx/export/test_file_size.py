@@ -11,11 +11,8 @@ import torch
 from myqasr_fx.export.file_size import Storage, file_size
 from myqasr_fx.export.files import model_bytes
 from passes.allocation.items import make_items
-from passes.allocation.size_rule import Item
 from passes.base import Program
-from passes.graph import meta
-from passes.graph.layers import find_layers, nodes_of
-from passes.graph.ops import LayerKind
+from passes.graph.layers import find_layers
 from passes.numbers.scheme import Granularity, WeightSpec
 
 Run = Callable[..., Any]
@@ -63,17 +60,3 @@ def test_prices_follow_what_is_stored(prepared: Callable[[str], Program]) -> Non
         assert asymmetric.bytes_of(item, 32) > asymmetric.bytes_of(item, 16)
     assert integer.fixed > asymmetric.fixed
     assert file_size(base, items, each, Storage(), surplus=-7).fixed == asymmetric.fixed - 7
-
-
-def test_every_sorted_layer_pays_for_a_second_block(prepared: Callable[[str], Program]) -> None:
-    base = prepared("everything").clone()
-    layers = find_layers(base)
-    linear = [layer for layer in layers if layer.kind is LayerKind.LINEAR]
-    items = [Item(f"{n.name}[{i}]", n.name, i, 1, n.cols) for n in layers if n.num_weights for i in range(n.rows)]
-    each = {layer.name: CHANNEL for layer in layers}
-    before = file_size(base, items, each, Storage()).fixed
-    for layer in linear:
-        for _, node in nodes_of(base, layer):
-            meta.put(node, meta.SORTED, 1)
-    assert len(linear) > 2
-    assert file_size(base, items, each, Storage()).fixed > before + (len(linear) - 2) * 700
