@@ -13,10 +13,10 @@ import pytest
 from myqasr_fx.bundle import output_folder as output
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.bundle.output_folder import output_folder, remove_leftovers
+from myqasr_fx.bundle.run_record import RUN_FILE
 from myqasr_fx.errors import OutputError
 from myqasr_fx.models.sherpa import write_tokens
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.pipeline import RUN_FILE
 from myqasr_fx.report.record import DETAILS
 from myqasr_fx.report.render import REPORT
 
