@@ -30,6 +30,7 @@ class BlockRecord:
         bits: Width of the codes; 16 and 32 are floats.
         granularity: Weights that share a scale; None for floats.
         symmetric: True when there are no zero points.
+        format: ``affine``, or ``trellis`` for codes in strings.
     """
 
     start: int
@@ -37,8 +38,11 @@ class BlockRecord:
     bits: int
     granularity: str | None
     symmetric: bool
+    format: str = "affine"
 
     def __post_init__(self) -> None:
+        if self.format not in ("affine", "trellis"):
+            raise ValueError(f"format: {self.format!r}, expected affine or trellis")
         check_least(self, ("start", "bits"))
         check_least(self, ("stop",), self.start)
 

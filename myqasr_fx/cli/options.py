@@ -79,6 +79,9 @@ Sequential = Annotated[
 ]
 Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
+NumberFormat = Annotated[
+    str | None, _option(_METHOD, "--format", "Codes of weights: affine, trellis (up to 4 bits), or auto: the better.")
+]
 Optimize = Annotated[
     str | None,
     _option(_METHOD, "--optimize", "size; speed: 8-bit integer kernels where a graph reads frames; or balanced."),

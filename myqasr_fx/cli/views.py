@@ -114,6 +114,6 @@ def _widths(manifest: BundleManifest) -> str:
 
 
 def _bits(layer: LayerRecord) -> str:
-    """The widths of the blocks, or the mean when there are many."""
-    widths = [str(block.bits) for block in layer.blocks]
+    """The widths of the blocks, with a t where they are trellis codes, or the mean when there are many."""
+    widths = [f"{block.bits}{'t' if block.format == 'trellis' else ''}" for block in layer.blocks]
     return "-" if layer.bits is None else "/".join(widths) if len(widths) < 4 else f"{layer.bits:.2f}"

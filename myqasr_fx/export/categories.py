@@ -11,12 +11,13 @@ import onnx
 
 from myqasr_fx.bundle.byte_category import Category, in_order
 
-_STORED = re.compile(r"\.\d+\.(codes|scale|zero_point)\d*$")
+_STORED = re.compile(r"\.\d+\.(codes|trellis|scale|zero_point)\d*$")
+_LEVELS = re.compile(r"trellis\.levels\d$")
 _FLOAT_WEIGHT = re.compile(r"\.weight(_block\d+)?$")
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
 
-_PARTS = {"codes": Category.CODES, "scale": Category.SCALES, "zero_point": Category.ZERO_POINTS}
+_PARTS = {"codes": Category.CODES, "trellis": Category.CODES, "scale": Category.SCALES, "zero_point": Category.ZERO_POINTS}
 
 
 def bytes_by_category(files: Iterable[Path], layers: Iterable[str]) -> dict[str, dict[str, int]]:
@@ -51,6 +52,8 @@ def _category(tensor: onnx.TensorProto, layers: set[str]) -> Category:
     stored = _STORED.search(tensor.name)
     if stored and tensor.name[: stored.start()] in layers:
         return _PARTS[stored[1]]
+    if _LEVELS.fullmatch(tensor.name):
+        return Category.CODES
     if tensor.data_type not in _FLOATS:
         return Category.GRAPH
     weight = _FLOAT_WEIGHT.search(tensor.name)

@@ -56,11 +56,11 @@ class Emitter:
         self._named[name] += 1
         return name if self._named[name] == 1 else f"{name}_{self._named[name]}"
 
-    def constant(self, array: Array) -> ir.Value:
-        """A small constant, shared with every equal one."""
+    def constant(self, array: Array, name: str | None = None) -> ir.Value:
+        """A small constant, shared with every equal one; ``name`` is that of the first."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            name = free_name(f"const_{len(self._constants)}", self.graph.initializers)
+            name = free_name(name or f"const_{len(self._constants)}", self.graph.initializers)
             self._constants[key] = self.initializer(name, ir.Tensor(array, name=name))
         return self._constants[key]
 

@@ -65,19 +65,19 @@ def _readers(emitter: Emitter, nodes: Sequence[ir.Node]) -> dict[_Tensors, Weigh
         if (tensors := _tensors(node)) not in weights:
             weights[tensors] = _stored(node, {weight.name for weight in weights.values()})
     for value in {value for tensors in weights for value in tensors if value is not None}:
-        emitter.graph.initializers.pop(value.name or "")
+        emitter.graph.initializers.pop(value.name or "", None)
     return {tensors: WeightReader(emitter, weight) for tensors, weight in weights.items()}
 
 
 def _tensors(node: ir.Node) -> _Tensors:
-    """Codes, scales and zero points (None when symmetric) that a weight placeholder reads."""
-    inputs = (*node.inputs[node.op_type == DEQUANTIZE_ROWS :], None)
-    return inputs[:3]
+    """Codes, scales, zero points (None when symmetric) and the table of a trellis that a weight placeholder reads."""
+    inputs = (*node.inputs[node.op_type == DEQUANTIZE_ROWS :], None, None)
+    return inputs[:4]
 
 
 def _stored(node: ir.Node, taken: Set[str]) -> StoredWeight:
     """The block that ``node`` reads, under a name that is not ``taken``."""
-    packed, scale, zero_point = _tensors(node)
+    packed, scale, zero_point, table = _tensors(node)
     if packed is None or scale is None or packed.const_value is None or scale.const_value is None or not packed.name:
         raise ExportError(f"{node.name}: codes and scales must be stored in the graph")
     kernels = (FORM_MATMUL, FORM_INTEGER)
@@ -90,6 +90,7 @@ def _stored(node: ir.Node, taken: Set[str]) -> StoredWeight:
         scale=scale.const_value.numpy(),
         zero_point=None if zero_point is None or zero_point.const_value is None else zero_point.const_value.numpy(),
         plain=len(readings) > 1 or _form(node) not in kernels,
+        table=None if table is None or table.const_value is None else table.const_value.numpy(),
     )
 
 

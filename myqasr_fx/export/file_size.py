@@ -24,8 +24,9 @@ from passes.lowering.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight
 from passes.numbers.affine import zero_point_bits
 from passes.numbers.packing import packed_bytes
 from passes.numbers.scale_grid import bytes_of_scale
-from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity
+from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, TRELLIS_BITS, Granularity
 from passes.numbers.sinusoids import is_sinusoids
+from passes.numbers.trellis import STATES, string_bytes
 from passes.rounding.round_floats import leftovers
 
 _CALL_BYTES = 100  # ONNX text of one call of a captured graph, more than Whisper and Wav2Vec2 take
@@ -50,12 +51,18 @@ class Storage:
         opset: Version of the ``ai.onnx`` operators, which has or has not a type for 2 bits.
         integer: Inputs are quantized to integers, too.
         dynamic: Layers whose inputs are quantized on every call.
+        trellis: Layers whose codes are trellis codes, where their width has them.
     """
 
     symmetric: bool = False
     opset: int = 21
     integer: bool = False
     dynamic: frozenset[str] = frozenset()
+    trellis: frozenset[str] = frozenset()
+
+    def is_trellis(self, layer: str, bits: int) -> bool:
+        """True where ``layer`` has trellis codes at this width."""
+        return bits in TRELLIS_BITS and layer in self.trellis
 
     def integer_inputs(self, layer: str) -> bool:
         """True where ``layer`` multiplies integers."""
@@ -96,8 +103,10 @@ def item_bytes(item: Item, layer: Layer, granularity: Granularity, storage: Stor
     text = 0 if item.start else len(layer.name) + _FLOAT_BYTES
     prices = {bits: graphs * bits // 8 * item.num_weights + text for bits in (FLOAT_BITS, HALF_BITS)}
     for bits in _PACKED:
-        payload = packed_bytes(item.num_weights, bits) + bytes_of_scale(groups) * scales
-        if not storage.symmetric:
+        is_trellis = storage.is_trellis(layer.name, bits)
+        codes = item.cols * string_bytes(item.rows, bits) if is_trellis else packed_bytes(item.num_weights, bits)
+        payload = codes + bytes_of_scale(groups) * scales
+        if not (storage.symmetric or is_trellis):
             payload += packed_bytes(scales, zero_point_bits(bits))
         prices[bits] = graphs * payload + (0 if item.start else _text_bytes(layer, bits, granularity, storage))
     return prices
@@ -116,14 +125,16 @@ def fixed_bytes(program: Program, storage: Storage) -> int:
     layers = find_layers(program)
     shapes = {layer.shape for layer in layers}
     roundings = sum(len(layer.uses) for layer in layers if storage.integer_inputs(layer.name))
-    return floats + _CALL_BYTES * calls + _SHAPE_BYTES * len(shapes) + _ROUNDING_BYTES * roundings
+    tables = STATES * len(program.graphs) * len(TRELLIS_BITS) if storage.trellis else 0
+    return tables + floats + _CALL_BYTES * calls + _SHAPE_BYTES * len(shapes) + _ROUNDING_BYTES * roundings
 
 
 def _text_bytes(layer: Layer, bits: int, granularity: Granularity, storage: Storage) -> int:
     """Operators and tensor headers that read one block of ``layer``."""
     per_tensor = granularity.kind == "tensor"
     group = granularity.group_of(layer.cols)
-    stand_in = _StandIn(len(layer.name), bits, layer.cols, group, per_tensor, len(layer.shape))
+    is_trellis = storage.is_trellis(layer.name, bits)
+    stand_in = _StandIn(len(layer.name), bits, layer.cols, group, per_tensor, len(layer.shape), is_trellis)
     integer = storage.integer_inputs(layer.name)
     forms = tuple(weight_form(use.kind, layer.cols, integer) for use in layer.uses)
     return _emitted_bytes(stand_in, forms, storage)
@@ -139,19 +150,24 @@ class _StandIn:
     group: int
     per_tensor: bool
     ndim: int
+    is_trellis: bool = False
 
     def stored(self, symmetric: bool, plain: bool) -> StoredWeight:
         """Zeros."""
         grid = (1, 1) if self.per_tensor else (self.cols // self.group, _STAND_IN_ROWS)
         zeros = packed_bytes(grid[0] * grid[1], zero_point_bits(self.bits))
+        codes = np.zeros(packed_bytes(_STAND_IN_ROWS * self.cols, self.bits), np.uint8)
+        if self.is_trellis:
+            codes = np.zeros((self.cols, string_bytes(_STAND_IN_ROWS, self.bits)), np.uint8)
         return StoredWeight(
             name="n" * self.name_length + ".0",
             bits=self.bits,
             shape=(_STAND_IN_ROWS, self.cols, 1)[: max(2, self.ndim)],
-            packed=np.zeros(packed_bytes(_STAND_IN_ROWS * self.cols, self.bits), np.uint8),
+            packed=codes,
             scale=np.ones(grid, np.float16),
-            zero_point=None if symmetric else np.zeros(zeros, np.uint8),
+            zero_point=None if symmetric or self.is_trellis else np.zeros(zeros, np.uint8),
             plain=plain,
+            table=np.zeros(STATES, np.uint8) if self.is_trellis else None,
         )
 
 

@@ -48,6 +48,7 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         _parameter("packed", "tensor(uint8)"),
         _parameter("scale", "tensor(float16)"),
         _parameter("zero_point", "tensor(uint8)", optional=True),
+        _parameter("table", "tensor(uint8)", optional=True),
     )
     indices, x = _parameter("indices", "tensor(int64)"), _parameter("x", "tensor(float)")
     weight_op = _placeholder(DEQUANTIZE_WEIGHT, *weights, bits=kinds.INT, shape=kinds.INTS, form=kinds.STRING)
@@ -57,14 +58,26 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     dynamic_op = _placeholder(QUANTIZE_DYNAMIC, x)
 
     def weight(
-        packed: Any, scale: Any, zero_point: Any = None, bits: int = 8, shape: Sequence[int] = (), form: str = ""
+        packed: Any,
+        scale: Any,
+        zero_point: Any = None,
+        bits: int = 8,
+        shape: Sequence[int] = (),
+        form: str = "",
+        table: Any = None,
     ) -> Any:
-        return weight_op(packed, scale, zero_point, bits=bits, shape=list(shape), form=form)
+        return weight_op(packed, scale, zero_point, table, bits=bits, shape=list(shape), form=form)
 
     def rows(
-        indices: Any, packed: Any, scale: Any, zero_point: Any = None, bits: int = 8, shape: Sequence[int] = ()
+        indices: Any,
+        packed: Any,
+        scale: Any,
+        zero_point: Any = None,
+        bits: int = 8,
+        shape: Sequence[int] = (),
+        table: Any = None,
     ) -> Any:
-        return rows_op(indices, packed, scale, zero_point, bits=bits, shape=list(shape))
+        return rows_op(indices, packed, scale, zero_point, table, bits=bits, shape=list(shape))
 
     def activation(x: Any, scale: float = 1.0, zero_point: int = 0, bits: int = 8) -> Any:
         return activation_op(x, scale=scale, zero_point=zero_point, bits=bits)

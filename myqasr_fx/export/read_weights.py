@@ -13,13 +13,17 @@ from onnx import numpy_helper
 
 from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
+from myqasr_fx.export.trellis import table_name
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, fields, unpack
-from passes.numbers.scheme import MAX_PACKED_BITS
+from passes.numbers.scheme import MAX_PACKED_BITS, TRELLIS_BITS
+from passes.numbers.trellis import MIDDLE, unpack_strings, windows
 
 Array = npt.NDArray[np.float32]
 
-_PART = re.compile(r"(.+\.\d+)\.((?:codes|zero_point)[1248]?|scale)")
+_PART = re.compile(r"(.+\.\d+)\.((?:codes|zero_point)[1248]?|scale|trellis)")
+
+_TABLES = {table_name(bits) for bits in TRELLIS_BITS}
 
 _Parts = Mapping[str, npt.NDArray[np.generic]]
 
@@ -43,6 +47,7 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
                 if match[2] == "scale" and values.dtype == np.uint8 and grid is not None:
                     values = grid[values]
                 parts.setdefault(match[1], {})[match[2]] = values
+                parts[match[1]].update((table, tensors[table]) for table in tensors.keys() & _TABLES)
     found: dict[str, dict[int, Array]] = {}
     for layer in layers:
         cols = int(np.prod(layer.shape[1:])) if layer.shape else 0
@@ -60,7 +65,11 @@ def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
     """``(codes * step - zero point) * scale`` over groups along K."""
     bits, rows = block.bits, block.stop - block.start
     scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
-    if "codes" in parts:
+    if "trellis" in parts:
+        table = parts[table_name(bits)].astype(np.uint8)
+        levels = table[windows(unpack_strings(parts["trellis"].astype(np.uint8), bits, rows), bits)]
+        codes, zero = levels.astype(np.float32), np.full(scale.shape, MIDDLE)
+    elif "codes" in parts:
         codes = parts["codes"].astype(np.float32).reshape(cols, rows)
         zero = parts.get("zero_point", np.zeros(scale.shape))  # signed codes count from the middle
     else:

@@ -7,7 +7,7 @@ Codes, scales and zero points are (K, n), (G, n) and (G, n), the transposed weig
     -> Cast(UINT4 | UINT8)
 
 onnxruntime folds that into one constant when it loads the file. A block whose rows are looked up keeps its fields at
-every width, since Gather reads no 4-bit tensor.
+every width, since Gather reads no 4-bit tensor. Trellis strings become 8-bit levels, see ``trellis``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ import torch
 
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.emitter import Emitter
+from myqasr_fx.export.trellis import all_levels, levels_at, table_name
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, split, unpack
 from passes.numbers.scale_grid import bytes_of_scale, grid_indices, scale_grid
+from passes.numbers.scheme import MAX_PACKED_BITS
 
 KERNEL_GROUPS = (256, 128, 64, 32, 16)
 """Group sizes that MatMulNBits takes."""
@@ -49,12 +51,13 @@ class StoredWeight:
 
     Args:
         name: Layer and block, the stem of its initializers' names.
-        bits: 1 to 8.
+        bits: 1 to 8; 1 to 4 of a trellis.
         shape: The weight's own, (n, …).
-        packed: Packed codes over (K, n).
+        packed: Packed codes over (K, n); (K, B) strings of a trellis.
         scale: (G, n), float16; 1 for an axis that shares it.
         zero_point: Packed zero points of the scale's shape, or None when symmetric.
         plain: True when something else than a kernel reads the codes too: looked-up rows, a folded weight.
+        table: (4096,) levels of a trellis; None for affine codes.
     """
 
     name: str
@@ -64,6 +67,12 @@ class StoredWeight:
     scale: npt.NDArray[np.float16]
     zero_point: Bytes | None
     plain: bool
+    table: Bytes | None = None
+
+    @property
+    def level_bits(self) -> int:
+        """Bits of the levels that scales multiply."""
+        return self.bits if self.table is None else MAX_PACKED_BITS
 
     @property
     def rows(self) -> int:
@@ -83,12 +92,12 @@ class StoredWeight:
     @property
     def code_step(self) -> int:
         """Distance of neighbouring codes, in scales."""
-        return step(self.bits, self.zero_point is None)
+        return step(self.level_bits, self.zero_point is None)
 
     @property
     def container(self) -> ir.DataType:
         """Element type of the codes that the kernel reads."""
-        top = self.code_step * (2**self.bits - 1)
+        top = self.code_step * (2**self.level_bits - 1)
         return ir.DataType.UINT4 if top < 16 else ir.DataType.UINT8
 
 
@@ -112,10 +121,14 @@ class WeightReader:
     def codes(self) -> ir.Value:
         """(K, n) uint8 codes times their step."""
         size = (self.weight.cols, self.weight.rows)
+        if self.weight.table is not None:
+            return all_levels(self.emitter, self._strings(), self._table(), (*size, self.weight.bits))
         return self._spread(unpack_fields(self.emitter, self.fields(), size))
 
     def rows(self, indices: ir.Value) -> ir.Value:
         """(K, m) uint8 codes of the rows at ``indices`` (m), times their step."""
+        if self.weight.table is not None:
+            return levels_at(self.emitter, self._strings(), self._table(), (indices, self.weight.bits))
         gathered = [(field, self.emitter.op("Gather", value, indices, axis=1)) for field, value in self.fields()]
         return self._spread(unpack_fields(self.emitter, gathered, (self.weight.cols, -1)))
 
@@ -147,7 +160,7 @@ class WeightReader:
         """(G, n) uint8 zero points; (1, 1) when symmetric."""
         weight, emitter = self.weight, self.emitter
         if weight.zero_point is None:
-            return emitter.constant(np.full((1, 1), 1 << (weight.bits - 1), np.uint8))
+            return emitter.constant(np.full((1, 1), 1 << (weight.level_bits - 1), np.uint8))
         shape, bits = weight.scale.shape, zero_point_bits(weight.bits)
         parts = [
             (field, self._store(f"{weight.name}.zero_point{field.width}", ir.Tensor(field.data)))
@@ -158,7 +171,7 @@ class WeightReader:
     def native(self) -> tuple[ir.Value, ir.Value | None] | None:
         """Codes and zero points (None when symmetric) as native tensors, where the format has this width."""
         weight = self.weight
-        if weight.plain or weight.bits not in native_widths(self.emitter.opset):
+        if weight.plain or weight.table is not None or weight.bits not in native_widths(self.emitter.opset):
             return None
         signed = weight.zero_point is None
         codes = self._native(f"{weight.name}.codes", weight.packed, (weight.cols, weight.rows), signed)
@@ -177,6 +190,15 @@ class WeightReader:
         planes = np.append(codes.reshape(-1), np.zeros(-codes.size % per, np.uint8)).reshape(-1, per)
         packed = np.bitwise_or.reduce(planes << np.arange(0, 8, bits, dtype=np.uint8), axis=1)
         return self._store(name, ir.PackedTensor(packed, _CONTAINERS[bits][not signed], shape=tuple(shape)))
+
+    def _strings(self) -> ir.Value:
+        return self._store(f"{self.weight.name}.trellis", ir.Tensor(self.weight.packed))
+
+    def _table(self) -> ir.Value:
+        """The levels, stored once for all weights that share them."""
+        if self.weight.table is None:
+            raise ExportError(f"{self.weight.name}: no trellis")
+        return self.emitter.constant(self.weight.table, table_name(self.weight.bits))
 
     def _spread(self, codes: ir.Value) -> ir.Value:
         """Codes times their step, a power of two."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from myqasr_fx.export.file_size import Storage, file_size
+from myqasr_fx.fit.damage_table import choices_of
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.layer_requests import GROUP_SIZES, overrides
 from myqasr_fx.fit.request import FitRequest
@@ -15,7 +16,7 @@ from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound
 from passes.allocation.size_rule import Item, PaperSize, SizeRule
 from passes.base import Program
-from passes.numbers.scheme import Granularity, WeightSpec
+from passes.numbers.scheme import Granularity, NumberFormat, WeightSpec
 
 
 def check_feasible(prepared: Prepared, request: FitRequest) -> None:
@@ -29,8 +30,8 @@ def check_feasible(prepared: Prepared, request: FitRequest) -> None:
         return
     grouped = request.weighs_damage and request.granularity.kind == "group"
     widest = Granularity("group", max(GROUP_SIZES)) if grouped else request.granularity
-    special = overrides(request.layers, prepared.layers, request.rounding)
-    rule = _size_rule(prepared, request, 0, widest)
+    special = overrides(request.layers, prepared.layers, request.rounding, request.format)
+    rule = _size_rule(prepared, request, 0, (widest, "trellis" if request.trellis_layers else "affine"))
     problem = allocation_problem(prepared.program, rule, request.allocation, special)
     lowest = min(problem.rungs)
     smallest = problem.rule.size(problem.items, {i.name: problem.fixed.get(i.name, lowest) for i in problem.items})
@@ -47,12 +48,13 @@ def allocation_pass(job: FitJob, surplus: int = 0) -> AllocateBits:
     """
     prepared, request = job.prepared, job.request
     return AllocateBits(
-        _size_rule(prepared, request, surplus, request.granularity),
+        _size_rule(prepared, request, surplus, (request.granularity, request.format)),
         request.allocation,
         request.granularity,
         request.symmetric,
-        overrides(request.layers, prepared.layers, request.rounding),
+        overrides(request.layers, prepared.layers, request.rounding, request.format),
         request.rounding,
+        request.format,
         _choices(job, surplus),
     )
 
@@ -105,17 +107,22 @@ def _specs(prepared: Prepared, program: Program, step: AllocateBits) -> Iterator
 
 
 def _is(choice: Choice, spec: WeightSpec) -> bool:
-    return choice.bits == spec.bits and (spec.is_float or choice.granularity == spec.granularity)
+    same = choice.granularity == spec.granularity and choice.format == spec.format
+    return choice.bits == spec.bits and (spec.is_float or same)
 
 
-def _size_rule(prepared: Prepared, request: FitRequest, surplus: int, common: Granularity) -> SizeRule:
-    """Prices of widths, where ``common`` granularity is that of all layers without one of their own."""
+def _size_rule(
+    prepared: Prepared, request: FitRequest, surplus: int, how: tuple[Granularity, NumberFormat]
+) -> SizeRule:
+    """Prices of widths, where ``how`` is the granularity and the format of all layers without one of their own."""
     if not request.counts_files:
         return PaperSize()
+    common, asked = how
     each = {name: layer.granularity if layer.special else common for name, layer in request.layers.items()}
     items = allocation_items(prepared.program, split=True)
     integer = request.activation_bits is not None
-    storage = Storage(request.symmetric, request.opset, integer, request.integer_layers)
+    strings = request.trellis_layers if asked == "trellis" else frozenset[str]()
+    storage = Storage(request.symmetric, request.opset, integer, request.integer_layers, strings)
     return file_size(prepared.program, items, each, storage, surplus)
 
 
@@ -123,16 +130,15 @@ def _choices(job: FitJob, surplus: int) -> Choices:
     """Real bytes and expected damage of every way to store every item; none for methods that do not weigh them."""
     if not job.request.weighs_damage:
         return {}
-    rules: dict[Granularity, SizeRule] = {}
+    rules: dict[tuple[Granularity, NumberFormat], SizeRule] = {}
     found: dict[str, tuple[Choice, ...]] = {}
     for item in allocation_items(job.prepared.program, split=True):
         choices = []
-        for group in job.request.layers[item.layer].granularities:
-            if group not in rules:
-                rules[group] = _size_rule(job.prepared, job.request, surplus, group)
-            rule = rules[group]
-            for bits in rule.ladder:
-                nats = job.damages[item.name, bits, group]
-                choices.append(Choice(bits, group, rule.bytes_of(item, bits), nats))
+        for spec in choices_of(job.request.layers[item.layer], job.request.symmetric):
+            how = (spec.granularity, spec.format)
+            if how not in rules:
+                rules[how] = _size_rule(job.prepared, job.request, surplus, how)
+            nats = job.damages[item.name, spec]
+            choices.append(Choice(spec.bits, spec.granularity, rules[how].bytes_of(item, spec.bits), nats, spec.format))
         found[item.name] = tuple(choices)
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from myqasr_fx.fit.layer_requests import LayerRequest
 from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.prepared import Prepared
@@ -17,13 +18,13 @@ from passes.damage.curvature import Curvature
 from passes.damage.expected import correction_factors, expected_damage, input_weights
 from passes.graph.layers import Layer
 from passes.needs import LayerAlone
-from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity, WeightSpec
+from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, WeightSpec, weight_spec
 from passes.observe.activation_stats import Statistics
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
 
-Damages = Mapping[tuple[str, int, Granularity], float]
-"""Item, width and granularity to nats a position."""
+Damages = Mapping[tuple[str, WeightSpec], float]
+"""Item and how it is stored to nats a position."""
 
 
 def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurements) -> Damages:
@@ -35,7 +36,7 @@ def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurem
         measurements: Curvatures of every layer that the logits need (the others cost nothing), and what corrects the
             expectations made of them.
     """
-    found: dict[tuple[str, int, Granularity], float] = {}
+    found: dict[tuple[str, WeightSpec], float] = {}
     items: dict[str, list[Item]] = {}
     for item in allocation_items(prepared.program, split=True):
         items.setdefault(item.layer, []).append(item)
@@ -44,13 +45,29 @@ def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurem
             continue
         expected = _Expected(prepared, layer, measurements.curvatures.get(layer.name), request)
         factors = correction_factors(expected.ratios(measurements.corrections))
-        for granularity in request.layers[layer.name].granularities:
-            for bits in (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1)):
-                rows = expected.rows(bits, granularity) * factors.get(bits, 1.0)
-                for item in items[layer.name]:
-                    nats = float(rows[item.start : item.start + item.rows].sum())
-                    found[item.name, bits, granularity] = nats
+        for spec in choices_of(request.layers[layer.name], request.symmetric):
+            # A trellis does the damage of evenly spaced levels of about one bit more, to which its factor belongs.
+            rows = expected.rows(spec) * factors.get(spec.bits + spec.is_trellis, 1.0)
+            for item in items[layer.name]:
+                found[item.name, spec] = float(rows[item.start : item.start + item.rows].sum())
     return found
+
+
+def choices_of(request: LayerRequest, symmetric: bool) -> tuple[WeightSpec, ...]:
+    """Every way to store a layer that an allocation chooses from.
+
+    Args:
+        request: What the layer gets.
+        symmetric: Of affine codes.
+    """
+    widths = (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1))
+    every = (
+        weight_spec(bits, granularity, symmetric, asked)
+        for asked in request.formats
+        for granularity in request.granularities
+        for bits in widths
+    )
+    return tuple(dict.fromkeys(every))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,20 +94,18 @@ class _Expected:
             found = input_weights(self.curvature, self.layer.cols, compensated=compensated)
         object.__setattr__(self, "_inputs", found)
 
-    def rows(self, bits: int, granularity: Granularity) -> Tensor:
+    def rows(self, spec: WeightSpec) -> Tensor:
         """Nats (N,) as ``passes.damage.expected`` expects them."""
-        if bits > MAX_PACKED_BITS or self.curvature is None or self._inputs is None:
+        if spec.is_float or self.curvature is None or self._inputs is None:
             return torch.zeros(self.layer.rows)
         weight = self.prepared.weight(self.layer).detach().reshape(self.layer.rows, self.layer.cols)
-        return expected_damage(
-            weight, self.curvature, self._inputs, WeightSpec(bits, granularity, self.request.symmetric)
-        )
+        return expected_damage(weight, self.curvature, self._inputs, spec)
 
     def ratios(self, measured: Statistics) -> dict[int, float]:
         """Width to measured over expected nats, of the widths that were measured."""
-        common, ratios = self.request.granularity, {}
+        common, symmetric, ratios = self.request.granularity, self.request.symmetric, {}
         for width in range(1, MAX_PACKED_BITS + 1):
             seen = measured.get((self.layer.name, LayerAlone("kl", width)))
-            if seen is not None and (nats := float(self.rows(width, common).sum())) > 0:
+            if seen is not None and (nats := float(self.rows(WeightSpec(width, common, symmetric)).sum())) > 0:
                 ratios[width] = seen.mean / nats
         return ratios

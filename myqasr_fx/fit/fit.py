@@ -12,12 +12,14 @@ from myqasr_fx.export.files import model_bytes, write_program
 from myqasr_fx.fit.allocation import Expectation, allocation_pass, expectation, predicted_bytes
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.sequential import Sequenced, round_in_sequence
+from myqasr_fx.fit.trellis_tables import trellis_tables
 from passes.allocation.allocate_bits import AllocateBits, read_scheme
 from passes.base import Pass, Program
 from passes.calibration.calibrate import Calibrate
 from passes.lowering.lower_qdq import LowerToQDQ
 from passes.manager.run_passes import run_passes
 from passes.numbers.scheme import FLOAT_BITS, BitScheme
+from passes.numbers.trellis import NO_TABLES, Tables
 from passes.rounding.correct_biases import CorrectBiases
 from passes.rounding.round_weights import RoundWeights
 
@@ -145,8 +147,9 @@ def rounded(job: FitJob, surplus: int = 0) -> tuple[Program, AllocateBits]:
     """
     step = allocation_pass(job, surplus)
     program = run_passes(job.prepared.program, (step, calibration(job)), job.request.dump("quantize"))
-    found = round_in_sequence(job, program) if job.request.sequential else Sequenced({}, {})
-    return run_passes(program, rounding(job, found), job.request.dump("round")), step
+    tables = trellis_tables(job, program)
+    found = round_in_sequence(job, program, tables) if job.request.sequential else Sequenced({}, {})
+    return run_passes(program, rounding(job, found, tables), job.request.dump("round")), step
 
 
 def calibration(job: FitJob) -> Pass:
@@ -162,9 +165,9 @@ def calibration(job: FitJob) -> Pass:
     )
 
 
-def rounding(job: FitJob, found: Sequenced) -> tuple[Pass, ...]:
+def rounding(job: FitJob, found: Sequenced, tables: Tables = NO_TABLES) -> tuple[Pass, ...]:
     """The passes that write codes, those of a sequence among them, and make up for mean errors."""
-    weights = RoundWeights(grams=job.measurements.grams, known=found.weights)
+    weights = RoundWeights(grams=job.measurements.grams, known=found.weights, tables=tables)
     return (weights, CorrectBiases(found.mean_errors)) if job.request.sequential else (weights,)
 
 

@@ -15,10 +15,11 @@ from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.needs import knows_trellis
 from passes.allocation.allocate_bits import Override
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
-from passes.numbers.scheme import Granularity
+from passes.numbers.scheme import Granularity, NumberFormat
 
 GROUP_SIZES = (32, 64, 128)
 """Groups that an allocation that weighs damage chooses from."""
@@ -36,6 +37,7 @@ class LayerRequest:
         integer: Its inputs are rounded on every call, for an integer kernel.
         reason: Why it stays in float, where a rule says so.
         special: Its granularity is its own, not the common one.
+        formats: Of its codes: the first where an allocation does not choose.
     """
 
     granularity: Granularity
@@ -45,6 +47,7 @@ class LayerRequest:
     integer: bool = False
     reason: str | None = None
     special: bool = False
+    formats: tuple[NumberFormat, ...] = ("affine",)
 
 
 def layer_requests(prepared: Prepared, config: QuantizeConfig, *, chooses: bool) -> dict[str, LayerRequest]:
@@ -71,17 +74,21 @@ def layer_requests(prepared: Prepared, config: QuantizeConfig, *, chooses: bool)
             integer=integer,
             reason="kept by a rule" if rule is not None and rule.keep else None,
             special=own is not None or integer,
+            formats=_formats(config, asked, integer=integer, chooses=chooses),
         )
     return found
 
 
-def overrides(requests: Mapping[str, LayerRequest], layers: tuple[Layer, ...], rounding: str) -> dict[str, Override]:
+def overrides(
+    requests: Mapping[str, LayerRequest], layers: tuple[Layer, ...], rounding: str, common: NumberFormat = "affine"
+) -> dict[str, Override]:
     """What differs for each layer with a weight from what is common to all.
 
     Args:
         requests: Of every layer.
         layers: Of the model.
         rounding: The common one.
+        common: The format of the codes of the others.
     """
 
     def different() -> Iterator[tuple[str, Override]]:
@@ -92,6 +99,7 @@ def overrides(requests: Mapping[str, LayerRequest], layers: tuple[Layer, ...], r
                 request.granularity if request.special else None,
                 request.reason,
                 request.rounding if request.rounding != rounding else None,
+                "affine" if common == "trellis" and request.formats == ("affine",) else None,
             )
             if layer.weight is not None and override != Override():
                 yield layer.name, override
@@ -101,6 +109,18 @@ def overrides(requests: Mapping[str, LayerRequest], layers: tuple[Layer, ...], r
 
 def _fixed(rule: LayerRule | None) -> int | None:
     return None if rule is None else rule.bits or rule.keep
+
+
+def _formats(
+    config: QuantizeConfig, granularity: Granularity, *, integer: bool, chooses: bool
+) -> tuple[NumberFormat, ...]:
+    """Formats of a layer's codes: integer kernels want evenly spaced levels, and a trellis scales of its own rows."""
+    able = config.calibration == "min_max" and all(map(knows_trellis, config.roundings))
+    if integer or granularity.kind == "tensor" or config.activations == "int8" or config.format == "affine" or not able:
+        return ("affine",)
+    if chooses:
+        return ("affine", "trellis")
+    return ("trellis",) if config.format == "trellis" else ("affine",)
 
 
 def _integer(common: Granularity) -> Granularity:

@@ -13,7 +13,7 @@ from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.config import QuantizeConfig
 from passes.allocation import REGISTRY as ALLOCATIONS
 from passes.allocation.problem import Request
-from passes.numbers.scheme import Granularity
+from passes.numbers.scheme import Granularity, NumberFormat
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
 
@@ -32,11 +32,13 @@ class FitRequest:
         rounding: Common to all layers that have no other.
         sequential: Round each layer behind the rounded ones.
         calibration: Name of the range method.
+        format: Of the codes where no allocation chooses; ``trellis`` leaves affine codes to widths without one.
         activation_bits: Width of quantized inputs; None keeps them float.
         activation_ranges: Name of the method that covers their ranges.
         opset: Of the files.
         layout: Where they lie.
         dump_ir: Folder for the graphs after each pass.
+        drafts: Files are only weighed: trellis codes are not searched.
     """
 
     layers: Mapping[str, LayerRequest]
@@ -48,11 +50,18 @@ class FitRequest:
     rounding: str
     sequential: bool
     calibration: str
+    format: NumberFormat
     activation_bits: int | None
     activation_ranges: str
     opset: int
     layout: Layout
     dump_ir: Path | None = None
+    drafts: bool = False
+
+    @property
+    def trellis_layers(self) -> frozenset[str]:
+        """Layers that may have trellis codes."""
+        return frozenset(name for name, layer in self.layers.items() if "trellis" in layer.formats)
 
     @property
     def integer_layers(self) -> frozenset[str]:
@@ -67,7 +76,7 @@ class FitRequest:
     def draft(self) -> FitRequest:
         """The same with codes that are chosen quickly: how they are chosen changes no bytes."""
         layers = {name: replace(layer, rounding=_draft(layer.rounding)) for name, layer in self.layers.items()}
-        return replace(self, layers=layers, rounding=_draft(self.rounding), sequential=False)
+        return replace(self, layers=layers, rounding=_draft(self.rounding), sequential=False, drafts=True)
 
     def dump(self, stage: str) -> Path | None:
         """Folder for the graphs of a stage."""
@@ -102,6 +111,7 @@ def fit_request(prepared: Prepared, config: QuantizeConfig) -> FitRequest:
         rounding=config.rounding,
         sequential=config.sequential,
         calibration=config.calibration,
+        format="trellis" if config.format == "trellis" and not chooses else "affine",
         activation_bits=config.activation_bits if config.activations == "int8" else None,
         activation_ranges=config.activation_ranges,
         opset=config.opset,

@@ -26,6 +26,7 @@ from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.numbers.quantized_weight import QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, LayerScheme
+from passes.numbers.trellis import NO_TABLES, Tables
 from passes.observe.gram_observer import Patches, frame_weights
 from passes.observe.paired_moments import PairedMoments
 from passes.registry import lookup
@@ -119,12 +120,13 @@ class _Sequence:
             total.add(exact, rounded, frame_weights(exact))
 
 
-def round_in_sequence(job: FitJob, program: Program) -> Sequenced:
+def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES) -> Sequenced:
     """Rounds every layer that the logits need and that is not all float32.
 
     Args:
         job: Ranked; holds the clips, and Gram matrices for layers whose inputs cannot be paired.
         program: Its graphs with schemes in their metadata.
+        tables: Of trellis codes.
 
     Raises:
         QuantizationError: A weight cannot be quantized as its scheme says.
@@ -152,7 +154,7 @@ def round_in_sequence(job: FitJob, program: Program) -> Sequenced:
             target = weight
             if moments is not None and gram is not None:
                 target, gram = moments.shifted(weight), moments.gram()
-            weights[name] = _rounded(target, schemes[name], gram)
+            weights[name] = _rounded(target, schemes[name], gram, tables)
             values = sequence.weights[str(layers[name].weight)] = weights[name].dequantize()
             bias = bias_node(node)
             if bias is not None and moments is not None:
@@ -162,6 +164,6 @@ def round_in_sequence(job: FitJob, program: Program) -> Sequenced:
     return Sequenced(weights, mean_errors)
 
 
-def _rounded(weight: Tensor, scheme: LayerScheme, gram: Tensor | None) -> QuantizedWeight:
+def _rounded(weight: Tensor, scheme: LayerScheme, gram: Tensor | None, tables: Tables) -> QuantizedWeight:
     qparams = weight_qparams(weight, scheme, CALIBRATIONS["min_max"])
-    return round_weight(weight, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), gram)
+    return round_weight(weight, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), gram, tables)

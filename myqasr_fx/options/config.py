@@ -21,6 +21,9 @@ from passes.allocation.problem import Order
 OPSETS = range(21, 26)
 """From the first with 4-bit integers in DequantizeLinear to the newest, with 2-bit integers."""
 
+Format = Literal["auto", "affine", "trellis"]
+"""Of the codes of weights, see ``myqasr_fx.fit.layer_requests``."""
+
 Optimize = Literal["size", "balanced", "speed"]
 """Which layers get the 8-bit integer kernels, see ``myqasr_fx.fit.layer_requests``."""
 
@@ -40,6 +43,8 @@ class QuantizeConfig:
         sequential: Round each layer on what it reads behind the layers that are rounded already.
         granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
         symmetric: No zero points for weights.
+        format: ``affine``; ``trellis``: strings of codes of up to 4 bits; ``auto``: what does less damage a byte, where
+            the allocation weighs that, else affine.
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
         activation_bits: Width of quantized activations, 4 to 8; files hold 8.
         optimize: ``size``; ``speed``: 8-bit integer kernels for the linear layers that read frames; or ``balanced``.
@@ -76,6 +81,7 @@ class QuantizeConfig:
     sequential: bool = DEFAULT.sequential
     granularity: str = DEFAULT.granularity
     symmetric: bool = DEFAULT.symmetric
+    format: str = DEFAULT.format
     activations: str = DEFAULT.activations
     activation_bits: int = DEFAULT.activation_bits
     optimize: str = "size"
@@ -103,6 +109,7 @@ class QuantizeConfig:
         kind = self.budget.kind
         expect(self.order in get_args(Order), "order", self.order, ", ".join(get_args(Order)))
         expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
+        expect(self.format in get_args(Format), "format", self.format, ", ".join(get_args(Format)))
         expect(self.optimize in get_args(Optimize), "optimize", self.optimize, ", ".join(get_args(Optimize)))
         expect(is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
         expect(is_width(self.min_bits, kind), "min bits", self.min_bits, widths(kind))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Protocol
 
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.layer_rule import LayerRule
-from myqasr_fx.options.needs import Methods, needs_of, searches_scales, weighs_damage
+from myqasr_fx.options.needs import Methods, knows_trellis, needs_of, searches_scales, weighs_damage
 from passes.numbers.scheme import Granularity
 
 
@@ -30,6 +31,10 @@ class Choices(Methods, Protocol):
     @property
     def granularity(self) -> str:
         """Who shares a scale."""
+
+    @property
+    def format(self) -> str:
+        """Of the codes of weights."""
 
     @property
     def sequential(self) -> bool:
@@ -84,6 +89,7 @@ def check_conflicts(config: Choices) -> None:
         )
     _check_layout(config)
     _check_groups(config)
+    _check_trellis(config)
 
 
 def _check_size(config: Choices) -> None:
@@ -119,3 +125,24 @@ def _check_groups(config: Choices) -> None:
                 "channel, so the scales of groups cannot be taken out of its sum",
                 hint="take --granularity channel or tensor, or --activations float",
             )
+
+
+def _check_trellis(config: Choices) -> None:
+    if config.format != "trellis":
+        return
+    hint = "take --format affine, or auto"
+    if config.activations == "int8":
+        raise OptionError(
+            "format 'trellis' with int8 activations: integer kernels read evenly spaced levels", hint=hint
+        )
+    if config.granularity == "tensor":
+        raise OptionError("format 'trellis' with granularity tensor: a trellis has scales of its own rows", hint=hint)
+    if config.calibration != "min_max":
+        raise OptionError(
+            f"format 'trellis' with calibration {config.calibration!r}, which searches evenly spaced levels", hint=hint
+        )
+    without = sorted(name for name in config.roundings if not knows_trellis(name))
+    if without:
+        raise OptionError(f"format 'trellis' with rounding {without[0]!r}, which knows no trellis codes", hint=hint)
+    if find_spec("numba") is None:
+        raise OptionError("format 'trellis' without numba, which searches the codes", hint="pip install numba")

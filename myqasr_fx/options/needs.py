@@ -58,6 +58,11 @@ def searches_scales(rounding: str) -> bool:
     return not _method("rounding", rounding).keeps_scales
 
 
+def knows_trellis(rounding: str) -> bool:
+    """Whether a rounding can choose trellis codes."""
+    return _method("rounding", rounding).trellis is not None
+
+
 def _method(kind: str, name: str) -> Any:
     """A method of a registry, whose packages import torch where it is first used."""
     return import_module(f"passes.{kind}").REGISTRY[name]

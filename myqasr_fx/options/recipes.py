@@ -26,6 +26,7 @@ class Recipe:
     sequential: bool
     granularity: str
     symmetric: bool
+    format: str
     activations: str
     activation_bits: int
     activation_ranges: str
@@ -48,6 +49,7 @@ DEFAULT = Recipe(
     sequential=False,
     granularity="group:64",
     symmetric=False,
+    format="auto",
     activations="float",
     activation_bits=8,
     activation_ranges="single",

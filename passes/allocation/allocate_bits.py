@@ -22,7 +22,7 @@ from passes.base import Fact, Program, ProgramPass
 from passes.errors import AllocationError
 from passes.graph import meta
 from passes.graph.layers import Layer, find_layers, nodes_of
-from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, BitScheme, Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.scheme import BitScheme, Granularity, LayerScheme, NumberFormat, RowBlock, weight_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,14 @@ class Override:
         granularity: Instead of the common one.
         reason: Why it stays in float, for the report, when ``bits`` is 16 or 32.
         rounding: Name in the rounding registry, instead of the common one.
+        format: Of its codes, instead of the common one.
     """
 
     bits: int | None = None
     granularity: Granularity | None = None
     reason: str | None = None
     rounding: str | None = None
+    format: NumberFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class AllocateBits(ProgramPass):
         symmetric: No zero points.
         overrides: Layer name to what differs for it.
         rounding: Name in the rounding registry.
+        format: Of the codes of all layers that have no other; widths that a trellis lacks stay affine.
         choices: Item name to the ways to store it; only the ``optimal`` method looks at them.
     """
 
@@ -62,6 +65,7 @@ class AllocateBits(ProgramPass):
     symmetric: bool = False
     overrides: Mapping[str, Override] = field(default_factory=dict)
     rounding: str = "rtn"
+    format: NumberFormat = "affine"
     choices: Choices = field(default_factory=dict, repr=False)
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SENSITIVITY})
@@ -90,10 +94,8 @@ class AllocateBits(ProgramPass):
         blocks: list[RowBlock] = []
         for item in items:
             bits, granularity = allocation.widths[item.name], allocation.granularity.get(item.name, common)
-            half = bits == HALF_BITS
-            is_float = half or bits == FLOAT_BITS
-            # Floats have neither scales nor zero points: one spelling, so that neighbours merge.
-            spec = WeightSpec(bits, half=half) if is_float else WeightSpec(bits, granularity, self.symmetric)
+            asked = allocation.formats.get(item.name, override.format or self.format)
+            spec = weight_spec(bits, granularity, self.symmetric, asked)
             start = item.start
             if blocks and blocks[-1].spec == spec:
                 start = blocks.pop().start

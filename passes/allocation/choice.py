@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from passes.errors import AllocationError
-from passes.numbers.scheme import Granularity
+from passes.numbers.scheme import Granularity, NumberFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,14 @@ class Choice:
         granularity: Weights that share a scale; means nothing for floats.
         size: Bytes in the files.
         damage: Nats a position that it is expected to cost, not negative.
+        format: Of the codes.
     """
 
     bits: int
     granularity: Granularity
     size: float
     damage: float
+    format: NumberFormat = "affine"
 
     def __post_init__(self) -> None:
         if self.size < 0 or self.damage < 0 or not math.isfinite(self.size + self.damage):

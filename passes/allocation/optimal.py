@@ -153,6 +153,7 @@ def _allocation(problem: Problem, chosen: Sequence[Choice], bound: float) -> All
         widths={name: choice.bits for name, choice in named.items()},
         size=problem.rule.fixed + sum(choice.size for choice in chosen),
         granularity={name: choice.granularity for name, choice in named.items()},
+        formats={name: choice.format for name, choice in named.items()},
         damage=_damage(chosen),
         bound=bound,
     )

@@ -11,7 +11,7 @@ from typing import Literal
 from passes.allocation.choice import Choices
 from passes.allocation.size_rule import Item, SizeRule
 from passes.errors import AllocationError, BudgetError
-from passes.numbers.scheme import FLOAT_BITS, Granularity
+from passes.numbers.scheme import FLOAT_BITS, Granularity, NumberFormat
 
 Order = Literal["ascending", "descending", "shuffled"]
 
@@ -146,6 +146,7 @@ class Allocation:
         widths: Item name to bits.
         size: Bytes, as the size rule counts them.
         granularity: Item name to the weights that share a scale, where the method chose it.
+        formats: Item name to the format of its codes, where the method chose it.
         damage: Nats a position that the method expects; None when it expects nothing.
         bound: Nats that no allocation within the budget can be expected to stay below.
     """
@@ -153,9 +154,11 @@ class Allocation:
     widths: Mapping[str, int]
     size: float
     granularity: Mapping[str, Granularity] = field(default_factory=dict)
+    formats: Mapping[str, NumberFormat] = field(default_factory=dict)
     damage: float | None = None
     bound: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", MappingProxyType(dict(self.widths)))
         object.__setattr__(self, "granularity", MappingProxyType(dict(self.granularity)))
+        object.__setattr__(self, "formats", MappingProxyType(dict(self.formats)))

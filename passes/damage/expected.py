@@ -7,6 +7,8 @@ U_kk^2``, with U the upper Cholesky factor of the inverse of H::
 
     damage_r = 1/2 s_r sum_k S_rk^2 / 12 d_k,    d_k = H_kk  or  1 / U_kk^2
 
+The errors of trellis codes are taken for a fixed part of a group's own mean square.
+
 A row that is looked up as it is, as well as multiplied, adds ``1/2 l_r sum_k S_rk^2 / 12``.
 
 Source: Frantar et al., "GPTQ", ICLR 2023, equations 2 and 3.
@@ -24,7 +26,7 @@ from passes.calibration.min_max import weight_range
 from passes.damage.curvature import Curvature
 from passes.numbers.affine import dequantize, qparams_from_range, quantize
 from passes.numbers.scheme import MAX_PACKED_BITS, WeightSpec
-from passes.rounding.gptq import inverse_factor
+from passes.rounding.carry import inverse_factor
 
 SMOOTHING = 0.3
 """Part of a layer's sensitivity that is spread evenly over its rows: the clips do not hold all words of a speaker."""
@@ -37,6 +39,9 @@ LARGEST_CORRECTION = 16.0
 
 _BELOW: Mapping[int, float] = MappingProxyType({2: 1.3, 1: 4.0})
 """How much more than the width above these cost beyond the expectation: errors so large are no longer small."""
+
+_TRELLIS_ERROR: Mapping[int, float] = MappingProxyType({1: 0.27, 2: 0.071, 3: 0.019, 4: 0.0051})
+"""Mean square of the errors of trellis codes, of that of the weights: measured on Gaussian weights."""
 
 _SEARCHED: Mapping[int, float] = MappingProxyType({2: 0.8, 3: 0.9, 4: 0.95})
 """Part of a group's range that the scale search ends up with, on average, at narrow widths."""
@@ -97,6 +102,8 @@ def correction_factors(ratios: Mapping[int, float]) -> Mapping[int, float]:
 
 def _variance(weight: Tensor, spec: WeightSpec, size: int) -> Tensor:
     """Mean square of a group's rounding errors, (N, G), or (1, 1) where one scale serves all rows."""
+    if spec.is_trellis:
+        return _TRELLIS_ERROR[spec.bits] * weight.reshape(len(weight), -1, size).square().mean(-1)
     per_tensor = spec.granularity.kind == "tensor"
     groups = weight.reshape(1, 1, -1) if per_tensor else weight.reshape(len(weight), -1, size)
     low, high = weight_range(groups, spec.bits, spec.symmetric)

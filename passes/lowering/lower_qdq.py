@@ -38,6 +38,7 @@ from passes.numbers.dynamic_range import DynamicRange
 from passes.numbers.packing import join, pack
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS
+from passes.numbers.trellis import pack_strings
 
 aten = torch.ops.aten
 
@@ -83,18 +84,20 @@ class _Block:
         shape: Of the block, (n, …) like the weight's own.
         bits: 1 to 8; None for floats.
         tensors: Readers of packed codes, scales and zero points (None when symmetric), or of the float values alone.
+        table: Reader of the levels of a trellis.
     """
 
     start: int
     shape: tuple[int, ...]
     bits: int | None
     tensors: tuple[fx.Node | None, ...]
+    table: fx.Node | None = None
 
     def values(self, graph: fx.Graph, form: str) -> fx.Node:
         """Float32 values, arranged as ``form`` says."""
         if self.bits is not None:
             op = torch.ops.myqasr.dequantize_weight.default
-            return call(graph, op, *self.tensors, self.bits, list(self.shape), form)
+            return call(graph, op, *self.tensors, self.bits, list(self.shape), form, *self._table)
         (values,) = self.tensors
         if values is None or form != FORM_FOLDED:
             return call(graph, aten.t.default, values)
@@ -105,7 +108,11 @@ class _Block:
         if self.bits is None:
             return call(graph, aten.embedding.default, *self.tensors, indices)
         op = torch.ops.myqasr.dequantize_rows.default
-        return call(graph, op, indices, *self.tensors, self.bits, list(self.shape))
+        return call(graph, op, indices, *self.tensors, self.bits, list(self.shape), *self._table)
+
+    @property
+    def _table(self) -> tuple[fx.Node, ...]:
+        return () if self.table is None else (self.table,)
 
 
 def _quantize_dequantize(value: fx.Node, qparams: InputRange) -> fx.Node:
@@ -131,21 +138,27 @@ def _store(module: fx.GraphModule, source: fx.Node, weight: QuantizedWeight, lay
                 values = constant(module, name, block.values.reshape(shape))
                 found.append(_Block(block.rows.start, shape, None, (values,)))
                 continue
-            bits = block.qparams.bits
+            bits = block.rows.spec.bits
             if bits > MAX_PACKED_BITS:
                 nearest = min((MAX_PACKED_BITS, HALF_BITS, FLOAT_BITS), key=lambda width: abs(width - bits))
                 raise QuantizationError(
                     f"layer {layer}: integer codes of {bits} bits cannot be stored in a file",
                     hint=f"the nearest choice is {nearest}; LowerToFakeQuant evaluates any width",
                 )
-            found.append(_Block(block.rows.start, shape, bits, _packed(module, name, block)))
+            table = None
+            if block.trellis is not None:
+                table = constant(module, f"{name}_table", torch.from_numpy(block.trellis.table))
+            found.append(_Block(block.rows.start, shape, bits, _packed(module, name, block), table))
     return found
 
 
 def _packed(module: fx.GraphModule, name: str, block: QuantizedBlock) -> tuple[fx.Node, fx.Node, fx.Node | None]:
     """Buffers of packed codes, float16 scales and packed zero points (None when symmetric), and their readers."""
     qparams = block.qparams
-    codes = torch.from_numpy(join(pack(block.codes.t().contiguous().numpy(), qparams.bits)))
+    if block.trellis is not None:
+        codes = torch.from_numpy(pack_strings(block.trellis.symbols, block.trellis.bits))
+    else:
+        codes = torch.from_numpy(join(pack(block.codes.t().contiguous().numpy(), qparams.bits)))
     packed = constant(module, f"{name}_packed", codes)
     scale = constant(module, f"{name}_scale", qparams.scale.t().contiguous().to(torch.float16))
     if qparams.symmetric:

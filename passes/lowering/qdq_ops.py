@@ -4,12 +4,14 @@ Each holds packed integers, scales and zero points, so that a lowered graph runs
 
 - ``myqasr::dequantize_weight(packed, scale, zero_point?, …) -> W`` unpacks and dequantizes one block of rows.
 - ``myqasr::dequantize_rows(indices, packed, scale, zero_point?, …) -> rows`` does so for the looked-up rows alone.
+  Both read trellis strings where they are given a table.
 - ``myqasr::quantize_dequantize(x, scale, zero_point, bits)`` rounds an activation to unsigned integers and back.
 - ``myqasr::quantize_dynamic(x)`` does so at 8 bits with the scale and zero point of what it is called with.
 
 ``shape`` is the weight's own: (n, K) or a convolution's (n, K / k, k). Packed codes follow ``passes.numbers.packing``
 over the transposed matrix (K, n), scale is (G, n) float16 (1 for a scale that its axis shares), zero point packed codes
-of the scale's shape.
+of the scale's shape. Trellis strings are (K, B), see ``passes.numbers.trellis``, with a (4096,) uint8 table and no zero
+point; ``bits`` are those of the strings.
 
 Source: ONNX DequantizeLinear-21, ``y = (x - x_zero_point) * x_scale``.
 """
@@ -24,6 +26,8 @@ import torch
 from passes.graph.ops import LayerKind
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import split, unpack
+from passes.numbers.scheme import MAX_PACKED_BITS
+from passes.numbers.trellis import unpack_strings, windows
 
 FORM_MATMUL = "matmul"
 """Result is (K, n), ready as the right operand of a matrix product with grouped scales."""
@@ -65,6 +69,22 @@ def unpack_codes(packed: torch.Tensor, shape: Sequence[int], bits: int) -> torch
     return torch.from_numpy(unpack(fields, bits, tuple(shape)))
 
 
+def _matrix(
+    packed: torch.Tensor,
+    scale: torch.Tensor,
+    zero_point: torch.Tensor | None,
+    table: torch.Tensor | None,
+    width: tuple[int, tuple[int, int]],
+) -> torch.Tensor:
+    """Dequantized matrix of a width and of (K, n)."""
+    bits, size = width
+    if table is None:
+        return _affine(packed, scale, zero_point, bits, size)
+    strings = unpack_strings(packed.numpy(), bits, size[1])
+    levels = torch.from_numpy(table.numpy()[windows(strings, bits)])
+    return _affine(levels, scale, None, MAX_PACKED_BITS, size)
+
+
 def _affine(
     packed: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor | None, bits: int, size: tuple[int, int]
 ) -> torch.Tensor:
@@ -89,10 +109,11 @@ def dequantize_weight(
     bits: int,
     shape: Sequence[int],
     form: str,
+    table: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Float32 weight of one block: (K, n), or ``shape`` when ``form`` is folded."""
     cols = prod(shape[1:])
-    matrix = _affine(packed, scale, zero_point, bits, (cols, shape[0]))
+    matrix = _matrix(packed, scale, zero_point, table, (bits, (cols, shape[0])))
     return matrix.t().reshape(list(shape)).contiguous() if form == FORM_FOLDED else matrix
 
 
@@ -104,6 +125,7 @@ def _(
     bits: int,
     shape: Sequence[int],
     form: str,
+    table: torch.Tensor | None = None,
 ) -> torch.Tensor:
     size = list(shape) if form == FORM_FOLDED else [prod(shape[1:]), shape[0]]
     return torch.empty(size, dtype=torch.float32, device=packed.device)
@@ -117,9 +139,10 @@ def dequantize_rows(
     zero_point: torch.Tensor | None,
     bits: int,
     shape: Sequence[int],
+    table: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Float32 rows (…, K) of a table of ``shape`` (V, K) at ``indices`` (…)."""
-    matrix = _affine(packed, scale, zero_point, bits, (shape[1], shape[0]))
+    matrix = _matrix(packed, scale, zero_point, table, (bits, (shape[1], shape[0])))
     return matrix.t()[indices].contiguous()
 
 
@@ -131,6 +154,7 @@ def _(
     zero_point: torch.Tensor | None,
     bits: int,
     shape: Sequence[int],
+    table: torch.Tensor | None = None,
 ) -> torch.Tensor:
     return torch.empty([*indices.shape, shape[1]], dtype=torch.float32, device=packed.device)
 

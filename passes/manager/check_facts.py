@@ -179,7 +179,7 @@ def qparams_problem(block: RowBlock, qparams: QParams | None, cols: int) -> str 
     """What is wrong with the qparams of one block of ``cols`` columns; None when nothing is."""
     if block.spec.is_float or qparams is None:
         return None if block.spec.is_float and qparams is None else f"qparams {qparams} for {block.spec}"
-    if (qparams.bits, qparams.symmetric) != (block.spec.bits, block.spec.symmetric):
+    if (qparams.bits, qparams.symmetric) != (block.spec.level_bits, block.spec.symmetric):
         return f"{qparams.bits} bits, symmetric {qparams.symmetric}, expected {block.spec}"
     group = block.spec.granularity.group_of(cols)
     rows = 1 if block.spec.granularity.kind == "tensor" else block.rows

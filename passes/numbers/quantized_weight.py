@@ -12,6 +12,7 @@ from passes.numbers.affine import QParams, code_dtype, dequantize, zero_point_bi
 from passes.numbers.packing import packed_bytes
 from passes.numbers.scale_grid import bytes_of_scale, grid_indices
 from passes.numbers.scheme import RowBlock
+from passes.numbers.trellis import TrellisCodes, string_bytes
 
 
 def fits_float16(values: torch.Tensor) -> bool:
@@ -25,24 +26,29 @@ class QuantizedBlock:
 
     Args:
         rows: Which rows, and their spec.
-        codes: (n, K) uint8, or int32 above 8 bits.
+        codes: (n, K) uint8, or int32 above 8 bits; of a trellis the 8-bit levels.
         qparams: Their scales and zero points.
         fallbacks: Rows that keep what the rounding method started from, because that is better by its objective: the
             nearest levels.
+        trellis: The strings that the levels are read from.
     """
 
     rows: RowBlock
     codes: torch.Tensor
     qparams: QParams
     fallbacks: int = 0
+    trellis: TrellisCodes | None = None
 
     def __post_init__(self) -> None:
         spec = self.rows.spec
-        if spec.is_float or (self.qparams.bits, self.qparams.symmetric) != (spec.bits, spec.symmetric):
+        if spec.is_float or (self.qparams.bits, self.qparams.symmetric) != (spec.level_bits, spec.symmetric):
             raise QuantizationError(f"qparams of {self.qparams.bits} bits for a block of {spec}")
-        if self.codes.ndim != 2 or len(self.codes) != self.rows.rows or self.codes.dtype != code_dtype(spec.bits):
+        expected = code_dtype(spec.level_bits)
+        if self.codes.ndim != 2 or len(self.codes) != self.rows.rows or self.codes.dtype != expected:
             got = f"{self.codes.dtype} {tuple(self.codes.shape)}"
-            raise QuantizationError(f"codes are {got}, expected {code_dtype(spec.bits)} ({self.rows.rows}, K)")
+            raise QuantizationError(f"codes are {got}, expected {expected} ({self.rows.rows}, K)")
+        if (self.trellis.bits if self.trellis else None) != (spec.bits if spec.is_trellis else None):
+            raise QuantizationError(f"strings {self.trellis and self.trellis.bits} for a block of {spec}")
 
     @property
     def cols(self) -> int:
@@ -56,7 +62,10 @@ class QuantizedBlock:
         each = bytes_of_scale(qparams.scale.shape[1])
         if each == 1 and grid_indices(qparams.scale) is None:
             each = 2
-        size = packed_bytes(self.codes.numel(), qparams.bits) + each * qparams.scale.numel()
+        codes = packed_bytes(self.codes.numel(), qparams.bits)
+        if self.trellis is not None:
+            codes = self.cols * string_bytes(self.rows.rows, self.trellis.bits)
+        size = codes + each * qparams.scale.numel()
         return size if qparams.symmetric else size + packed_bytes(qparams.scale.numel(), zero_point_bits(qparams.bits))
 
     def dequantize(self) -> torch.Tensor:

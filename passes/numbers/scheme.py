@@ -22,6 +22,12 @@ HALF_BITS = 16
 MAX_PACKED_BITS = 8
 """Widest integer code that an exported file can hold."""
 
+TRELLIS_BITS = (4, 3, 2, 1)
+"""Widths that a trellis takes: the divisors of its window; above them it gains too little."""
+
+NumberFormat = Literal["affine", "trellis"]
+"""Codes that are evenly spaced levels (``passes.numbers.affine``), or strings of them (``passes.numbers.trellis``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Granularity:
@@ -77,23 +83,56 @@ class WeightSpec:
         granularity: Weights that share a scale.
         symmetric: True when zero lies in the middle of the codes and no zero point is stored.
         half: True for a float16 weight; only with ``bits`` 16.
+        format: ``trellis`` for codes in strings; symmetric, with scales of rows or groups.
     """
 
     bits: int
     granularity: Granularity = Granularity("group", 64)
     symmetric: bool = False
     half: bool = False
+    format: NumberFormat = "affine"
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= FLOAT_BITS:
             raise QuantizationError(f"{self.bits} bits", hint="a weight takes 1 to 32 bits")
         if self.half and self.bits != HALF_BITS:
             raise QuantizationError(f"float16 with {self.bits} bits", hint="half goes with 16 bits")
+        if self.is_trellis and not (self.symmetric and self.bits in TRELLIS_BITS and self.granularity.kind != "tensor"):
+            raise QuantizationError(
+                f"a trellis of {self.bits} bits, symmetric {self.symmetric}, {self.granularity}",
+                hint="a trellis takes 1 to 4 bits, symmetric, with scales of channels or groups",
+            )
 
     @property
     def is_float(self) -> bool:
         """True for weights kept in float32 or float16."""
         return self.half or self.bits == FLOAT_BITS
+
+    @property
+    def is_trellis(self) -> bool:
+        """True for codes in strings."""
+        return self.format == "trellis"
+
+    @property
+    def level_bits(self) -> int:
+        """Bits of the levels that scales multiply: 8 of a trellis, else those of the codes."""
+        return MAX_PACKED_BITS if self.is_trellis else self.bits
+
+
+def weight_spec(bits: int, granularity: Granularity, symmetric: bool, asked: NumberFormat = "affine") -> WeightSpec:
+    """How weights of a width are stored, spelled in one way only, so that neighbouring blocks merge.
+
+    Args:
+        bits: 1 to 8, 16 for float16 or 32 for float32, which have neither scales nor zero points.
+        granularity: Of codes.
+        symmetric: Of affine codes.
+        asked: ``trellis`` where the width has one.
+    """
+    if bits in (HALF_BITS, FLOAT_BITS):
+        return WeightSpec(bits, half=bits == HALF_BITS)
+    if asked == "trellis" and bits in TRELLIS_BITS:
+        return WeightSpec(bits, granularity, symmetric=True, format="trellis")
+    return WeightSpec(bits, granularity, symmetric)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,17 @@ from torch import Tensor
 
 from passes.needs import NOTHING, Needs
 from passes.numbers.affine import QParams
+from passes.numbers.trellis import Levels
 from passes.rounding.rounded import Rounded
 
 Run = Callable[[Tensor, QParams, Tensor | None], Rounded]
 """Weights (n, K), their qparams and the Gram matrix (K, K) of the layer's inputs or None to codes (n, K) with the
 qparams that they belong to, which it may have changed, and the number of rows where what it started from was better."""
+
+
+RunTrellis = Callable[[Tensor, QParams, Tensor | None, Levels, int], Rounded]
+"""Weights (n, K), their 8-bit symmetric qparams, the Gram matrix (K, K) or None, the (4096,) table and the bits, to
+strings with the qparams that they belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +31,11 @@ class Rounding:
         needs: ``grams``, or nothing beyond the weight.
         draft: Name of the method that stands in for it while files are only weighed: codes change no bytes.
         keeps_scales: Codes are for the scales as they came, so that those of a calibration method count.
+        trellis: Does it for trellis codes; None where it cannot.
     """
 
     run: Run
     needs: Needs = NOTHING
     draft: str = "rtn"
     keeps_scales: bool = False
+    trellis: RunTrellis | None = None

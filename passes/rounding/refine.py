@@ -22,16 +22,21 @@ import torch
 from torch import Tensor
 
 from passes.needs import Needs
-from passes.numbers.affine import QParams, code_dtype, levels_of, nearest_codes, step, top
-from passes.numbers.scale_grid import nearest_scale
+from passes.numbers.affine import QParams, code_dtype
 from passes.numbers.scheme import MAX_PACKED_BITS
-from passes.rounding.gptq import BLOCK, CHUNK, compensated, damped
+from passes.rounding.carry import CHUNK, damped
+from passes.rounding.descent import Chunk
+from passes.rounding.gptq import compensated
 from passes.rounding.method import Rounding
 from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
+from passes.rounding.trellis_rounding import TrellisRounding
 
 ROUNDS = 4
 """Times that scales, zero points and codes take turns; as many again lower the objective by another 1 %."""
+
+TRELLIS_ROUNDS = 1
+"""The same of a trellis, each of which takes as long as the first search."""
 
 
 def refined(weight: Tensor, qparams: QParams, inputs: Tensor | None) -> Rounded:
@@ -67,7 +72,7 @@ def refine(weight: Tensor, rounded: Rounded, gram: Tensor) -> Rounded:
     for start in range(0, len(weight), CHUNK):
         rows = slice(start, min(len(weight), start + CHUNK))
         own = slice(None) if shared else rows
-        chunk = _Chunk(weight[rows], codes[rows], qparams.part(own), objective)
+        chunk = Chunk(weight[rows], codes[rows], qparams.part(own), objective)
         for _ in range(ROUNDS):
             chunk.turn(fixed=shared)
         found[rows] = chunk.codes().t().to(found.dtype)
@@ -75,94 +80,4 @@ def refine(weight: Tensor, rounded: Rounded, gram: Tensor) -> Rounded:
     return Rounded(found, qparams if shared else replace(qparams, scale=scale, zero_point=zero_point))
 
 
-class _Chunk:
-    """Some rows, seen from the inputs: everything is (K, n), so that what belongs to one input is contiguous.
-
-    Levels and ``product``, which is ``H e``, are those of the codes, scales and zero points so far. Codes are not kept:
-    the nearest level to a level is that level.
-    """
-
-    def __init__(self, weight: Tensor, codes: Tensor, qparams: QParams, objective: Tensor) -> None:
-        self.scale = qparams.scale.t().contiguous()  # (G, n or 1)
-        self.zero = qparams.zero_point.t().to(weight.dtype).contiguous()
-        self._objective = objective
-        self._inverses: list[float] = objective.diagonal().reciprocal().tolist()
-        self._width = (qparams.bits, qparams.symmetric)
-        self._size = weight.shape[1] // len(self.scale)
-        self.levels = levels_of(self._grouped(codes.t().to(weight.dtype)), *self._spread()).reshape(len(objective), -1)
-        self.product = objective @ (self.levels - weight.t())
-
-    def codes(self) -> Tensor:
-        """(K, n), as floats."""
-        return nearest_codes(self._grouped(self.levels), *self._spread()).reshape(self.levels.shape)
-
-    def turn(self, *, fixed: bool) -> None:
-        """Gives every group the best scale, then the best zero point, then every weight of it the best level.
-
-        Args:
-            fixed: Scales and zero points stay.
-        """
-        for group in range(len(self.scale)):
-            cols = slice(group * self._size, (group + 1) * self._size)
-            before = self.levels[cols].clone()
-            if not fixed:
-                self._fit(group, cols)
-            self._descend(group, cols)
-            change = self.levels[cols] - before
-            for others in (slice(cols.start), slice(cols.stop, None)):
-                self.product[others].addmm_(self._objective[others, cols], change)
-
-    def _fit(self, group: int, cols: slice) -> None:
-        """The storable scale of a group that is best for its codes, then its zero point unless that is a constant."""
-        spread = (self.scale[group], self.zero[group], self._width)
-        inner, product = self._objective[cols, cols], self.product[cols]
-        codes = nearest_codes(self.levels[cols], *spread)
-        units = (codes * step(*self._width)).sub_(self.zero[group])
-        bent = inner @ units
-        slope, curve = (product * units).sum(0), (bent * units).sum(0)
-        wanted = self.scale[group] - slope / curve.clamp(min=1e-30)
-        new = nearest_scale(wanted, len(self.scale))
-        moved = new - self.scale[group]
-        better = (new > 0) & (moved * (2 * slope + moved * curve) < 0)
-        product.addcmul_(bent, torch.where(better, moved, 0.0))
-        self.scale[group] = torch.where(better, new, self.scale[group])
-        if not self._width[1]:
-            self._fit_zero_point(group, cols)
-        self.levels[cols] = levels_of(codes, *spread)  # which sees what was written to the scale and the zero point
-
-    def _fit_zero_point(self, group: int, cols: slice) -> None:
-        """A step of it moves all levels of the group by the scale."""
-        bent, product = self._objective[cols, cols].sum(1), self.product[cols]
-        scale, zero = self.scale[group], self.zero[group]
-        slope, curve = -scale * product.sum(0), scale.square() * bent.sum()
-        wanted = zero - slope / curve.clamp(min=1e-30)
-        moved = wanted.round_().clamp_(0, top(*self._width)) - zero
-        moved = torch.where(moved * (2 * slope + moved * curve) < 0, moved, 0.0)
-        zero += moved
-        product.addr_(bent, -scale * moved)
-
-    def _descend(self, group: int, cols: slice) -> None:
-        """Gives every weight of a group the level that is best with all others as they are."""
-        spread = (self.scale[group], self.zero[group], self._width)
-        for start in range(cols.start, cols.stop, BLOCK):
-            block = slice(start, min(cols.stop, start + BLOCK))
-            inner = self._objective[block, block]
-            changes = torch.empty_like(self.levels[block])
-            for i, (level, product) in enumerate(zip(self.levels[block], self.product[block], strict=True)):
-                # What the inputs before it in the block changed reaches an input when its turn comes.
-                slope = torch.addmv(product, changes[:i].t(), inner[i, :i])
-                wanted = torch.sub(level, slope, alpha=self._inverses[start + i])
-                new = levels_of(nearest_codes(wanted, *spread), *spread)
-                torch.sub(new, level, out=changes[i])
-                level.copy_(new)
-            self.product[cols].addmm_(self._objective[cols, block], changes)
-
-    def _grouped(self, values: Tensor) -> Tensor:
-        return values.reshape(len(self.scale), self._size, -1)
-
-    def _spread(self) -> tuple[Tensor, Tensor, tuple[int, bool]]:
-        """Scale, zero point and width, lined up with the weights of groups."""
-        return self.scale.unsqueeze(1), self.zero.unsqueeze(1), self._width
-
-
-REFINED = Rounding(refined, Needs(grams=True))
+REFINED = Rounding(refined, Needs(grams=True), trellis=TrellisRounding(compensates=True, turns=TRELLIS_ROUNDS))

@@ -20,9 +20,12 @@ from passes.graph.layers import find_layers, nodes_of, weight_of
 from passes.numbers.affine import QParams
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, LayerScheme, RowBlock
+from passes.numbers.trellis import NO_TABLES, Tables
 from passes.registry import lookup
 from passes.rounding import REGISTRY
 from passes.rounding.method import Rounding
+from passes.rounding.rounded import Rounded
+from passes.rounding.trellis_rounding import no_strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,14 @@ class RoundWeights(ProgramPass):
         method: Name in the rounding registry, for every layer; None takes the one that each scheme names.
         grams: Layer name to the Gram matrix (K, K) of its inputs; a layer without one is rounded without.
         known: Layer name to its weight, rounded already to what its scheme says.
+        tables: Bits to the (4096,) levels of trellis codes of that width; without them, strings are all zeros, which
+            take as many bytes.
     """
 
     method: str | None = None
     grams: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False)
     known: Mapping[str, QuantizedWeight] = field(default_factory=dict, repr=False)
+    tables: Tables = field(default_factory=dict, repr=False)
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SCHEME, Fact.QPARAMS})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.ROUNDED})
@@ -62,7 +68,7 @@ class RoundWeights(ProgramPass):
             if weight is None:
                 rounding = lookup(REGISTRY, self.method or scheme.rounding, "rounding")
                 gram = self.grams.get(layer.name)
-                weight = round_weight(weight_of(uses[0][0], layer), scheme, qparams, rounding, gram)
+                weight = round_weight(weight_of(uses[0][0], layer), scheme, qparams, rounding, gram, self.tables)
             for _, node in uses:
                 modified |= meta.put(node, meta.QUANTIZED_WEIGHT, weight)
         return modified
@@ -74,6 +80,7 @@ def round_weight(
     qparams: tuple[QParams | None, ...] | None,
     rounding: Rounding,
     gram: torch.Tensor | None = None,
+    tables: Tables = NO_TABLES,
 ) -> QuantizedWeight:
     """Codes or rounded floats for each block of rows.
 
@@ -83,6 +90,7 @@ def round_weight(
         qparams: One a block; None for float blocks, or when all blocks are float.
         rounding: Method.
         gram: (K, K) of the layer's inputs, where it is known.
+        tables: Of trellis codes, as in :class:`RoundWeights`.
 
     Raises:
         QuantizationError: A block does not fit its qparams, or its values lie beyond float16.
@@ -95,11 +103,25 @@ def round_weight(
             if params is None:
                 blocks.append(_float_block(rows, block))
             else:
-                found = rounding.run(rows, params, gram)
-                blocks.append(QuantizedBlock(block, found.codes, found.qparams, found.fallbacks))
+                found = _rounded(rows, block, params, (rounding, tables), gram)
+                blocks.append(QuantizedBlock(block, found.codes, found.qparams, found.fallbacks, found.trellis))
         return QuantizedWeight(tuple(weight.shape), tuple(blocks))
     except QuantizationError as error:
         raise QuantizationError(f"layer {scheme.layer}: {error.message}", hint=error.hint) from error
+
+
+def _rounded(
+    rows: torch.Tensor, block: RowBlock, qparams: QParams, how: tuple[Rounding, Tables], gram: torch.Tensor | None
+) -> Rounded:
+    """Codes of one block."""
+    (rounding, tables), bits = how, block.spec.bits
+    if not block.spec.is_trellis:
+        return rounding.run(rows, qparams, gram)
+    if rounding.trellis is None:
+        raise QuantizationError("this rounding method knows no trellis codes", hint="take --format affine")
+    if bits not in tables:
+        return no_strings(rows, qparams, bits)
+    return rounding.trellis(rows, qparams, gram, tables[bits], bits)
 
 
 def _stays(scheme: LayerScheme) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams, dequantize, quantize
+from passes.numbers.trellis import TrellisCodes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,11 +20,13 @@ class Rounded:
         qparams: That they belong to.
         fallbacks: Rows that keep what the method started from, mostly the nearest levels, because its own objective is
             lower there.
+        trellis: The strings of the codes, which are their levels then.
     """
 
     codes: Tensor
     qparams: QParams
     fallbacks: int = 0
+    trellis: TrellisCodes | None = None
 
 
 def row_errors(weight: Tensor, codes: Tensor, qparams: QParams, gram: Tensor) -> Tensor:

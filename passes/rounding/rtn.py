@@ -7,6 +7,7 @@ import torch
 from passes.numbers.affine import QParams, quantize
 from passes.rounding.method import Rounding
 from passes.rounding.rounded import Rounded
+from passes.rounding.trellis_rounding import TrellisRounding
 
 
 def rtn(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> Rounded:
@@ -24,4 +25,4 @@ def rtn(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> 
     return Rounded(quantize(weight, qparams), qparams)
 
 
-RTN = Rounding(rtn, keeps_scales=True)
+RTN = Rounding(rtn, keeps_scales=True, trellis=TrellisRounding(compensates=False))

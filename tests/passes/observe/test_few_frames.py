@@ -7,7 +7,8 @@ import torch
 
 from passes.numbers.affine import dequantize, qparams_from_range
 from passes.observe.few_frames import DAMPING, ENOUGH, damped_by, steadied
-from passes.rounding.gptq import damped, gptq
+from passes.rounding.carry import damped
+from passes.rounding.gptq import gptq
 
 
 def frames(count: int, seed: int) -> torch.Tensor:

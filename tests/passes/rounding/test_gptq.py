@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from passes.numbers.affine import QParams, dequantize, qparams_from_range
-from passes.rounding.gptq import BLOCK, _solve, gptq
+from passes.rounding.carry import BLOCK
+from passes.rounding.gptq import _solve, gptq
 from passes.rounding.rounded import row_errors
 from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales

@@ -7,8 +7,10 @@ import torch
 
 from passes.numbers.affine import QParams, dequantize, qparams_from_range, quantize
 from passes.numbers.scale_grid import grid_indices
-from passes.rounding.gptq import damped, gptq
-from passes.rounding.refine import _Chunk, refine, refined
+from passes.rounding.carry import damped
+from passes.rounding.descent import Chunk
+from passes.rounding.gptq import gptq
+from passes.rounding.refine import refine, refined
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import rtn
 
@@ -97,7 +99,7 @@ def test_what_is_carried_on_is_the_error_that_is_there(group: int, symmetric: bo
     weight, gram = make_layer()
     start = rtn(weight, full_range(weight, 3, symmetric, group), None)
     hessian = damped(gram).float()
-    chunk = _Chunk(weight, start.codes, start.qparams, hessian)
+    chunk = Chunk(weight, start.codes, start.qparams, hessian)
     last = objective(weight, start, gram)
     for _ in range(3):
         chunk.turn(fixed=False)

@@ -1,0 +1,32 @@
+"""The tables of a model's trellis codes: one a width, fitted to all its weights."""
+
+from __future__ import annotations
+
+from myqasr_fx.fit.job import FitJob
+from passes.allocation.allocate_bits import read_scheme
+from passes.base import Program
+from passes.numbers.trellis import NO_TABLES, Tables
+from passes.rounding.trellis_table import fitted_table, sample_columns
+
+_GROUP = 64  # weights that share a scale in the sample
+
+
+def trellis_tables(job: FitJob, program: Program) -> Tables:
+    """Bits to table, of the widths that the schemes of ``program`` use; none while files are only weighed.
+
+    Args:
+        job: Holds the weights.
+        program: With schemes in its metadata.
+    """
+    blocks = [block for scheme in read_scheme(program).layers.values() for block in scheme.blocks]
+    widths = sorted({block.spec.bits for block in blocks if block.spec.is_trellis})
+    if job.request.drafts or not widths:
+        return NO_TABLES
+    layers = [layer for layer in job.prepared.layers if layer.weight is not None]
+    with job.progress.stage("fit trellis tables", len(widths)) as advance:
+        columns = sample_columns((job.prepared.weight(layer).reshape(layer.rows, -1) for layer in layers), _GROUP)
+        tables = {}
+        for bits in widths:
+            tables[bits] = fitted_table(columns, bits)
+            advance(1)
+    return tables

@@ -1,0 +1,183 @@
+"""Trellis codes, spelled once: k bits a weight that each see a window of 12.
+
+The codes of one input column of a weight, over its outputs, are one string of bits, the lowest first. Output ``j``
+reads the window of ``WINDOW`` bits at bit ``j * k``; neighbouring windows share all but k bits. A window is an index
+into a table of 8-bit levels::
+
+    window_j = sum_i symbol[j + i] << (k * i),   i = 0 .. 12 / k - 1
+    value_j  = (table[window_j] - 128) * scale_j
+
+so that n outputs take ``n + 12 / k - 1`` symbols. The window is all of the state: any row is read without those before
+it. Scales are those of symmetric 8-bit codes, see ``passes.numbers.affine``; there are no zero points.
+
+Source: Tseng et al., "QTIP: Quantization with Trellises and Incoherence Processing", NeurIPS 2024, section 3.1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from passes.errors import QuantizationError
+from passes.numbers.scheme import TRELLIS_BITS
+
+WINDOW = 12
+"""Bits that a weight sees."""
+
+STATES = 1 << WINDOW
+"""Entries of a table."""
+
+MIDDLE = 128
+"""Level of zero."""
+
+UNIT = 28.0
+"""Levels, counted from the middle, of one standard deviation: the table reaches to 4.5 of them."""
+
+Levels = npt.NDArray[np.uint8]
+Tables = Mapping[int, Levels]
+"""Bits to the (4096,) levels that windows of strings of that width read."""
+
+NO_TABLES: Tables = MappingProxyType({})
+"""Nothing is searched."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrellisCodes:
+    """The bits of a matrix of weights.
+
+    Args:
+        bits: 1 to 4 a weight.
+        symbols: (K, n + lead) uint8, each below ``2**bits``; see :func:`lead`.
+        table: (4096,) uint8 levels.
+
+    Raises:
+        QuantizationError: Types, shapes or values do not belong together.
+    """
+
+    bits: int
+    symbols: Levels
+    table: Levels
+
+    def __post_init__(self) -> None:
+        check_trellis_bits(self.bits)
+        if self.table.dtype != np.uint8 or self.table.shape != (STATES,):
+            raise QuantizationError(f"table is {self.table.dtype} {self.table.shape}, expected uint8 ({STATES},)")
+        got = f"symbols are {self.symbols.dtype} {self.symbols.shape}"
+        if self.symbols.dtype != np.uint8 or self.symbols.ndim != 2 or self.rows < 1:
+            raise QuantizationError(f"{got}, expected uint8 (K, n + {lead(self.bits)})")
+        if self.symbols.size and int(self.symbols.max()) >> self.bits:
+            raise QuantizationError(f"{got}, one of them beyond {self.bits} bits")
+
+    @property
+    def rows(self) -> int:
+        """Outputs n."""
+        return int(self.symbols.shape[1]) - lead(self.bits)
+
+    def levels(self) -> Levels:
+        """(K, n) levels."""
+        return self.table[windows(self.symbols, self.bits)]
+
+
+def check_trellis_bits(bits: int) -> None:
+    """Refuses a width that no trellis takes.
+
+    Raises:
+        QuantizationError: Naming those that one takes.
+    """
+    if bits not in TRELLIS_BITS:
+        raise QuantizationError(
+            f"a trellis of {bits} bits", hint="a trellis takes 1 to 4 bits; above, take affine codes"
+        )
+
+
+def lead(bits: int) -> int:
+    """Symbols of a string beyond one an output."""
+    return WINDOW // bits - 1
+
+
+def windows(symbols: Levels, bits: int) -> npt.NDArray[np.uint16]:
+    """(…, n) window of every output, from (…, n + lead) symbols."""
+    rows = symbols.shape[-1] - lead(bits)
+    found = np.zeros((*symbols.shape[:-1], rows), np.uint16)
+    for i in range(lead(bits) + 1):
+        found |= symbols[..., i : i + rows].astype(np.uint16) << np.uint16(bits * i)
+    return found
+
+
+def symbols_of(path: npt.NDArray[np.uint16], bits: int) -> Levels:
+    """(…, n + lead) symbols of (…, n) windows that follow one another."""
+    mask = np.uint16((1 << bits) - 1)
+    last = [(path[..., -1:] >> np.uint16(bits * i)) & mask for i in range(1, lead(bits) + 1)]
+    return np.concatenate([path & mask, *last], axis=-1).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How all windows of a string are read at once: in turns, each of which begins with a byte.
+
+    Args:
+        outputs: Windows of a turn.
+        stride: Bytes from one turn to the next.
+        word: Bytes that hold the windows of a turn.
+        count: Turns.
+    """
+
+    outputs: int
+    stride: int
+    word: int
+    count: int
+
+    @classmethod
+    def of(cls, rows: int, bits: int) -> Turns:
+        """Those of ``rows`` outputs."""
+        stride = bits // math.gcd(bits, 8)
+        outputs = 8 * stride // bits
+        return cls(outputs, stride, -(-((outputs - 1) * bits + WINDOW) // 8), -(-rows // outputs))
+
+
+def string_bytes(rows: int, bits: int) -> int:
+    """Bytes of the string of one column, padded so that every turn and every single window lies within it."""
+    turns = Turns.of(rows, bits)
+    return max((turns.count - 1) * turns.stride + turns.word, (rows - 1) * bits // 8 + 3)
+
+
+def pack_strings(symbols: Levels, bits: int) -> Levels:
+    """(K, B) bytes, the first symbol in the lowest bits of the first byte, from (K, n + lead) symbols."""
+    rows = symbols.shape[1] - lead(bits)
+    planes = (symbols[..., None] >> np.arange(bits, dtype=np.uint8)) & np.uint8(1)  # lowest bit first
+    packed = np.packbits(planes.reshape(len(symbols), -1), axis=1, bitorder="little")
+    found = np.zeros((len(symbols), string_bytes(rows, bits)), np.uint8)
+    found[:, : packed.shape[1]] = packed
+    return found
+
+
+def unpack_strings(packed: Levels, bits: int, rows: int) -> Levels:
+    """The symbols that :func:`pack_strings` packed.
+
+    Args:
+        packed: (K, B).
+        bits: 1 to 4.
+        rows: Outputs n.
+
+    Raises:
+        QuantizationError: The strings are of another length.
+    """
+    if packed.ndim != 2 or packed.shape[1] != string_bytes(rows, bits):
+        raise QuantizationError(f"strings of shape {packed.shape}, expected (K, {string_bytes(rows, bits)})")
+    count = (rows + lead(bits)) * bits
+    planes = np.unpackbits(packed, axis=1, bitorder="little")[:, :count].reshape(len(packed), -1, bits)
+    symbols: Levels = (planes << np.arange(bits, dtype=np.uint8)).sum(-1, dtype=np.uint8)
+    return symbols
+
+
+def random_windows(packed: Levels, bits: int, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.uint16]:
+    """(K, m) windows of some rows alone: three bytes a window, shifted and masked."""
+    start = rows.astype(np.int64) * bits
+    first = start >> 3
+    word = sum(packed[:, first + i].astype(np.uint32) << np.uint32(8 * i) for i in range(3))
+    return ((word >> (start & 7).astype(np.uint32)) & np.uint32(STATES - 1)).astype(np.uint16)

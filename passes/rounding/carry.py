@@ -1,0 +1,65 @@
+"""Rounding column by column, where the columns that follow make up for errors, whatever values a column may take.
+
+With ``H`` the damped Gram matrix of the layer's inputs and ``U`` the upper Cholesky factor of its inverse::
+
+    q_i = Q(w_i);   e = (w_i - q_i) / U_ii;   W[:, i+1:] -= e U[i, i+1:]
+
+Source: Frantar et al., "GPTQ", ICLR 2023, algorithm 1.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from passes.observe.few_frames import DAMPING, damped_by
+from passes.rounding.snap import Snap
+
+BLOCK = 32
+"""Columns whose errors are carried on together."""
+
+CHUNK = 4096
+"""Rows worked on together: so many that work outlasts its calls, so few that a block of columns stays in the cache."""
+
+
+def falling_columns(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Columns by falling ``H_ii``, and the factor in that order."""
+    order = torch.argsort(gram.diagonal(), descending=True)
+    return order, inverse_factor(gram[order][:, order])
+
+
+def carry_errors(weight: torch.Tensor, columns: tuple[torch.Tensor, torch.Tensor], snap: Snap) -> None:
+    """Rounds some rows column by column.
+
+    Args:
+        weight: (n, K) float32.
+        columns: Of :func:`falling_columns`.
+        snap: Chooses the values of a column, and keeps its codes.
+    """
+    order, factor = columns
+    rows, cols = weight.shape
+    left = weight.t()[order].contiguous()  # (K, n): a column of W is contiguous
+    places: list[int] = order.tolist()
+    pivots: list[float] = factor.diagonal().tolist()
+    for start in range(0, cols, BLOCK):
+        stop = min(cols, start + BLOCK)
+        errors, inner = torch.empty((stop - start, rows)), factor[start:stop, start:stop]
+        for i, column in enumerate(left[start:stop]):
+            # What the columns before it in the block got wrong reaches a column when its turn comes.
+            wanted = torch.addmv(column, errors[:i].t(), inner[:i, i], alpha=-1)
+            torch.sub(wanted, snap(places[start + i], wanted), out=errors[i])
+            errors[i] /= pivots[start + i]
+        left[stop:].addmm_(factor[start:stop, stop:].t(), errors, alpha=-1)
+
+
+def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
+    """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix."""
+    # With J the order turned round, J H J = L L^T makes J L^-1 J this factor: one inverse of a triangle.
+    lower = torch.linalg.cholesky(damped(gram).flip(0, 1))
+    inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False)
+    factor: torch.Tensor = inverse.flip(0, 1).to(torch.float32)
+    return factor
+
+
+def damped(gram: torch.Tensor) -> torch.Tensor:
+    """The Gram matrix (K, K), float64, with a little of its mean diagonal added: the clips do not tell everything."""
+    return damped_by(gram.double(), DAMPING)

@@ -1,0 +1,115 @@
+"""Rounds a block of rows to trellis codes: the exact best path a column, inside GPTQ, and again with fitted scales.
+
+GPTQ goes input by input, and so does a trellis: the weights of one input, over the outputs, are one string. What GPTQ
+wants of a column goes to the path search as it is. The turns after that are those of ``passes.rounding.refine``: scales
+of groups by least squares, then every column the path that is best with all others as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from passes.numbers.affine import QParams
+from passes.numbers.trellis import MIDDLE, STATES, Levels, TrellisCodes, lead, symbols_of
+from passes.rounding.carry import carry_errors, damped, falling_columns
+from passes.rounding.descent import Chunk
+from passes.rounding.rounded import Rounded
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrellisRounding:
+    """How rows become strings.
+
+    Args:
+        compensates: Inputs that follow make up for errors, where the Gram matrix is known.
+        turns: Times that scales and paths take turns after that.
+    """
+
+    compensates: bool
+    turns: int = 0
+
+    def __call__(self, weight: Tensor, qparams: QParams, gram: Tensor | None, table: Levels, bits: int) -> Rounded:
+        """The strings.
+
+        Args:
+            weight: (n, K) float32.
+            qparams: Of ``passes.calibration.trellis_scales``.
+            gram: (K, K) of the layer's inputs; None takes all inputs for equal and independent.
+            table: (4096,) levels.
+            bits: 1 to 4.
+
+        Returns:
+            Levels (n, K), the qparams that they belong to, and the strings.
+        """
+        paths = _Paths(table, bits, weight.shape)
+        scale = qparams.scale.t().contiguous()
+        size = qparams.group_size
+        if gram is None or not self.compensates:
+            columns = weight.t().contiguous()
+            for column, wanted in enumerate(columns):
+                paths.choose(column, wanted, scale[column // size])
+            return paths.rounded(qparams)
+        carry_errors(weight, falling_columns(gram), lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
+        if not self.turns:
+            return paths.rounded(qparams)
+        chunk = _Chunk(weight, paths, qparams, damped(gram).to(torch.float32))
+        for _ in range(self.turns):
+            chunk.turn(fixed=False)
+        return paths.rounded(replace(qparams, scale=chunk.scale.t().contiguous()))
+
+
+def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:
+    """Strings of zeros, which take the bytes of any other.
+
+    Args:
+        weight: (n, K).
+        qparams: Of ``passes.calibration.trellis_scales``.
+        bits: 1 to 4.
+    """
+    rows, cols = weight.shape
+    codes = TrellisCodes(bits, np.zeros((cols, rows + lead(bits)), np.uint8), np.full(STATES, MIDDLE, np.uint8))
+    return Rounded(torch.full((rows, cols), MIDDLE, dtype=torch.uint8), qparams, trellis=codes)
+
+
+class _Paths:
+    """The windows of all columns so far."""
+
+    def __init__(self, table: Levels, bits: int, shape: torch.Size) -> None:
+        from passes.rounding.viterbi import PathSearch  # numba takes a second to import
+
+        rows, cols = shape
+        self.windows = np.zeros((cols, rows), np.uint16)
+        self._table, self._bits = table, bits
+        self._values = torch.from_numpy(table.astype(np.float32) - MIDDLE)
+        self._search = PathSearch(table, bits, rows)
+
+    def choose(self, column: int, wanted: Tensor, scale: Tensor) -> Tensor:
+        """The (n,) values of the best path to ``wanted``, (n,), with (n,) scales."""
+        path = self._search(wanted.numpy(), scale.numpy())
+        self.windows[column] = path
+        return self._values[torch.from_numpy(path.astype(np.int32))] * scale
+
+    def rounded(self, qparams: QParams) -> Rounded:
+        """What was chosen."""
+        codes = TrellisCodes(self._bits, symbols_of(self.windows, self._bits), self._table)
+        return Rounded(torch.from_numpy(self._table[self.windows].T.copy()), qparams, trellis=codes)
+
+    def levels(self) -> Tensor:
+        """(n, K) uint8."""
+        return torch.from_numpy(self._table[self.windows].T.copy())
+
+
+class _Chunk(Chunk):
+    """All rows of a block, whose columns take paths."""
+
+    def __init__(self, weight: Tensor, paths: _Paths, qparams: QParams, objective: Tensor) -> None:
+        super().__init__(weight, paths.levels(), qparams, objective)
+        self._paths = paths
+
+    def snap(self, column: int, wanted: Tensor) -> Tensor:
+        """The values of the best path."""
+        return self._paths.choose(column, wanted, self.scale[column // self._size])

@@ -1,0 +1,85 @@
+"""The table of levels that the windows of a trellis read: Gaussian at first, then fitted to a model's own weights.
+
+Neighbouring windows share bits, so that a table in order would make neighbouring weights alike: the quantiles of a
+Gaussian are dealt out at random. A few of Lloyd's steps follow: search the paths of weights, and give every window the
+mean of the weights that chose it.
+
+Source: Lloyd, "Least squares quantization in PCM", 1982; Marcellin and Fischer, "Trellis coded quantization", 1990.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from passes.numbers.trellis import MIDDLE, STATES, UNIT, Levels
+
+STEPS = 5
+"""Times that paths and levels take turns."""
+
+SAMPLE = 300_000
+"""Weights looked at: some seventy a window."""
+
+_HEIGHT = 512
+_PRIOR = 4.0  # weights that a window's own level counts for, so that rare windows stay near it
+
+
+def gaussian_table(seed: int = 0) -> Levels:
+    """(4096,) levels: quantiles of a Gaussian in random order."""
+    quantiles = torch.special.ndtri((torch.arange(STATES, dtype=torch.float64) + 0.5) / STATES).numpy()
+    return _levels(np.random.default_rng(seed).permutation(quantiles))
+
+
+def fitted_table(columns: npt.NDArray[np.float32], bits: int, steps: int = STEPS) -> Levels:
+    """(4096,) levels fitted to weights.
+
+    Args:
+        columns: (m, n) of spread 1, see :func:`sample_columns`.
+        bits: 1 to 4.
+        steps: Of Lloyd's.
+    """
+    from passes.rounding.viterbi import PathSearch  # numba takes a second to import
+
+    table = gaussian_table()
+    scale = np.full(columns.shape[1], 1 / UNIT, np.float32)
+    for _ in range(steps):
+        search = PathSearch(table, bits, columns.shape[1])
+        paths = np.stack([search(column, scale) for column in columns]).reshape(-1)
+        total = np.bincount(paths, columns.reshape(-1), STATES)
+        count = np.bincount(paths, minlength=STATES)
+        before = (table.astype(np.float64) - MIDDLE) / UNIT
+        table = _levels((total + _PRIOR * before) / (count + _PRIOR))
+    return table
+
+
+def sample_columns(weights: Iterable[Tensor], group_size: int, seed: int = 0) -> npt.NDArray[np.float32]:
+    """(m, 512) weights, every group of its row brought to spread 1, drawn evenly from all weights.
+
+    Args:
+        weights: (N, K) each.
+        group_size: Neighbours of a row that are brought to spread 1 together, where it divides K.
+        seed: Of the draw.
+    """
+    matrices = [weight.detach() for weight in weights if len(weight) >= _HEIGHT or weight.numel() >= _HEIGHT]
+    every = sum(weight.numel() for weight in matrices)
+    generator, drawn = np.random.default_rng(seed), []
+    for weight in matrices:
+        size = group_size if weight.shape[1] % group_size == 0 else weight.shape[1]
+        rows = weight if len(weight) <= 4 * _HEIGHT else weight[:: len(weight) // (2 * _HEIGHT)]
+        groups = rows.reshape(len(rows), -1, size)
+        unit = (groups / groups.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12)).reshape(rows.shape).t()
+        flat = unit.reshape(-1)
+        strips = flat[: len(flat) // _HEIGHT * _HEIGHT].reshape(-1, _HEIGHT)
+        share = max(1, round(SAMPLE * weight.numel() / every / _HEIGHT))
+        picked = generator.choice(len(strips), min(share, len(strips)), replace=False)
+        drawn.append(strips[torch.from_numpy(np.sort(picked))].numpy())
+    return np.ascontiguousarray(np.concatenate(drawn), np.float32)
+
+
+def _levels(values: npt.NDArray[np.float64]) -> Levels:
+    """8-bit levels of values of spread 1."""
+    return np.clip(np.round(values * UNIT) + MIDDLE, 1, 255).astype(np.uint8)

@@ -1,0 +1,128 @@
+"""The exact search for a string of trellis codes: the path of least squares along the outputs of one input column.
+
+With window ``w_j = (w_{j-1} >> k) | (symbol << (12 - k))``, the windows that may come before ``w_j`` are the ``2**k``
+that share their upper ``12 - k`` bits. So what is kept of an output is the least cost of each of those ``4096 / 2**k``
+classes, and which of its windows had it::
+
+    cost_j[v] = min_d  cost_{j-1}[(v << k | d) mod classes] + (wanted_j - scale_j * level[v << k | d])**2
+
+Outputs of a column do not meet in a layer's objective, so the path is the best there is.
+
+Source: Viterbi, "Error bounds for convolutional codes", 1967; Marcellin and Fischer, "Trellis coded quantization",
+1990.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba import types
+from numba.extending import intrinsic
+
+from passes.numbers.trellis import MIDDLE, STATES, Levels, check_trellis_bits
+
+Floats = npt.NDArray[np.float32]
+
+
+class PathSearch:
+    """Searches columns of one height, with memory that serves all of them.
+
+    Args:
+        table: (4096,) levels.
+        bits: 1 to 4.
+        rows: Outputs n.
+    """
+
+    def __init__(self, table: Levels, bits: int, rows: int) -> None:
+        check_trellis_bits(bits)
+        fan, classes = 1 << bits, STATES >> bits
+        self._run = _compiled(bits)
+        self._levels = np.ascontiguousarray((table.astype(np.float32) - MIDDLE).reshape(classes, fan).T)
+        self._costs = np.empty((fan, classes >> bits), np.float32)
+        self._found, self._chosen = np.empty(classes, np.float32), np.empty(classes, np.int32)
+        self._kept = np.empty((rows, classes), np.uint8)
+
+    def __call__(self, wanted: Floats, scale: Floats) -> npt.NDArray[np.uint16]:
+        """(n,) windows of the best path.
+
+        Args:
+            wanted: (n,) values that the column should take.
+            scale: (n,) of its weights.
+        """
+        path = np.empty(wanted.shape, np.uint16)
+        self._run(wanted, scale, self._levels, self._costs, self._found, self._chosen, self._kept, path)
+        return path
+
+
+@intrinsic  # type: ignore[misc]
+def _select(context: Any, condition: Any, yes: Any, no: Any) -> Any:
+    """``yes if condition else no`` without a branch, which is what lets loops over it run on vectors."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(*arguments)
+
+    return yes(types.boolean, yes, no), emit
+
+
+@cache
+def _compiled(bits: int) -> Callable[..., None]:
+    """The search for one width; compiled when it is first called."""
+    forward, classes = _forward(bits), STATES >> bits
+
+    @numba.njit(nogil=True, error_model="numpy")
+    def search(wanted, scale, levels, costs, found, chosen, kept, path):  # type: ignore[no-untyped-def]
+        forward(wanted, scale, levels, costs, found, chosen, kept)
+        v = np.argmin(found)
+        for j in range(len(wanted) - 1, -1, -1):
+            path[j] = (v << bits) | kept[j, v]
+            v = path[j] & (classes - 1)
+
+    return search
+
+
+def _forward(bits: int) -> Callable[..., None]:
+    """Costs and choices of all outputs, the first ones first."""
+    fan, classes, part = 1 << bits, STATES >> bits, STATES >> 2 * bits
+    advance = _advance(fan, part)
+
+    # Arrays come one by one: out of a tuple, the compiler no longer sees that they do not overlap.
+    @numba.njit(nogil=True, error_model="numpy")
+    def forward(wanted, scale, levels, costs, found, chosen, kept):  # type: ignore[no-untyped-def]
+        costs[:] = 0.0
+        for j in range(len(wanted)):
+            advance(wanted[j], scale[j], levels, costs, found, chosen)
+            for v in range(classes):
+                kept[j, v] = chosen[v]
+            for d in range(fan):
+                for x in range(part):
+                    costs[d, x] = found[x * fan + d]
+
+    return forward
+
+
+def _advance(fan: int, part: int) -> Callable[..., None]:
+    """One output; its loops are of known lengths."""
+
+    @numba.njit(nogil=True, fastmath=True, error_model="numpy")
+    def advance(want, scale, levels, costs, found, chosen):  # type: ignore[no-untyped-def]
+        for high in range(fan):
+            for x in range(part):
+                v = high * part + x
+                gap = want - scale * levels[0, v]
+                best = costs[0, x] + gap * gap
+                which = np.int32(0)
+                for d in range(1, fan):
+                    gap = want - scale * levels[d, v]
+                    cost = costs[d, x] + gap * gap
+                    better = cost < best
+                    best = _select(better, cost, best)
+                    which = _select(better, np.int32(d), which)
+                found[v] = best
+                chosen[v] = which
+
+    return advance

@@ -1,0 +1,90 @@
+"""Trellis strings in a file: exact values in every form, fused where a kernel takes them, read back by others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
+from myqasr_fx.export.dequantize import folded, grouped, rows
+from myqasr_fx.export.read_weights import read_weights
+from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
+from passes.numbers.scheme import TRELLIS_BITS
+from passes.numbers.trellis import MIDDLE, STATES, lead, pack_strings, windows
+
+Make = Callable[..., Any]
+WIDTHS = pytest.mark.parametrize("bits", TRELLIS_BITS)
+HEIGHTS = pytest.mark.parametrize("height", [1, 24, 77, 1850])
+COLS = 64
+
+
+def make(bits: int, height: int, shape: tuple[int, ...] | None = None) -> tuple[StoredWeight, np.ndarray]:
+    """A random stored weight of (height, 64), and its values."""
+    generator = np.random.default_rng(bits)
+    symbols = generator.integers(0, 1 << bits, (COLS, height + lead(bits)), dtype=np.uint8)
+    table = generator.integers(1, 256, STATES).astype(np.uint8)
+    scale = np.exp2(generator.integers(-9, -5, (2, height))).astype(np.float16)
+    levels = table[windows(symbols, bits)].astype(np.float32) - MIDDLE
+    values = (levels.reshape(2, -1, height) * scale[:, None].astype(np.float32)).reshape(COLS, height).T
+    stored = StoredWeight(
+        "layer.0", bits, shape or (height, COLS), pack_strings(symbols, bits), scale, None, True, table
+    )
+    return stored, np.ascontiguousarray(values)
+
+
+@WIDTHS
+@HEIGHTS
+def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: int, height: int) -> None:
+    (stored, values), model = make(bits, height), one_input(["n", COLS])
+    proto = model.proto(model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, stored))))
+    (found,), _ = run(proto, x=np.eye(COLS, dtype=np.float32))
+    assert np.array_equal(found, values.T)
+    _, executed = run(proto, exact=False, x=np.eye(COLS, dtype=np.float32))
+    assert executed == {"MatMulNBits": 1}
+
+
+@WIDTHS
+@pytest.mark.parametrize("shape", [(24, 64), (24, 16, 4), (7, 64)])
+def test_a_folded_weight_is_exact(one_input: Make, run: Make, bits: int, shape: tuple[int, ...]) -> None:
+    (stored, values), model = make(bits, shape[0], shape), one_input(["n"])
+    weight = folded(WeightReader(model.emitter, stored))
+    proto = model.proto(model.emitter.op("Add", weight, model.emitter.op("ReduceSum", model.x)), len(shape))
+    (found,), _ = run(proto, x=np.zeros(1, np.float32))
+    assert np.array_equal(found.reshape(values.shape), values)
+
+
+@WIDTHS
+@HEIGHTS
+def test_any_row_is_looked_up_exactly(one_input: Make, run: Make, bits: int, height: int) -> None:
+    (stored, values), model = make(bits, height), one_input(["n"])
+    asked = [0, height - 1, height // 2, height // 3]
+    indices = model.emitter.cast(model.x, ir.DataType.INT64)
+    proto = model.proto(rows(WeightReader(model.emitter, stored), indices), 2)
+    (found,), _ = run(proto, x=np.array(asked, np.float32))
+    assert np.array_equal(found, values[asked])
+
+
+@WIDTHS
+def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: int) -> None:
+    (stored, values), model = make(bits, 24), one_input(["n", COLS])
+    product = model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, stored)))
+    onnx.save(model.proto(product), path := tmp_path / "model.onnx")
+    block = BlockRecord(0, 24, bits, "group:32", True, "trellis")
+    layer = LayerRecord("layer", "linear", (24, COLS), float(bits), (block,), "gptq", 1.0, 0, "low-bit kernel")
+    np.testing.assert_array_equal(read_weights([path], [layer])["layer"][0], values)
+
+
+def test_weights_of_one_width_share_their_levels(one_input: Make) -> None:
+    model = one_input(["n", COLS])
+    for name in ("a.0", "b.0"):
+        stored, _ = make(2, 24)
+        object.__setattr__(stored, "name", name)
+        model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, stored)))
+    stored_levels = [name for name in model.graph.initializers if name.startswith("trellis.levels")]
+    assert stored_levels == ["trellis.levels2"]

@@ -1,0 +1,122 @@
+"""Trellis codes inside GPTQ and its refinement."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from passes.calibration import REGISTRY as CALIBRATIONS
+from passes.calibration.calibrate import weight_qparams
+from passes.calibration.trellis_scales import trellis_qparams
+from passes.errors import QuantizationError
+from passes.numbers.affine import QParams, dequantize
+from passes.numbers.scale_grid import grid_indices
+from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, weight_spec
+from passes.rounding import REGISTRY
+from passes.rounding.method import Rounding
+from passes.rounding.round_weights import round_weight
+from passes.rounding.rounded import Rounded, row_errors
+from passes.rounding.trellis_table import fitted_table, gaussian_table, sample_columns
+
+GROUP = 32
+
+
+@pytest.fixture(scope="module")
+def layer() -> tuple[Tensor, Tensor]:
+    """Weights (96, 128) and the Gram matrix of inputs that live near a space of a quarter of the dimensions."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(96, 128, generator=generator)
+    hidden = torch.randn(2000, 32, generator=generator) @ torch.randn(32, 128, generator=generator)
+    inputs = hidden + 0.1 * torch.randn(2000, 128, generator=generator)
+    return weight, inputs.T @ inputs / len(inputs)
+
+
+def strings(method: str, weight: Tensor, gram: Tensor | None, bits: int) -> tuple[Rounded, QParams]:
+    run, qparams = REGISTRY[method].trellis, trellis_qparams(weight, GROUP)
+    assert run is not None
+    return run(weight, qparams, gram, gaussian_table(), bits), qparams
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+def test_levels_are_those_of_the_strings(layer: tuple[Tensor, Tensor], bits: int) -> None:
+    found, _ = strings("refined", *layer, bits)
+    assert found.trellis is not None
+    assert np.array_equal(found.trellis.levels().T, found.codes.numpy())
+    assert grid_indices(found.qparams.scale) is not None  # a byte a scale
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+def test_every_step_of_the_way_lowers_the_objective(layer: tuple[Tensor, Tensor], bits: int) -> None:
+    weight, gram = layer
+    errors = []
+    for method in ("rtn", "gptq", "refined"):
+        found, _ = strings(method, weight, gram, bits)
+        errors.append(float(row_errors(weight, found.codes, found.qparams, gram).sum()))
+    assert errors[2] < 0.95 * errors[1] < 0.95 * 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_beats_evenly_spaced_codes_of_as_many_bits(layer: tuple[Tensor, Tensor], bits: int) -> None:
+    weight, gram = layer
+    tables = {bits: fitted_table(sample_columns([torch.randn(2048, 64)], 64), bits, steps=3)}
+    errors = {}
+    for form in ("affine", "trellis"):
+        spec = weight_spec(bits, Granularity("group", GROUP), False, form)  # type: ignore[arg-type]
+        scheme = LayerScheme("a", (RowBlock(0, len(weight), spec),))
+        qparams = weight_qparams(weight, scheme, CALIBRATIONS["min_max"])
+        rounded = round_weight(weight, scheme, qparams, REGISTRY["refined"], gram, tables)
+        error = rounded.dequantize() - weight
+        errors[form] = float((error @ gram * error).sum())
+    assert errors["trellis"] < 0.9 * errors["affine"]
+
+
+def test_without_a_table_strings_are_zeros_of_the_same_size(layer: tuple[Tensor, Tensor]) -> None:
+    weight, gram = layer
+    scheme = LayerScheme("a", (RowBlock(0, 96, weight_spec(2, Granularity("group", GROUP), False, "trellis")),))
+    qparams = (trellis_qparams(weight, GROUP),)
+    empty = round_weight(weight, scheme, qparams, REGISTRY["gptq"], gram)
+    full = round_weight(weight, scheme, qparams, REGISTRY["gptq"], gram, {2: gaussian_table()})
+    assert empty.blocks[0].file_bytes == full.blocks[0].file_bytes
+    assert not empty.dequantize().any()
+
+
+def test_a_method_that_knows_no_strings_says_so(layer: tuple[Tensor, Tensor]) -> None:
+    weight, _ = layer
+    scheme = LayerScheme("a", (RowBlock(0, 96, weight_spec(2, Granularity("group", GROUP), False, "trellis")),))
+    own = Rounding(REGISTRY["rtn"].run)
+    with pytest.raises(QuantizationError, match="layer a: this rounding method knows no trellis codes"):
+        round_weight(weight, scheme, (trellis_qparams(weight, GROUP),), own)
+
+
+def test_scales_bring_groups_to_one_spread_and_zeros_stay_finite() -> None:
+    weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 0, 64).unsqueeze(1)
+    weight[5] = 0
+    qparams = trellis_qparams(weight, GROUP)
+    spread = weight.reshape(64, 2, GROUP).square().mean(-1).sqrt() / qparams.scale
+    assert float(spread[6:].max() / spread[6:].min()) < 1.06  # neighbours on the grid of scales are 5 % apart
+    middle = torch.full((64, 64), 128, dtype=torch.uint8)
+    assert not dequantize(middle, qparams).any()
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_a_fitted_table_serves_its_weights_better(bits: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(1024, 64, generator=generator) ** 3  # tails longer than those of a Gaussian
+    columns = sample_columns([weight], 64)
+    errors = []
+    for table in (gaussian_table(), fitted_table(columns, bits, steps=3)):
+        run, qparams = REGISTRY["rtn"].trellis, trellis_qparams(weight, 64)
+        assert run is not None
+        found = run(weight, qparams, None, table, bits)
+        errors.append(float((dequantize(found.codes, found.qparams) - weight).square().sum()))
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_a_sample_has_spread_1_and_the_same_columns_every_time() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.randn(700, 64, generator=generator) * 3, torch.randn(40, 48, generator=generator) / 9]
+    first, again = (sample_columns(weights, 32) for _ in range(2))
+    assert np.array_equal(first, again)
+    assert float(first.std()) == pytest.approx(1.0, abs=0.02)

@@ -1,0 +1,60 @@
+"""The compiled search of paths against a short search in numpy, on every width."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from passes.errors import QuantizationError
+from passes.numbers.scheme import TRELLIS_BITS
+from passes.numbers.trellis import MIDDLE, STATES, WINDOW, symbols_of, windows
+from passes.rounding.trellis_table import gaussian_table
+from passes.rounding.viterbi import PathSearch
+
+
+def searched(wanted: np.ndarray, scale: np.ndarray, table: np.ndarray, bits: int) -> np.ndarray:
+    """The same, one state after the other by plain array operations, float64."""
+    values = table.astype(np.float64) - MIDDLE
+    states = np.arange(STATES)
+    before = ((states << bits) & (STATES - 1))[:, None] | np.arange(1 << bits)  # windows that may come before each
+    cost, came = np.zeros(STATES), []
+    for j, (want, one) in enumerate(zip(wanted.astype(np.float64), scale.astype(np.float64), strict=True)):
+        if j:
+            choice = cost[before].argmin(1)
+            came.append(before[states, choice])
+            cost = cost[came[-1]]
+        cost = cost + (want - one * values) ** 2
+    path = [int(cost.argmin())]
+    for steps in reversed(came):
+        path.append(int(steps[path[-1]]))
+    return np.array(path[::-1], np.uint16)
+
+
+def total(path: np.ndarray, wanted: np.ndarray, scale: np.ndarray, table: np.ndarray) -> float:
+    return float(((wanted - scale * (table[path].astype(np.float64) - MIDDLE)) ** 2).sum())
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+@pytest.mark.parametrize("rows", [1, 2, 37])
+def test_finds_the_best_path(bits: int, rows: int) -> None:
+    generator = np.random.default_rng(rows)
+    wanted = generator.standard_normal(rows).astype(np.float32)
+    scale = (0.03 + 0.02 * generator.random(rows)).astype(np.float32)
+    table = gaussian_table()
+    found, expected = PathSearch(table, bits, rows)(wanted, scale), searched(wanted, scale, table, bits)
+    assert np.array_equal(windows(symbols_of(found, bits), bits), found)  # windows follow one another
+    best = total(expected, wanted, scale, table)
+    assert total(found, wanted, scale, table) == pytest.approx(best, rel=1e-5)  # float32 sums of that many terms
+
+
+def test_one_weight_takes_the_nearest_level_of_all() -> None:
+    table = gaussian_table()
+    found = PathSearch(table, 4, 1)(np.array([0.7], np.float32), np.array([0.02], np.float32))
+    levels = 0.02 * (table.astype(np.float64) - MIDDLE)
+    assert abs(levels[found[0]] - 0.7) == pytest.approx(np.abs(levels - 0.7).min())
+    assert found[0] < 1 << WINDOW
+
+
+def test_another_width_is_refused() -> None:
+    with pytest.raises(QuantizationError, match="a trellis of 5 bits"):
+        PathSearch(gaussian_table(), 5, 1)
