@@ -40,10 +40,10 @@ from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify.fake_quant import runnable_in_torch
 
-_OPTIMAL: Mapping[str, object] = {"rounding": "gptq", "allocation": "optimal", "min_bits": 2}
+_OPTIMAL: Mapping[str, object] = {"rounding": "gptq", "allocation": "optimal", "min_bits": 2, "format": "affine"}
 
 _BEST: Mapping[str, object] = {**_OPTIMAL, "rounding": "refined", "sequential": True}
-"""The recipe ``best``."""
+"""The recipe ``best`` with evenly spaced codes."""
 
 FULL = "full precision"
 FRAMES = "frames weighted by gradients"
@@ -58,6 +58,9 @@ STEPS: Mapping[str, Mapping[str, object]] = {
     "optimal allocation, curvature": _OPTIMAL,
     "refined": {**_OPTIMAL, "rounding": "refined"},
     "sequential, biases corrected": _BEST,
+    "trellis codes (best)": {**_BEST, "format": "auto"},
+    "trellis codes, gptq, sequential (normal)": {**_BEST, "format": "auto", "rounding": "gptq"},
+    "trellis codes, gptq (fast)": {**_OPTIMAL, "format": "auto"},
 }
 """Name of a row to its options."""
 
@@ -159,8 +162,10 @@ def measured(prepared: Prepared, bench: Bench, audio: Sequence[Path], step: str,
         size = torch_runtime(prepared.speech, prepared.program).model_bytes
         return Row.of(step, options.budget, size, bench.compare(prepared), bench.hear(prepared))
     shared = {"holdout": 0.0, "language": options.language, "cache": options.cache}
-    config = resolve_config(options.budget, **shared, **STEPS[step])
-    measured_for = resolve_config(options.budget, **shared, **_OPTIMAL) if step == FRAMES else config
+    config = resolve_config(options.budget, recipe="paper-file", **shared, **STEPS[step])
+    measured_for = (
+        resolve_config(options.budget, recipe="paper-file", **shared, **_OPTIMAL) if step == FRAMES else config
+    )
     clips = select_clips(audio, config.max_clips, seed=config.seed)
     learned = measuring(prepared, clips, Road(measured_for, RichProgress(), Limits()))
     job = price(learned, fit_request(prepared, config), measure(learned))

@@ -100,7 +100,7 @@ def _run(
     measurements = None
     for budget in BUDGETS[model]:
         for order in ORDERS:
-            config = resolve_config(budget, order=order, language=language, holdout=0.0)
+            config = resolve_config(budget, recipe="paper-file", order=order, language=language, holdout=0.0)
             job = measuring(prepared, chosen, Road(config, progress, Limits()))
             measurements = measurements or measure(job)
             rounded = quantize_in_torch(job, measurements, config)

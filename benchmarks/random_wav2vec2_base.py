@@ -37,7 +37,7 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         model = _write_model(Path(folder) / "model")
-        config = resolve_config(avg_bits=options.avg_bits)
+        config = resolve_config(recipe="paper-file", avg_bits=options.avg_bits)
         bundle = quantize(str(model), clips, out=Path(folder) / "bundle", config=config, progress=RichProgress())
         run = json.loads((bundle.path / RUN_FILE).read_text())
     made = bundle.manifest

@@ -65,7 +65,7 @@ def main() -> None:
     prepared = prepare(load_model(options.model))
     bench = Bench.of(prepared, dev, options.language)
     shared = {"holdout": 0.0, "language": options.language, "cache": options.cache}
-    config = resolve_config(options.budget, **shared, allocation="optimal", rounding="gptq", min_bits=2)
+    config = resolve_config(options.budget, **shared, recipe="fast")
     clips = select_clips([utterance.audio for utterance in calibration], config.max_clips, seed=config.seed)
     learned = measuring(prepared, clips, Road(config, RichProgress(), Limits()))
     job = price(learned, fit_request(prepared, config), measure(learned))

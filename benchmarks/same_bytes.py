@@ -6,8 +6,8 @@ r"""Whether two versions of the compiler write the same bundles: SHA-256 of ever
 
 Each case is one whole ``quantize`` command of the installation of ``--python`` on recordings of ``--shared``. Equal
 means the same files with the same bytes; of ``myqasr.json`` the entry ``config`` is compared by the options that both
-versions know, since options come and go. The digests of this repository's last comparison are
-``results/same_bytes.json``.
+versions know, since options come and go. ``results/same_bytes.json`` holds the digests of the last two versions that
+were compared and gave the same; another kind of processor may round sums in another order, and give others.
 """
 
 from __future__ import annotations

@@ -52,7 +52,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for symmetric in (True, False):
             for bits in options.bits:
-                config = resolve_config(uniform_bits=bits, symmetric=symmetric, cache=Path(folder) / "cache")
+                config = resolve_config(
+                    recipe="paper-file", uniform_bits=bits, symmetric=symmetric, cache=Path(folder) / "cache"
+                )
                 audio = [utterance.audio for utterance in utterances]
                 bundle = quantize(speech, audio, out=Path(folder) / "bundle", config=config, force=True)
                 rows.append(measure(bundle, speech, bits, symmetric))

@@ -39,7 +39,7 @@ from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import CANONICALIZING, Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.needs import needs_of
+from myqasr_fx.options.needs import decided_by_recordings, needs_of
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.process.stage import Stage
@@ -112,6 +112,8 @@ def quantize(
             build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified),
             acceptance=assessed.record,
         )
+        decides = decided_by_recordings(config, config.sequential)
+        manifest = replace(manifest, calibration=replace(manifest.calibration, decides=decides))
         manifest.write(folder)
         heard = None if config.private else assessed.comparisons
         details = ReportDetails(layer_details(fitted.program, job.prepared.layers), heard)

@@ -85,7 +85,7 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("passes/**/*.py")), ids=name_of)
 def test_imports_go_one_way(path: Path) -> None:
-    assert imports(path) <= {*sys.stdlib_module_names, "passes", "torch", "numpy", "scipy"}
+    assert imports(path) <= {*sys.stdlib_module_names, "passes", "torch", "numpy", "scipy", "numba"}
 
 
 @pytest.mark.parametrize(("layers", "tree"), [(LAYERS, "myqasr_fx"), (PASSES_LAYERS, "passes")])

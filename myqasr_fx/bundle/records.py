@@ -116,6 +116,7 @@ class CalibrationRecord:
         sha256: Of their samples.
         rejected: Recordings that could not be used.
         note: What was left out; None when nothing was.
+        decides: What of the files other recordings would change: widths, codes, scales, ranges of inputs.
     """
 
     clips: int
@@ -123,6 +124,7 @@ class CalibrationRecord:
     sha256: str
     rejected: tuple[str, ...]
     note: str | None
+    decides: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_least(self, ("clips", "seconds"))

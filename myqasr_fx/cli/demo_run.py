@@ -97,7 +97,7 @@ def run_demo(out: Path, progress: Progress, *, force: bool = False) -> DemoResul
     recordings = (*calibration, *unheard)
     with progress.stage("load model"):
         model = load_model(MODEL)
-    config = resolve_config(BUDGET)
+    config = resolve_config(BUDGET, effort="fast")
     bundle = pipeline.quantize(model, calibration, out=out, config=config, force=force, progress=progress)
     with progress.stage("capture graphs"):
         full = torch_runtime(model, model.capture())
@@ -112,7 +112,7 @@ def run_demo(out: Path, progress: Progress, *, force: bool = False) -> DemoResul
 
 def make_web_bundle(out: Path, progress: Progress, *, force: bool = False) -> QuantizedBundle:
     """Quantizes the built-in model as :func:`run_demo` does, in the layout that a browser reads."""
-    config = resolve_config(BUDGET, layout=LAYOUT)
+    config = resolve_config(BUDGET, effort="fast", layout=LAYOUT)
     return pipeline.quantize(MODEL, _locate(_CALIBRATION), out=out, config=config, force=force, progress=progress)
 
 

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.options.choices import available
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.recipes import RECIPES
+from myqasr_fx.options.recipes import EFFORTS, RECIPES
 from myqasr_fx.options.thresholds import Thresholds
 
 _DEFAULTS = {f.name: f.default for f in (*fields(QuantizeConfig), *fields(Thresholds))}
@@ -87,6 +87,10 @@ Optimize = Annotated[
     _option(_METHOD, "--optimize", "size; speed: 8-bit integer kernels where a graph reads frames; or balanced."),
 ]
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
+Effort = Annotated[
+    str | None,
+    _option(_METHOD, "--effort", f"How long to look for better codes: {', '.join(EFFORTS)}. [default: normal]"),
+]
 Recipe = Annotated[str | None, _option(_METHOD, "--recipe", f"Named set of options: {', '.join(RECIPES)}.")]
 Rules = Annotated[
     Path | None,

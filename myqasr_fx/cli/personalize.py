@@ -81,6 +81,7 @@ def personalize(
     """Measure whether calibrating on one's own recordings helps: every group calibrated, every group tested."""
     from myqasr_fx.evaluate import parse_filters
     from myqasr_fx.models.load import load_model
+    from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS
     from myqasr_fx.personalize.condition import conditions
     from myqasr_fx.personalize.experiment import Experiment, run
     from myqasr_fx.personalize.groups import GroupSplit
@@ -92,7 +93,7 @@ def personalize(
     if plot:
         check_plots()
     numbers = _numbers(clips)
-    ways = conditions(recipe or ("default",), budgets.split(","), activation_bits)
+    ways = conditions(recipe or (EFFORTS[DEFAULT_EFFORT],), budgets.split(","), activation_bits)
     only = tuple(filter(None, (groups or "").split(",")))
     sides = parse_filters(calibrate or ()), parse_filters(test or ())
     split = GroupSplit(by, max(numbers), seeds, sides[0], sides[1], test_clips, only)

@@ -49,6 +49,7 @@ def quantize(
     number_format: o.NumberFormat = None,
     activations: o.Activations = None,
     optimize: o.Optimize = None,
+    effort: o.Effort = None,
     recipe: o.Recipe = None,
     rules: o.Rules = None,
     keep: o.Keep = None,
@@ -75,6 +76,7 @@ def quantize(
     config = resolve_config(
         budget,
         recipe=recipe,
+        effort=effort,
         rules=rules,
         keep=keep or (),
         avg_bits=avg_bits,

@@ -10,13 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
+from myqasr_fx.bundle.bundle import BundleManifest, CalibrationRecord, LayerRecord, QuantizedBundle
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.options.units import format_seconds
 
 REJECTED_ADVICE = (
-    "what helps: a larger budget, --recipe best, or more recordings, on which the verdict is surer; "
+    "what helps: --effort high, a larger budget, or more recordings, on which the verdict is surer; "
     "`myqasr diagnose` names the layers behind it"
 )
 """Below a verdict that is bad news."""
@@ -42,7 +42,7 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         ("bytes", _bytes(manifest)),
         *([("spent on", _spent(manifest))] if manifest.categories else []),
         ("bits", f"{manifest.file_bits_per_weight:.2f} a weight in the files, scales included; {_widths(manifest)}"),
-        ("calibration", f"{manifest.calibration.clips} clips, {format_seconds(manifest.calibration.seconds)}"),
+        ("calibration", _calibration(manifest.calibration)),
         (
             "verified",
             f"{checked.agreement:.2%} of {checked.tokens} best tokens as in torch on {checked.clips} clips; "
@@ -94,6 +94,13 @@ def layer_table(manifest: BundleManifest) -> Table:
         cells = (layer.name, layer.op, shape, _bits(layer), scale, sensitivity, f"{layer.bytes:,}", layer.executes)
         table.add_row(*map(shown, cells))
     return table
+
+
+def _calibration(record: CalibrationRecord) -> str:
+    clips = f"{record.clips} clips, {format_seconds(record.seconds)}"
+    if record.decides is None:  # of an earlier version
+        return clips
+    return f"{clips}; they decided {', '.join(record.decides) or 'nothing in the files'}"
 
 
 def _bytes(manifest: BundleManifest) -> str:

@@ -11,13 +11,19 @@ import onnx
 
 from myqasr_fx.bundle.byte_category import Category, in_order
 
-_STORED = re.compile(r"\.\d+\.(codes|trellis|scale|zero_point)\d*$")
+_STORED = re.compile(r"\.\d+\.(codes|trellis|scale|gain|zero_point)\d*$")
 _LEVELS = re.compile(r"trellis\.levels\d$")
 _FLOAT_WEIGHT = re.compile(r"\.weight(_block\d+)?$")
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
 
-_PARTS = {"codes": Category.CODES, "trellis": Category.CODES, "scale": Category.SCALES, "zero_point": Category.ZERO_POINTS}
+_PARTS = {
+    "codes": Category.CODES,
+    "trellis": Category.CODES,
+    "gain": Category.SCALES,
+    "scale": Category.SCALES,
+    "zero_point": Category.ZERO_POINTS,
+}
 
 
 def bytes_by_category(files: Iterable[Path], layers: Iterable[str]) -> dict[str, dict[str, int]]:

@@ -70,14 +70,14 @@ def _readers(emitter: Emitter, nodes: Sequence[ir.Node]) -> dict[_Tensors, Weigh
 
 
 def _tensors(node: ir.Node) -> _Tensors:
-    """Codes, scales, zero points (None when symmetric) and the table of a trellis that a weight placeholder reads."""
-    inputs = (*node.inputs[node.op_type == DEQUANTIZE_ROWS :], None, None)
-    return inputs[:4]
+    """What a weight placeholder reads: codes, scales, zero points (or None), table and gains of a trellis (or None)."""
+    inputs = (*node.inputs[node.op_type == DEQUANTIZE_ROWS :], None, None, None)
+    return inputs[:5]
 
 
 def _stored(node: ir.Node, taken: Set[str]) -> StoredWeight:
     """The block that ``node`` reads, under a name that is not ``taken``."""
-    packed, scale, zero_point, table = _tensors(node)
+    packed, scale, zero_point, table, gains = _tensors(node)
     if packed is None or scale is None or packed.const_value is None or scale.const_value is None or not packed.name:
         raise ExportError(f"{node.name}: codes and scales must be stored in the graph")
     kernels = (FORM_MATMUL, FORM_INTEGER)
@@ -91,6 +91,7 @@ def _stored(node: ir.Node, taken: Set[str]) -> StoredWeight:
         zero_point=None if zero_point is None or zero_point.const_value is None else zero_point.const_value.numpy(),
         plain=len(readings) > 1 or _form(node) not in kernels,
         table=None if table is None or table.const_value is None else table.const_value.numpy(),
+        gains=None if gains is None or gains.const_value is None else gains.const_value.numpy(),
     )
 
 

@@ -104,7 +104,7 @@ def item_bytes(item: Item, layer: Layer, granularity: Granularity, storage: Stor
     prices = {bits: graphs * bits // 8 * item.num_weights + text for bits in (FLOAT_BITS, HALF_BITS)}
     for bits in _PACKED:
         is_trellis = storage.is_trellis(layer.name, bits)
-        codes = item.cols * string_bytes(item.rows, bits) if is_trellis else packed_bytes(item.num_weights, bits)
+        codes = item.cols * (string_bytes(item.rows, bits) + 1) if is_trellis else packed_bytes(item.num_weights, bits)
         payload = codes + bytes_of_scale(groups) * scales
         if not (storage.symmetric or is_trellis):
             payload += packed_bytes(scales, zero_point_bits(bits))
@@ -168,6 +168,7 @@ class _StandIn:
             zero_point=None if symmetric or self.is_trellis else np.zeros(zeros, np.uint8),
             plain=plain,
             table=np.zeros(STATES, np.uint8) if self.is_trellis else None,
+            gains=np.ones(self.cols, np.float16) if self.is_trellis else None,
         )
 
 

@@ -49,6 +49,7 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         _parameter("scale", "tensor(float16)"),
         _parameter("zero_point", "tensor(uint8)", optional=True),
         _parameter("table", "tensor(uint8)", optional=True),
+        _parameter("gains", "tensor(float16)", optional=True),
     )
     indices, x = _parameter("indices", "tensor(int64)"), _parameter("x", "tensor(float)")
     weight_op = _placeholder(DEQUANTIZE_WEIGHT, *weights, bits=kinds.INT, shape=kinds.INTS, form=kinds.STRING)
@@ -65,8 +66,9 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         shape: Sequence[int] = (),
         form: str = "",
         table: Any = None,
+        gains: Any = None,
     ) -> Any:
-        return weight_op(packed, scale, zero_point, table, bits=bits, shape=list(shape), form=form)
+        return weight_op(packed, scale, zero_point, table, gains, bits=bits, shape=list(shape), form=form)
 
     def rows(
         indices: Any,
@@ -76,8 +78,9 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         bits: int = 8,
         shape: Sequence[int] = (),
         table: Any = None,
+        gains: Any = None,
     ) -> Any:
-        return rows_op(indices, packed, scale, zero_point, table, bits=bits, shape=list(shape))
+        return rows_op(indices, packed, scale, zero_point, table, gains, bits=bits, shape=list(shape))
 
     def activation(x: Any, scale: float = 1.0, zero_point: int = 0, bits: int = 8) -> Any:
         return activation_op(x, scale=scale, zero_point=zero_point, bits=bits)

@@ -17,11 +17,11 @@ from myqasr_fx.export.trellis import table_name
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, fields, unpack
 from passes.numbers.scheme import MAX_PACKED_BITS, TRELLIS_BITS
-from passes.numbers.trellis import MIDDLE, unpack_strings, windows
+from passes.numbers.trellis import MIDDLE, TrellisCodes, unpack_strings
 
 Array = npt.NDArray[np.float32]
 
-_PART = re.compile(r"(.+\.\d+)\.((?:codes|zero_point)[1248]?|scale|trellis)")
+_PART = re.compile(r"(.+\.\d+)\.((?:codes|zero_point)[1248]?|scale|trellis|gain)")
 
 _TABLES = {table_name(bits) for bits in TRELLIS_BITS}
 
@@ -44,7 +44,7 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
         grid = next((values for name, values in tensors.items() if _is_grid(name, values)), None)
         for name, values in tensors.items():
             if match := _PART.fullmatch(name):
-                if match[2] == "scale" and values.dtype == np.uint8 and grid is not None:
+                if match[2] in ("scale", "gain") and values.dtype == np.uint8 and grid is not None:
                     values = grid[values]
                 parts.setdefault(match[1], {})[match[2]] = values
                 parts[match[1]].update((table, tensors[table]) for table in tensors.keys() & _TABLES)
@@ -66,9 +66,10 @@ def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
     bits, rows = block.bits, block.stop - block.start
     scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
     if "trellis" in parts:
-        table = parts[table_name(bits)].astype(np.uint8)
-        levels = table[windows(unpack_strings(parts["trellis"].astype(np.uint8), bits, rows), bits)]
-        codes, zero = levels.astype(np.float32), np.full(scale.shape, MIDDLE)
+        symbols = unpack_strings(parts["trellis"].astype(np.uint8), bits, rows)
+        gains = parts["gain"].astype(np.float32).reshape(-1)
+        trellis = TrellisCodes(bits, symbols, parts[table_name(bits)].astype(np.uint8), gains)
+        codes, zero = trellis.levels().astype(np.float32), np.full(scale.shape, MIDDLE)
     elif "codes" in parts:
         codes = parts["codes"].astype(np.float32).reshape(cols, rows)
         zero = parts.get("zero_point", np.zeros(scale.shape))  # signed codes count from the middle

@@ -23,7 +23,7 @@ import torch
 
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.emitter import Emitter
-from myqasr_fx.export.trellis import all_levels, levels_at, table_name
+from myqasr_fx.export.trellis import Trellis, all_levels, levels_at, table_name
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, split, unpack
 from passes.numbers.scale_grid import bytes_of_scale, grid_indices, scale_grid
@@ -58,6 +58,7 @@ class StoredWeight:
         zero_point: Packed zero points of the scale's shape, or None when symmetric.
         plain: True when something else than a kernel reads the codes too: looked-up rows, a folded weight.
         table: (4096,) levels of a trellis; None for affine codes.
+        gains: (K,) float16 of the columns of a trellis.
     """
 
     name: str
@@ -68,6 +69,7 @@ class StoredWeight:
     zero_point: Bytes | None
     plain: bool
     table: Bytes | None = None
+    gains: npt.NDArray[np.float16] | None = None
 
     @property
     def level_bits(self) -> int:
@@ -122,13 +124,13 @@ class WeightReader:
         """(K, n) uint8 codes times their step."""
         size = (self.weight.cols, self.weight.rows)
         if self.weight.table is not None:
-            return all_levels(self.emitter, self._strings(), self._table(), (*size, self.weight.bits))
+            return all_levels(self.emitter, self._trellis(), (*size, self.weight.bits))
         return self._spread(unpack_fields(self.emitter, self.fields(), size))
 
     def rows(self, indices: ir.Value) -> ir.Value:
         """(K, m) uint8 codes of the rows at ``indices`` (m), times their step."""
         if self.weight.table is not None:
-            return levels_at(self.emitter, self._strings(), self._table(), (indices, self.weight.bits))
+            return levels_at(self.emitter, self._trellis(), indices, self.weight.bits)
         gathered = [(field, self.emitter.op("Gather", value, indices, axis=1)) for field, value in self.fields()]
         return self._spread(unpack_fields(self.emitter, gathered, (self.weight.cols, -1)))
 
@@ -191,14 +193,15 @@ class WeightReader:
         packed = np.bitwise_or.reduce(planes << np.arange(0, 8, bits, dtype=np.uint8), axis=1)
         return self._store(name, ir.PackedTensor(packed, _CONTAINERS[bits][not signed], shape=tuple(shape)))
 
-    def _strings(self) -> ir.Value:
-        return self._store(f"{self.weight.name}.trellis", ir.Tensor(self.weight.packed))
-
-    def _table(self) -> ir.Value:
-        """The levels, stored once for all weights that share them."""
-        if self.weight.table is None:
-            raise ExportError(f"{self.weight.name}: no trellis")
-        return self.emitter.constant(self.weight.table, table_name(self.weight.bits))
+    def _trellis(self) -> Trellis:
+        """What trellis levels are read from; the table is stored once for all weights that share it."""
+        weight, emitter = self.weight, self.emitter
+        found = None if weight.gains is None else grid_indices(torch.from_numpy(weight.gains.astype(np.float32)))
+        if weight.table is None or found is None:
+            raise ExportError(f"{weight.name}: a trellis needs a table, and gains on the grid of scales")
+        gains = self._looked_up(self._store(f"{weight.name}.gain", ir.Tensor(found.numpy().reshape(-1, 1))))
+        table = emitter.constant(weight.table, table_name(weight.bits))
+        return Trellis(self._store(f"{weight.name}.trellis", ir.Tensor(weight.packed)), table, gains)
 
     def _spread(self, codes: ir.Value) -> ir.Value:
         """Codes times their step, a power of two."""

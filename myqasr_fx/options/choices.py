@@ -8,12 +8,12 @@ from importlib import import_module
 
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import OptionError
-from myqasr_fx.options.recipes import RECIPES
+from myqasr_fx.options.recipes import EFFORTS, RECIPES
 
 
 def available(option: str) -> tuple[str, ...]:
     """Values that ``option`` takes now; for the methods, the names in the registry under ``passes``. Loads no torch."""
-    own: dict[str, Iterable[str]] = {"recipe": RECIPES, "layout": LAYOUTS}
+    own: dict[str, Iterable[str]] = {"recipe": RECIPES, "effort": EFFORTS, "layout": LAYOUTS}
     return tuple(own[option] if option in own else import_module(f"passes.{option}").REGISTRY)
 
 

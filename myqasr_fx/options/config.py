@@ -14,7 +14,7 @@ from myqasr_fx.options.checks import expect, is_int, is_share, is_width, widths
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.conflicts import check_conflicts
 from myqasr_fx.options.layer_rule import LayerRule
-from myqasr_fx.options.recipes import DEFAULT
+from myqasr_fx.options.recipes import PAPER_FILE
 from myqasr_fx.options.thresholds import Thresholds
 from passes.allocation.problem import Order
 
@@ -30,7 +30,7 @@ Optimize = Literal["size", "balanced", "speed"]
 
 @dataclass(frozen=True, slots=True)
 class QuantizeConfig:
-    """Every choice of a run, resolved.
+    """Every choice of a run, resolved; those that are not given here are those of the recipe ``paper-file``.
 
     Args:
         budget: Size of the result.
@@ -72,23 +72,23 @@ class QuantizeConfig:
     """
 
     budget: Budget
-    recipe: str = "default"
-    sensitivity: str = DEFAULT.sensitivity
-    allocation: str = DEFAULT.allocation
-    order: Order = DEFAULT.order
-    calibration: str = DEFAULT.calibration
-    rounding: str = DEFAULT.rounding
-    sequential: bool = DEFAULT.sequential
-    granularity: str = DEFAULT.granularity
-    symmetric: bool = DEFAULT.symmetric
-    format: str = DEFAULT.format
-    activations: str = DEFAULT.activations
-    activation_bits: int = DEFAULT.activation_bits
+    recipe: str = "paper-file"
+    sensitivity: str = PAPER_FILE.sensitivity
+    allocation: str = PAPER_FILE.allocation
+    order: Order = PAPER_FILE.order
+    calibration: str = PAPER_FILE.calibration
+    rounding: str = PAPER_FILE.rounding
+    sequential: bool = PAPER_FILE.sequential
+    granularity: str = PAPER_FILE.granularity
+    symmetric: bool = PAPER_FILE.symmetric
+    format: str = PAPER_FILE.format
+    activations: str = PAPER_FILE.activations
+    activation_bits: int = PAPER_FILE.activation_bits
     optimize: str = "size"
-    activation_ranges: str = DEFAULT.activation_ranges
-    min_bits: int = DEFAULT.min_bits
-    max_bits: int = DEFAULT.max_bits
-    fill: bool = DEFAULT.fill
+    activation_ranges: str = PAPER_FILE.activation_ranges
+    min_bits: int = PAPER_FILE.min_bits
+    max_bits: int = PAPER_FILE.max_bits
+    fill: bool = PAPER_FILE.fill
     max_spread: int | None = None
     max_clips: int = 32
     holdout: float = 0.25

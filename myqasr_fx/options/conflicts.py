@@ -113,7 +113,7 @@ def _check_layout(config: Choices) -> None:
             f"layout {config.layout!r} with allocation {config.allocation!r}, sensitivity {config.sensitivity!r}, "
             f"calibration {config.calibration!r} and {'sequential' if config.sequential else 'parallel'} rounding: the "
             "decoder that this client runs cannot read a whole transcript at once",
-            hint="take --recipe default with --rounding gptq",
+            hint="take --recipe paper-file with --rounding gptq",
         )
 
 
@@ -128,6 +128,9 @@ def _check_groups(config: Choices) -> None:
 
 
 def _check_trellis(config: Choices) -> None:
+    searched = config.format == "trellis" or (config.format == "auto" and weighs_damage(config.allocation))
+    if searched and find_spec("numba") is None:
+        raise OptionError("numba is not installed, which searches trellis codes", hint="pip install numba")
     if config.format != "trellis":
         return
     hint = "take --format affine, or auto"
@@ -144,5 +147,3 @@ def _check_trellis(config: Choices) -> None:
     without = sorted(name for name in config.roundings if not knows_trellis(name))
     if without:
         raise OptionError(f"format 'trellis' with rounding {without[0]!r}, which knows no trellis codes", hint=hint)
-    if find_spec("numba") is None:
-        raise OptionError("format 'trellis' without numba, which searches the codes", hint="pip install numba")

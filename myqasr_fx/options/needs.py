@@ -63,6 +63,26 @@ def knows_trellis(rounding: str) -> bool:
     return _method("rounding", rounding).trellis is not None
 
 
+def decided_by_recordings(methods: Methods, sequential: bool) -> tuple[str, ...]:
+    """What of the files other recordings would change: ``widths``, ``codes``, ``scales``, ``inputs``, or nothing.
+
+    Args:
+        methods: Options that name methods.
+        sequential: Layers are rounded behind the rounded ones.
+    """
+    codes = sequential or any(_method("rounding", name).needs.grams for name in methods.roundings)
+    calibration = _method("calibration", methods.calibration)
+    searched = codes or calibration.needs(False).rows
+    integer = methods.activations == "int8"
+    found = {
+        "widths": methods.allocation != "uniform",
+        "codes": codes or searched,
+        "scales": searched,
+        "ranges of inputs": integer,
+    }
+    return tuple(name for name, decided in found.items() if decided)
+
+
 def _method(kind: str, name: str) -> Any:
     """A method of a registry, whose packages import torch where it is first used."""
     return import_module(f"passes.{kind}").REGISTRY[name]

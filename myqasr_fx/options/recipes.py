@@ -40,7 +40,7 @@ class Recipe:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-DEFAULT = Recipe(
+PAPER_FILE = Recipe(
     sensitivity="median",
     allocation="uniformity",
     order="descending",
@@ -58,10 +58,10 @@ DEFAULT = Recipe(
     fill=True,
     budget_kind="file",
 )
-"""What ``quantize`` does without a recipe."""
+"""The paper's Algorithm 1 on the bytes of files: widths that differ by at most one bit, rounded to nearest."""
 
 PAPER = replace(
-    DEFAULT,
+    PAPER_FILE,
     order="ascending",  # Algorithm 1's plain argsort
     granularity="tensor",
     activations="int8",
@@ -70,13 +70,24 @@ PAPER = replace(
 )
 """The paper's road: one scale a tensor, 8-bit activations, and a budget of weight bits."""
 
+FAST = replace(PAPER_FILE, allocation="optimal", rounding="gptq", min_bits=2)
+"""Widths by the damage that is expected of them, codes by what the layers read."""
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "default": DEFAULT,
-        "best": replace(DEFAULT, allocation="optimal", rounding="refined", sequential=True, min_bits=2),
+        "fast": FAST,
+        "normal": replace(FAST, sequential=True),
+        "best": replace(FAST, rounding="refined", sequential=True),
+        "paper-file": PAPER_FILE,
         "paper": PAPER,
         "paper-cosine": replace(PAPER, calibration="cosine"),
         "paper-hessian": replace(PAPER, calibration="hessian"),
     }
 )
 """Name to recipe."""
+
+EFFORTS: Mapping[str, str] = MappingProxyType({"fast": "fast", "normal": "normal", "high": "best"})
+"""Effort to the recipe that it takes."""
+
+DEFAULT_EFFORT = "normal"
+"""What ``quantize`` takes without a recipe."""

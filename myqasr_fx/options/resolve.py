@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
-from myqasr_fx.options.recipes import RECIPES
+from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, RECIPES
 from myqasr_fx.options.rules_file import RuleFile, read_rules
 from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.options.units import parse_size
@@ -27,6 +28,7 @@ def resolve_config(
     budget: str | int | None = None,
     *,
     recipe: str | None = None,
+    effort: str | None = None,
     rules: Path | None = None,
     keep: Sequence[str] = (),
     **explicit: object,
@@ -37,7 +39,8 @@ def resolve_config(
 
     Args:
         budget: Size such as ``24MB``; or give ``avg_bits`` or ``uniform_bits`` among the explicit options.
-        recipe: Name of a recipe; the default one when None.
+        recipe: Name of a recipe.
+        effort: ``fast``, ``normal`` or ``high``, instead of a recipe; ``normal`` when neither is given.
         rules: TOML file, or a bundle whose options to take again, see :mod:`myqasr_fx.options.rules_file`.
         keep: ``NAME-GLOB=BITS`` each: rules that go before those of the file; 16 and 32 bits are floats.
         explicit: Fields of :class:`~myqasr_fx.options.config.QuantizeConfig`, of
@@ -45,14 +48,18 @@ def resolve_config(
             and of :class:`~myqasr_fx.options.budget.Budget` (``budget_kind`` for its kind); None means not given.
 
     Raises:
-        OptionError: An option is unknown or has a value that the configuration refuses.
+        OptionError: An option is unknown or has a value that the configuration refuses, or a recipe comes with an
+            effort.
     """
     given = {name: value for name, value in explicit.items() if value is not None}
     known = _OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS
     if set(given) - known:
         raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
     file = RuleFile() if rules is None else read_rules(rules)
-    chosen = recipe or str(file.options.get("recipe", "default"))
+    if recipe is not None and effort is not None:
+        raise OptionError("recipe and effort exclude each other", hint="an effort is a recipe: give one of them")
+    asked = recipe or (None if effort else file.options.get("recipe"))
+    chosen = str(asked or _by_effort(effort, {**file.options, **given}))
     check_choice("recipe", chosen)
     merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}
     size = Budget(
@@ -68,6 +75,21 @@ def resolve_config(
     layers = tuple(map(_kept, keep)) + _without(file.layers, {"granularity", "rounding"} & set(given))
     acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
     return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
+
+
+def _by_effort(effort: str | None, options: Mapping[str, object]) -> str:
+    """The recipe for an effort; the paper's where a client or a budget rules out what the others do.
+
+    Args:
+        effort: None for the usual one.
+        options: Others that are given.
+    """
+    if effort is not None:
+        check_choice("effort", effort)
+        return EFFORTS[effort]
+    layout = LAYOUTS.get(str(options.get("layout")))
+    paper = options.get("budget_kind") == "paper" or (layout is not None and layout.fixed_cache)
+    return "paper-file" if paper or options.get("allocation") == "linear" else EFFORTS[DEFAULT_EFFORT]
 
 
 def _kept(text: str) -> LayerRule:

@@ -12,3 +12,9 @@ REARRANGING = ("equalize", "equalize_pairs", "sort_rows")
 def rearranged(options: Mapping[str, Any]) -> tuple[str, ...]:
     """Those among the options of a bundle that were on."""
     return tuple(name for name in REARRANGING if options.get(name))
+
+
+def current(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a bundle as this version spells them: earlier ones had affine codes only, and another default."""
+    recipe = options.get("recipe")
+    return {"format": "affine", **options, **({"recipe": "paper-file"} if recipe == "default" else {})}

@@ -16,7 +16,7 @@ from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.errors import MyqasrError, OptionError
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
-from myqasr_fx.options.retired import REARRANGING, rearranged
+from myqasr_fx.options.retired import REARRANGING, current, rearranged
 from myqasr_fx.options.thresholds import Thresholds
 
 _RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir"}
@@ -72,7 +72,7 @@ def _of_bundle(folder: Path) -> dict[str, Any]:
     config = dict(BundleManifest.read(folder).config)
     for option in rearranged(config):
         raise OptionError(f"rules {folder}: --{option.replace('_', '-')} exists no more", hint="quantize without rules")
-    config = {name: value for name, value in config.items() if name not in REARRANGING}
+    config = {name: value for name, value in current(config).items() if name not in REARRANGING}
     layers, kind = config.pop("rules", []), config.pop("budget")["kind"]
     options = {**config, **config.pop("acceptance", {}), "budget_kind": kind}
     kept = {name: value for name, value in options.items() if name not in _RUN_ONLY and value is not None}

@@ -9,7 +9,8 @@ from typing import Any
 
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.recipes import DEFAULT, RECIPES
+from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, PAPER_FILE, RECIPES
+from myqasr_fx.options.retired import current
 from myqasr_fx.options.thresholds import Thresholds
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
@@ -23,7 +24,7 @@ _OFF = {
 
 def command(manifest: BundleManifest) -> str:
     """``myqasr quantize`` with every option that is not the recipe's; recordings and folder are the user's own."""
-    config = manifest.config
+    config = current(manifest.config)
     words = ["myqasr", "quantize", manifest.model, "--audio", "RECORDINGS", *_size(config["budget"])]
     words += _changed(config, QuantizeConfig) + _changed(config.get("acceptance", {}), Thresholds)
     if config.get("rules"):
@@ -39,8 +40,8 @@ def _size(budget: Mapping[str, Any]) -> list[str]:
 
 def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thresholds]) -> list[str]:
     words: list[str] = []
-    chosen = RECIPES.get(str(values.get("recipe")), DEFAULT)
-    recipe = chosen.options()
+    chosen = RECIPES.get(str(values.get("recipe")), PAPER_FILE)
+    recipe = {**chosen.options(), "recipe": EFFORTS[DEFAULT_EFFORT]}
     for field in fields(owner):
         name, value = field.name, values.get(field.name)
         usual = recipe.get(name, field.default)

@@ -7,7 +7,7 @@ U_kk^2``, with U the upper Cholesky factor of the inverse of H::
 
     damage_r = 1/2 s_r sum_k S_rk^2 / 12 d_k,    d_k = H_kk  or  1 / U_kk^2
 
-The errors of trellis codes are taken for a fixed part of a group's own mean square.
+The errors of trellis codes are those of ``passes.numbers.trellis_scales``.
 
 A row that is looked up as it is, as well as multiplied, adds ``1/2 l_r sum_k S_rk^2 / 12``.
 
@@ -26,6 +26,7 @@ from passes.calibration.min_max import weight_range
 from passes.damage.curvature import Curvature
 from passes.numbers.affine import dequantize, qparams_from_range, quantize
 from passes.numbers.scheme import MAX_PACKED_BITS, WeightSpec
+from passes.numbers.trellis_scales import trellis_scales
 from passes.rounding.carry import inverse_factor
 
 SMOOTHING = 0.3
@@ -39,9 +40,6 @@ LARGEST_CORRECTION = 16.0
 
 _BELOW: Mapping[int, float] = MappingProxyType({2: 1.3, 1: 4.0})
 """How much more than the width above these cost beyond the expectation: errors so large are no longer small."""
-
-_TRELLIS_ERROR: Mapping[int, float] = MappingProxyType({1: 0.27, 2: 0.071, 3: 0.019, 4: 0.0051})
-"""Mean square of the errors of trellis codes, of that of the weights: measured on Gaussian weights."""
 
 _SEARCHED: Mapping[int, float] = MappingProxyType({2: 0.8, 3: 0.9, 4: 0.95})
 """Part of a group's range that the scale search ends up with, on average, at narrow widths."""
@@ -79,10 +77,15 @@ def expected_damage(weight: Tensor, curvature: Curvature, inputs: Tensor, spec: 
     if spec.is_float:
         return torch.zeros(rows)
     size = spec.granularity.group_of(cols)
-    variance = _variance(weight, spec, size)  # (N or 1, G)
-    damage = _smoothed(curvature.rows) * (variance * inputs.reshape(-1, size).sum(-1)).sum(-1)
+    if spec.is_trellis:
+        errors = trellis_scales(weight, size, spec.bits, inputs).errors.sum(-1)
+        looked_up = trellis_scales(weight, size, spec.bits).errors.sum(-1)
+    else:
+        variance = _variance(weight, spec, size)  # (N or 1, G)
+        errors, looked_up = (variance * inputs.reshape(-1, size).sum(-1)).sum(-1), size * variance.sum(-1)
+    damage = _smoothed(curvature.rows) * errors
     if curvature.lookups is not None:
-        damage = damage + _smoothed(curvature.lookups) * size * variance.sum(-1)
+        damage = damage + _smoothed(curvature.lookups) * looked_up
     return damage / 2
 
 
@@ -102,8 +105,6 @@ def correction_factors(ratios: Mapping[int, float]) -> Mapping[int, float]:
 
 def _variance(weight: Tensor, spec: WeightSpec, size: int) -> Tensor:
     """Mean square of a group's rounding errors, (N, G), or (1, 1) where one scale serves all rows."""
-    if spec.is_trellis:
-        return _TRELLIS_ERROR[spec.bits] * weight.reshape(len(weight), -1, size).square().mean(-1)
     per_tensor = spec.granularity.kind == "tensor"
     groups = weight.reshape(1, 1, -1) if per_tensor else weight.reshape(len(weight), -1, size)
     low, high = weight_range(groups, spec.bits, spec.symmetric)

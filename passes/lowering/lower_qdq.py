@@ -84,20 +84,20 @@ class _Block:
         shape: Of the block, (n, …) like the weight's own.
         bits: 1 to 8; None for floats.
         tensors: Readers of packed codes, scales and zero points (None when symmetric), or of the float values alone.
-        table: Reader of the levels of a trellis.
+        trellis: Readers of the table and the gains of a trellis.
     """
 
     start: int
     shape: tuple[int, ...]
     bits: int | None
     tensors: tuple[fx.Node | None, ...]
-    table: fx.Node | None = None
+    trellis: tuple[fx.Node, ...] = ()
 
     def values(self, graph: fx.Graph, form: str) -> fx.Node:
         """Float32 values, arranged as ``form`` says."""
         if self.bits is not None:
             op = torch.ops.myqasr.dequantize_weight.default
-            return call(graph, op, *self.tensors, self.bits, list(self.shape), form, *self._table)
+            return call(graph, op, *self.tensors, self.bits, list(self.shape), form, *self.trellis)
         (values,) = self.tensors
         if values is None or form != FORM_FOLDED:
             return call(graph, aten.t.default, values)
@@ -108,11 +108,7 @@ class _Block:
         if self.bits is None:
             return call(graph, aten.embedding.default, *self.tensors, indices)
         op = torch.ops.myqasr.dequantize_rows.default
-        return call(graph, op, indices, *self.tensors, self.bits, list(self.shape), *self._table)
-
-    @property
-    def _table(self) -> tuple[fx.Node, ...]:
-        return () if self.table is None else (self.table,)
+        return call(graph, op, indices, *self.tensors, self.bits, list(self.shape), *self.trellis)
 
 
 def _quantize_dequantize(value: fx.Node, qparams: InputRange) -> fx.Node:
@@ -145,11 +141,19 @@ def _store(module: fx.GraphModule, source: fx.Node, weight: QuantizedWeight, lay
                     f"layer {layer}: integer codes of {bits} bits cannot be stored in a file",
                     hint=f"the nearest choice is {nearest}; LowerToFakeQuant evaluates any width",
                 )
-            table = None
-            if block.trellis is not None:
-                table = constant(module, f"{name}_table", torch.from_numpy(block.trellis.table))
-            found.append(_Block(block.rows.start, shape, bits, _packed(module, name, block), table))
+            found.append(
+                _Block(block.rows.start, shape, bits, _packed(module, name, block), _trellis(module, name, block))
+            )
     return found
+
+
+def _trellis(module: fx.GraphModule, name: str, block: QuantizedBlock) -> tuple[fx.Node, ...]:
+    """Buffers of the table and of float16 gains, and their readers; none of affine codes."""
+    codes = block.trellis
+    if codes is None:
+        return ()
+    gains = torch.from_numpy(codes.gains).to(torch.float16)
+    return constant(module, f"{name}_table", torch.from_numpy(codes.table)), constant(module, f"{name}_gains", gains)
 
 
 def _packed(module: fx.GraphModule, name: str, block: QuantizedBlock) -> tuple[fx.Node, fx.Node, fx.Node | None]:

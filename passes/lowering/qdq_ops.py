@@ -10,8 +10,8 @@ Each holds packed integers, scales and zero points, so that a lowered graph runs
 
 ``shape`` is the weight's own: (n, K) or a convolution's (n, K / k, k). Packed codes follow ``passes.numbers.packing``
 over the transposed matrix (K, n), scale is (G, n) float16 (1 for a scale that its axis shares), zero point packed codes
-of the scale's shape. Trellis strings are (K, B), see ``passes.numbers.trellis``, with a (4096,) uint8 table and no zero
-point; ``bits`` are those of the strings.
+of the scale's shape. Trellis strings are (K, B), see ``passes.numbers.trellis``, with a (4096,) uint8 table, (K,)
+float16 gains and no zero point; ``bits`` are those of the strings.
 
 Source: ONNX DequantizeLinear-21, ``y = (x - x_zero_point) * x_scale``.
 """
@@ -27,7 +27,7 @@ from passes.graph.ops import LayerKind
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import split, unpack
 from passes.numbers.scheme import MAX_PACKED_BITS
-from passes.numbers.trellis import unpack_strings, windows
+from passes.numbers.trellis import TrellisCodes, unpack_strings
 
 FORM_MATMUL = "matmul"
 """Result is (K, n), ready as the right operand of a matrix product with grouped scales."""
@@ -73,16 +73,16 @@ def _matrix(
     packed: torch.Tensor,
     scale: torch.Tensor,
     zero_point: torch.Tensor | None,
-    table: torch.Tensor | None,
+    trellis: tuple[torch.Tensor | None, torch.Tensor | None],
     width: tuple[int, tuple[int, int]],
 ) -> torch.Tensor:
-    """Dequantized matrix of a width and of (K, n)."""
-    bits, size = width
-    if table is None:
+    """Dequantized matrix of a width and of (K, n); a trellis has a table and gains."""
+    (table, gains), (bits, size) = trellis, width
+    if table is None or gains is None:
         return _affine(packed, scale, zero_point, bits, size)
-    strings = unpack_strings(packed.numpy(), bits, size[1])
-    levels = torch.from_numpy(table.numpy()[windows(strings, bits)])
-    return _affine(levels, scale, None, MAX_PACKED_BITS, size)
+    symbols = unpack_strings(packed.numpy(), bits, size[1])
+    codes = TrellisCodes(bits, symbols, table.numpy(), gains.float().numpy())
+    return _affine(torch.from_numpy(codes.levels()), scale, None, MAX_PACKED_BITS, size)
 
 
 def _affine(
@@ -110,10 +110,11 @@ def dequantize_weight(
     shape: Sequence[int],
     form: str,
     table: torch.Tensor | None = None,
+    gains: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Float32 weight of one block: (K, n), or ``shape`` when ``form`` is folded."""
     cols = prod(shape[1:])
-    matrix = _matrix(packed, scale, zero_point, table, (bits, (cols, shape[0])))
+    matrix = _matrix(packed, scale, zero_point, (table, gains), (bits, (cols, shape[0])))
     return matrix.t().reshape(list(shape)).contiguous() if form == FORM_FOLDED else matrix
 
 
@@ -126,6 +127,7 @@ def _(
     shape: Sequence[int],
     form: str,
     table: torch.Tensor | None = None,
+    gains: torch.Tensor | None = None,
 ) -> torch.Tensor:
     size = list(shape) if form == FORM_FOLDED else [prod(shape[1:]), shape[0]]
     return torch.empty(size, dtype=torch.float32, device=packed.device)
@@ -140,9 +142,10 @@ def dequantize_rows(
     bits: int,
     shape: Sequence[int],
     table: torch.Tensor | None = None,
+    gains: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Float32 rows (…, K) of a table of ``shape`` (V, K) at ``indices`` (…)."""
-    matrix = _matrix(packed, scale, zero_point, table, (bits, (shape[1], shape[0])))
+    matrix = _matrix(packed, scale, zero_point, (table, gains), (bits, (shape[1], shape[0])))
     return matrix.t()[indices].contiguous()
 
 
@@ -155,6 +158,7 @@ def _(
     bits: int,
     shape: Sequence[int],
     table: torch.Tensor | None = None,
+    gains: torch.Tensor | None = None,
 ) -> torch.Tensor:
     return torch.empty([*indices.shape, shape[1]], dtype=torch.float32, device=packed.device)
 

@@ -64,7 +64,7 @@ class QuantizedBlock:
             each = 2
         codes = packed_bytes(self.codes.numel(), qparams.bits)
         if self.trellis is not None:
-            codes = self.cols * string_bytes(self.rows.rows, self.trellis.bits)
+            codes = self.cols * (string_bytes(self.rows.rows, self.trellis.bits) + 1)  # a byte for its gain
         size = codes + each * qparams.scale.numel()
         return size if qparams.symmetric else size + packed_bytes(qparams.scale.numel(), zero_point_bits(qparams.bits))
 

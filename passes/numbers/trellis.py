@@ -5,10 +5,12 @@ reads the window of ``WINDOW`` bits at bit ``j * k``; neighbouring windows share
 into a table of 8-bit levels::
 
     window_j = sum_i symbol[j + i] << (k * i),   i = 0 .. 12 / k - 1
-    value_j  = (table[window_j] - 128) * scale_j
+    level_j  = round_half_even((table[window_j] - 128) * gain)
+    value_j  = level_j * scale_j
 
 so that n outputs take ``n + 12 / k - 1`` symbols. The window is all of the state: any row is read without those before
-it. Scales are those of symmetric 8-bit codes, see ``passes.numbers.affine``; there are no zero points.
+it. Scales are those of symmetric 8-bit codes, see ``passes.numbers.affine``; there are no zero points. A column has a
+``gain`` of at most 1, because some inputs have much smaller weights than their neighbours in a group.
 
 Source: Tseng et al., "QTIP: Quantization with Trellises and Incoherence Processing", NeurIPS 2024, section 3.1.
 """
@@ -54,6 +56,7 @@ class TrellisCodes:
         bits: 1 to 4 a weight.
         symbols: (K, n + lead) uint8, each below ``2**bits``; see :func:`lead`.
         table: (4096,) uint8 levels.
+        gains: (K,) float32 of the columns: values of ``passes.numbers.scale_grid`` of at most 1.
 
     Raises:
         QuantizationError: Types, shapes or values do not belong together.
@@ -62,6 +65,7 @@ class TrellisCodes:
     bits: int
     symbols: Levels
     table: Levels
+    gains: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
         check_trellis_bits(self.bits)
@@ -70,6 +74,8 @@ class TrellisCodes:
         got = f"symbols are {self.symbols.dtype} {self.symbols.shape}"
         if self.symbols.dtype != np.uint8 or self.symbols.ndim != 2 or self.rows < 1:
             raise QuantizationError(f"{got}, expected uint8 (K, n + {lead(self.bits)})")
+        if self.gains.dtype != np.float32 or self.gains.shape != self.symbols.shape[:1]:
+            raise QuantizationError(f"gains are {self.gains.dtype} {self.gains.shape}, expected float32 (K,)")
         if self.symbols.size and int(self.symbols.max()) >> self.bits:
             raise QuantizationError(f"{got}, one of them beyond {self.bits} bits")
 
@@ -80,7 +86,13 @@ class TrellisCodes:
 
     def levels(self) -> Levels:
         """(K, n) levels."""
-        return self.table[windows(self.symbols, self.bits)]
+        return column_levels(self.table[windows(self.symbols, self.bits)], self.gains[:, None])
+
+
+def column_levels(entries: Levels, gains: npt.NDArray[np.float32]) -> Levels:
+    """Levels of entries of a table, in columns with these gains."""
+    moved = np.round((entries.astype(np.float32) - MIDDLE) * gains)
+    return (moved + MIDDLE).astype(np.uint8)
 
 
 def check_trellis_bits(bits: int) -> None:

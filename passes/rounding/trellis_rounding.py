@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams
-from passes.numbers.trellis import MIDDLE, STATES, Levels, TrellisCodes, lead, symbols_of
+from passes.numbers.trellis import MIDDLE, STATES, Levels, TrellisCodes, column_levels, lead, symbols_of
+from passes.numbers.trellis_scales import trellis_scales
 from passes.rounding.carry import carry_errors, damped, falling_columns
 from passes.rounding.descent import Chunk
 from passes.rounding.rounded import Rounded
@@ -37,7 +38,7 @@ class TrellisRounding:
 
         Args:
             weight: (n, K) float32.
-            qparams: Of ``passes.calibration.trellis_scales``.
+            qparams: For the size of groups.
             gram: (K, K) of the layer's inputs; None takes all inputs for equal and independent.
             table: (4096,) levels.
             bits: 1 to 4.
@@ -45,9 +46,10 @@ class TrellisRounding:
         Returns:
             Levels (n, K), the qparams that they belong to, and the strings.
         """
-        paths = _Paths(table, bits, weight.shape)
-        scale = qparams.scale.t().contiguous()
-        size = qparams.group_size
+        weighed = gram.diagonal() if gram is not None and self.compensates else None
+        evened = trellis_scales(weight, qparams.group_size, bits, weighed)
+        qparams, paths = evened.qparams, _Paths(table, bits, evened.gains, len(weight))
+        scale, size = qparams.scale.t().contiguous(), qparams.group_size
         if gram is None or not self.compensates:
             columns = weight.t().contiguous()
             for column, wanted in enumerate(columns):
@@ -67,40 +69,43 @@ def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:
 
     Args:
         weight: (n, K).
-        qparams: Of ``passes.calibration.trellis_scales``.
+        qparams: Of the same rows.
         bits: 1 to 4.
     """
     rows, cols = weight.shape
-    codes = TrellisCodes(bits, np.zeros((cols, rows + lead(bits)), np.uint8), np.full(STATES, MIDDLE, np.uint8))
+    codes = TrellisCodes(
+        bits,
+        np.zeros((cols, rows + lead(bits)), np.uint8),
+        np.full(STATES, MIDDLE, np.uint8),
+        np.ones(cols, np.float32),
+    )
     return Rounded(torch.full((rows, cols), MIDDLE, dtype=torch.uint8), qparams, trellis=codes)
 
 
 class _Paths:
     """The windows of all columns so far."""
 
-    def __init__(self, table: Levels, bits: int, shape: torch.Size) -> None:
+    def __init__(self, table: Levels, bits: int, gains: Tensor, rows: int) -> None:
         from passes.rounding.viterbi import PathSearch  # numba takes a second to import
 
-        rows, cols = shape
-        self.windows = np.zeros((cols, rows), np.uint16)
-        self._table, self._bits = table, bits
-        self._values = torch.from_numpy(table.astype(np.float32) - MIDDLE)
-        self._search = PathSearch(table, bits, rows)
+        self.windows = np.zeros((len(gains), rows), np.uint16)
+        self._table, self._bits, self._gains = table, bits, gains.numpy()
+        self._search = PathSearch(bits, rows)
 
     def choose(self, column: int, wanted: Tensor, scale: Tensor) -> Tensor:
         """The (n,) values of the best path to ``wanted``, (n,), with (n,) scales."""
-        path = self._search(wanted.numpy(), scale.numpy())
-        self.windows[column] = path
-        return self._values[torch.from_numpy(path.astype(np.int32))] * scale
+        levels = column_levels(self._table, self._gains[column : column + 1]).astype(np.float32) - MIDDLE
+        path = self.windows[column] = self._search(wanted.numpy(), scale.numpy(), levels)
+        return torch.from_numpy(levels[path]) * scale
 
     def rounded(self, qparams: QParams) -> Rounded:
         """What was chosen."""
-        codes = TrellisCodes(self._bits, symbols_of(self.windows, self._bits), self._table)
-        return Rounded(torch.from_numpy(self._table[self.windows].T.copy()), qparams, trellis=codes)
+        codes = TrellisCodes(self._bits, symbols_of(self.windows, self._bits), self._table, self._gains)
+        return Rounded(self.levels(), qparams, trellis=codes)
 
     def levels(self) -> Tensor:
         """(n, K) uint8."""
-        return torch.from_numpy(self._table[self.windows].T.copy())
+        return torch.from_numpy(column_levels(self._table[self.windows], self._gains[:, None]).T.copy())
 
 
 class _Chunk(Chunk):

@@ -46,9 +46,10 @@ def fitted_table(columns: npt.NDArray[np.float32], bits: int, steps: int = STEPS
 
     table = gaussian_table()
     scale = np.full(columns.shape[1], 1 / UNIT, np.float32)
+    search = PathSearch(bits, columns.shape[1])
     for _ in range(steps):
-        search = PathSearch(table, bits, columns.shape[1])
-        paths = np.stack([search(column, scale) for column in columns]).reshape(-1)
+        levels = table.astype(np.float32) - MIDDLE
+        paths = np.stack([search(column, scale, levels) for column in columns]).reshape(-1)
         total = np.bincount(paths, columns.reshape(-1), STATES)
         count = np.bincount(paths, minlength=STATES)
         before = (table.astype(np.float64) - MIDDLE) / UNIT
@@ -57,7 +58,7 @@ def fitted_table(columns: npt.NDArray[np.float32], bits: int, steps: int = STEPS
 
 
 def sample_columns(weights: Iterable[Tensor], group_size: int, seed: int = 0) -> npt.NDArray[np.float32]:
-    """(m, 512) weights, every group of its row brought to spread 1, drawn evenly from all weights.
+    """(m, 512) weights, every group of its row and every strip brought to spread 1, drawn evenly from all weights.
 
     Args:
         weights: (N, K) each.
@@ -76,7 +77,8 @@ def sample_columns(weights: Iterable[Tensor], group_size: int, seed: int = 0) ->
         strips = flat[: len(flat) // _HEIGHT * _HEIGHT].reshape(-1, _HEIGHT)
         share = max(1, round(SAMPLE * weight.numel() / every / _HEIGHT))
         picked = generator.choice(len(strips), min(share, len(strips)), replace=False)
-        drawn.append(strips[torch.from_numpy(np.sort(picked))].numpy())
+        chosen = strips[torch.from_numpy(np.sort(picked))]
+        drawn.append((chosen / chosen.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)).numpy())
     return np.ascontiguousarray(np.concatenate(drawn), np.float32)
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
-from passes.numbers.trellis import MIDDLE, STATES, Levels, check_trellis_bits
+from passes.numbers.trellis import STATES, check_trellis_bits
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,40 +33,44 @@ class PathSearch:
     """Searches columns of one height, with memory that serves all of them.
 
     Args:
-        table: (4096,) levels.
         bits: 1 to 4.
         rows: Outputs n.
     """
 
-    def __init__(self, table: Levels, bits: int, rows: int) -> None:
+    def __init__(self, bits: int, rows: int) -> None:
         check_trellis_bits(bits)
         fan, classes = 1 << bits, STATES >> bits
         self._run = _compiled(bits)
-        self._levels = np.ascontiguousarray((table.astype(np.float32) - MIDDLE).reshape(classes, fan).T)
+        self._planes = (classes, fan)
         self._costs = np.empty((fan, classes >> bits), np.float32)
         self._found, self._chosen = np.empty(classes, np.float32), np.empty(classes, np.int32)
         self._kept = np.empty((rows, classes), np.uint8)
 
-    def __call__(self, wanted: Floats, scale: Floats) -> npt.NDArray[np.uint16]:
+    def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> npt.NDArray[np.uint16]:
         """(n,) windows of the best path.
 
         Args:
             wanted: (n,) values that the column should take.
             scale: (n,) of its weights.
+            levels: (4096,) of its windows.
         """
         path = np.empty(wanted.shape, np.uint16)
-        self._run(wanted, scale, self._levels, self._costs, self._found, self._chosen, self._kept, path)
+        planes = np.ascontiguousarray(levels.reshape(self._planes).T)  # those that may follow one another
+        self._run(wanted, scale, planes, self._costs, self._found, self._chosen, self._kept, path)
         return path
 
 
-@intrinsic  # type: ignore[misc]
-def _select(context: Any, condition: Any, yes: Any, no: Any) -> Any:
+@intrinsic
+def _chosen(context: Any, condition: Any, yes: Any, no: Any) -> Any:
     """``yes if condition else no`` without a branch, which is what lets loops over it run on vectors."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.select(*arguments)
 
     return yes(types.boolean, yes, no), emit
+
+
+_select: Callable[..., Any] = _chosen  # which takes no context where it is called
 
 
 @cache

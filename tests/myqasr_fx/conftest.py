@@ -142,7 +142,8 @@ def fit_job(heard: Heard) -> Callable[..., FitJob]:
 
 
 def sized(budget: str | int | None, options: dict[str, object]) -> QuantizeConfig:
-    """Options, at 4 bits where they name no size."""
+    """Options, at 4 bits where they name no size, and of the recipe that measures least where they name none."""
+    options = {"recipe": "paper-file", **options}
     named = budget is not None or {"avg_bits", "uniform_bits", "allocation"} & set(options)
     return resolve_config(budget, **(options if named else {"uniform_bits": 4, **options}))
 
@@ -162,7 +163,8 @@ def compile_model(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> CompileModel:
-    """Runs the pipeline on a model of ``make_speech_model`` and on ``noise``; options as for ``resolve_config``.
+    """Runs the pipeline on a model of ``make_speech_model`` and on ``noise``; options as for ``resolve_config``,
+    whose recipe is ``paper-file`` where none is named.
 
     A model is captured and observed once for all tests; with ``cache=None`` it is observed again.
     """
@@ -171,7 +173,7 @@ def compile_model(
     def compile_(
         name: str = "smallest", budget: str | int | None = None, limits: Limits = LOOSE, **options: object
     ) -> QuantizedBundle:
-        config = resolve_config(budget, **{"cache": statistics_folder, **options})
+        config = resolve_config(budget, **{"cache": statistics_folder, "recipe": "paper-file", **options})
         speech, out = make_speech_model(name), tmp_path / "out"
         return pipeline.quantize(speech, noise, out=out, config=config, force=True, limits=limits)
 

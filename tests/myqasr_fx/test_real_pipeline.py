@@ -41,7 +41,7 @@ LIMITS = Limits()
 @pytest.fixture(scope="module")
 def job() -> FitJob:
     """Whisper tiny.en, heard on four clips and ranked, for 24 MB."""
-    config = resolve_config("24MB")
+    config = resolve_config("24MB", recipe="paper-file")
     clips = select_clips(demo._locate(demo._CALIBRATION + demo._UNHEARD), 4)
     heard = pipeline.measuring(prepare(load_model("whisper-tiny.en")), clips, pipeline.Road(config, Silent(), LIMITS))
     return priced(FitJob(heard.prepared, measure(heard), fit_request(heard.prepared, config), heard.shares))
@@ -49,7 +49,7 @@ def job() -> FitJob:
 
 def asked(job: FitJob, budget: str | int, **options: object) -> FitJob:
     """The same model for another budget."""
-    return replace(job, request=fit_request(job.prepared, resolve_config(budget, **options)))  # type: ignore[arg-type]
+    return replace(job, request=fit_request(job.prepared, resolve_config(budget, recipe="paper-file", **options)))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,8 @@ def test_written_files_use_their_budget(fitted: Fitted) -> None:
     assert _is_met(fitted, 24_000_000)
 
 
-@pytest.mark.parametrize(("budget", "options"), [(17_000_000, {}), (36_000_000, {"symmetric": True})])
-def test_other_budgets_are_used_too(job: FitJob, budget: int, options: dict[str, bool], tmp_path: Path) -> None:
-    assert _is_met(fit(asked(job, budget, **options), tmp_path), budget)
+def test_another_budget_is_used_too(job: FitJob, tmp_path: Path) -> None:
+    assert _is_met(fit(asked(job, 17_000_000, symmetric=True), tmp_path), 17_000_000)
 
 
 def test_one_wrong_number_is_caught(
@@ -87,7 +86,8 @@ def test_one_wrong_number_is_caught(
 ) -> None:
     reference = make_reference(fitted.program)
     products = low_bit_products(fitted.program, job.prepared.layers)
-    samples = [Sample(clip.samples, said.tokens, said.language) for clip, said in job.measurements.observed.pairs()]
+    pairs = list(job.measurements.observed.pairs())[:2]
+    samples = [Sample(clip.samples, said.tokens, said.language) for clip, said in pairs]
     for part, layer in (
         ("codes", "model.encoder.layers.2.fc1"),
         ("scale", "model.decoder.layers.3.fc2"),

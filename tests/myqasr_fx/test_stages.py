@@ -19,7 +19,7 @@ def test_the_passes_of_the_road_run_in_its_order(
     tmp_path: object,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = resolve_config(avg_bits=14.0, **options)
+    config = resolve_config(avg_bits=14.0, **{"recipe": "paper-file", **options})
     with caplog.at_level(logging.DEBUG, "passes.manager.run_passes"):
         pipeline.quantize(make_speech_model("smallest"), noise, out=f"{tmp_path}/out", config=config)
     ran = [tuple(record.args[0].split()) for record in caplog.records if record.name == "passes.manager.run_passes"]

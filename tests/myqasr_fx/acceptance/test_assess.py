@@ -19,12 +19,12 @@ def test_a_second_budget_asks_the_full_precision_model_nothing(
     compile_model: CompileModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"cache": tmp_path / "cache", "limits": FEW}
-    fresh = compile_model("whisper-smallest", uniform_bits=4, **options).manifest.acceptance
-    compile_model("whisper-smallest", uniform_bits=6, **options)
+    fresh = compile_model("smallest", uniform_bits=4, **options).manifest.acceptance
+    compile_model("smallest", uniform_bits=6, **options)
     kept = sorted((tmp_path / "cache").glob("logits-*"))
     assert len(kept) == 1
     monkeypatch.setattr(assess, "torch_runtime", lambda *_: _Unreachable())
-    again = compile_model("whisper-smallest", uniform_bits=4, **options).manifest.acceptance
+    again = compile_model("smallest", uniform_bits=4, **options).manifest.acceptance
     assert again == fresh
     assert again is not None and again.held_out
     assert sorted((tmp_path / "cache").glob("logits-*")) == kept
@@ -44,11 +44,11 @@ def test_other_layouts_do_not_share_logits(compile_model: CompileModel, tmp_path
 
 
 def test_nothing_is_kept_of_clips_that_calibrated(compile_model: CompileModel, tmp_path: Path) -> None:
-    compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", limits=FEW, holdout=0.0)
+    compile_model("smallest", uniform_bits=6, cache=tmp_path / "cache", limits=FEW, holdout=0.0)
     assert not list((tmp_path / "cache").glob("logits-*"))
 
 
 def test_no_more_logits_are_kept_than_have_room(compile_model: CompileModel, tmp_path: Path) -> None:
     none = replace(FEW, kept_logits_bytes=1)
-    compile_model("whisper-smallest", uniform_bits=6, cache=tmp_path / "cache", limits=none)
+    compile_model("smallest", uniform_bits=6, cache=tmp_path / "cache", limits=none)
     assert not list((tmp_path / "cache").glob("logits-*"))

@@ -144,7 +144,7 @@ def test_without_a_dry_run_a_folder_is_needed(capsys: pytest.CaptureFixture[str]
 
 def test_explain_shows_the_road_and_needs_neither_model_nor_recordings(capsys: pytest.CaptureFixture[str]) -> None:
     shown = {}
-    for recipe in ("default", "best", "paper-hessian"):
+    for recipe in ("paper-file", "best", "paper-hessian"):
         with pytest.raises(SystemExit) as stop:
             main(["quantize", "x", "--avg-bits", "5", "--recipe", recipe, "--explain", "--json"])
         assert not stop.value.code

@@ -15,8 +15,9 @@ from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
 from myqasr_fx.export.dequantize import folded, grouped, rows
 from myqasr_fx.export.read_weights import read_weights
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
+from passes.numbers.scale_grid import scale_grid
 from passes.numbers.scheme import TRELLIS_BITS
-from passes.numbers.trellis import MIDDLE, STATES, lead, pack_strings, windows
+from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, lead, pack_strings
 
 Make = Callable[..., Any]
 WIDTHS = pytest.mark.parametrize("bits", TRELLIS_BITS)
@@ -30,10 +31,20 @@ def make(bits: int, height: int, shape: tuple[int, ...] | None = None) -> tuple[
     symbols = generator.integers(0, 1 << bits, (COLS, height + lead(bits)), dtype=np.uint8)
     table = generator.integers(1, 256, STATES).astype(np.uint8)
     scale = np.exp2(generator.integers(-9, -5, (2, height))).astype(np.float16)
-    levels = table[windows(symbols, bits)].astype(np.float32) - MIDDLE
+    gains = scale_grid().numpy()[generator.integers(150, 225, COLS)]
+    codes = TrellisCodes(bits, symbols, table, gains)
+    levels = codes.levels().astype(np.float32) - MIDDLE
     values = (levels.reshape(2, -1, height) * scale[:, None].astype(np.float32)).reshape(COLS, height).T
     stored = StoredWeight(
-        "layer.0", bits, shape or (height, COLS), pack_strings(symbols, bits), scale, None, True, table
+        "layer.0",
+        bits,
+        shape or (height, COLS),
+        pack_strings(symbols, bits),
+        scale,
+        None,
+        plain=True,
+        table=table,
+        gains=gains.astype(np.float16),
     )
     return stored, np.ascontiguousarray(values)
 

@@ -27,7 +27,9 @@ def prepared(make_speech_model: Callable[[str], SpeechModel], captured_once: Cal
 @pytest.mark.parametrize("kind", ["file", "paper"])
 def test_feasibility_depends_on_what_is_stored(prepared: Prepared, kind: str, granularity: str) -> None:
     def check(budget: int, **options: object) -> None:
-        config = resolve_config(budget, budget_kind=kind, granularity=granularity, **options)
+        config = resolve_config(
+            budget, budget_kind=kind, granularity=granularity, **{"recipe": "paper-file", **options}
+        )
         check_feasible(prepared, fit_request(prepared, config))
 
     def smallest(**options: object) -> int:

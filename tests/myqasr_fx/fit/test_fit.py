@@ -40,7 +40,7 @@ def search(monkeypatch: pytest.MonkeyPatch) -> Search:
         monkeypatch.setattr(module, "_write", write)
         prepared: Any = SimpleNamespace(layers=(), signatures={}, num_weights=1)
         nothing: Any = SimpleNamespace()
-        request = fit_request(prepared, resolve_config(BUDGET, **options))  # type: ignore[arg-type]
+        request = fit_request(prepared, resolve_config(BUDGET, recipe="paper-file", **options))  # type: ignore[arg-type]
         return fit(FitJob(prepared, nothing, request, nothing, limits=limits or Limits()), Path()).model_bytes
 
     return run

@@ -27,7 +27,7 @@ def make_plan(
     monkeypatch.setattr(pipeline, "prepare", captured_once)
 
     def make(*budget: int, name: str = "smallest", **options: object) -> Plan:
-        config = resolve_config(*budget, **options)  # type: ignore[arg-type]
+        config = resolve_config(*budget, **{"recipe": "paper-file", **options})  # type: ignore[arg-type]
         return pipeline.plan(make_speech_model(name), noise, config=config)
 
     return make

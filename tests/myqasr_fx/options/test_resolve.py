@@ -9,7 +9,7 @@ from myqasr_fx.options import choices, resolve
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
-from myqasr_fx.options.recipes import DEFAULT
+from myqasr_fx.options.recipes import EFFORTS, PAPER_FILE, RECIPES
 from myqasr_fx.options.resolve import resolve_config
 
 
@@ -39,12 +39,42 @@ def rules(tmp_path: Path) -> Path:
     return path
 
 
-def test_plain_budget_gives_the_defaults() -> None:
-    assert resolve_config("24MB") == QuantizeConfig(Budget(bytes=24_000_000))
+def test_plain_budget_takes_the_usual_effort() -> None:
+    config = resolve_config("24MB")
+    expected = RECIPES["normal"].options()
+    assert {name: getattr(config, name) for name in expected if name != "budget_kind"} == {
+        name: value for name, value in expected.items() if name != "budget_kind"
+    }
+    assert (config.recipe, config.budget) == ("normal", Budget(bytes=24_000_000))
+
+
+def test_the_paper_on_files_is_what_an_option_value_is_without_a_recipe() -> None:
+    assert resolve_config("24MB", recipe="paper-file") == QuantizeConfig(Budget(bytes=24_000_000))
+
+
+@pytest.mark.parametrize(("effort", "recipe"), EFFORTS.items())
+def test_an_effort_is_a_recipe(effort: str, recipe: str) -> None:
+    assert resolve_config("24MB", effort=effort) == resolve_config("24MB", recipe=recipe)
+
+
+def test_an_effort_beside_a_recipe_or_an_unknown_one_is_refused() -> None:
+    with pytest.raises(OptionError, match="exclude each other"):
+        resolve_config("24MB", recipe="best", effort="fast")
+    with pytest.raises(OptionError, match="unknown effort 'hihg'"):
+        resolve_config("24MB", effort="hihg")
+
+
+@pytest.mark.parametrize(
+    "options", [{"layout": "sherpa-onnx"}, {"budget_kind": "paper"}, {"allocation": "linear", "min_bits": 3}]
+)
+def test_where_the_usual_methods_cannot_go_the_paper_goes(options: dict[str, object]) -> None:
+    budget = None if "allocation" in options else "24MB"
+    config = resolve_config(budget, **options)
+    assert (config.recipe, config.rounding) == ("paper-file", "rtn")
 
 
 def test_explicit_overrides_rules_which_override_the_recipe(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipes = {"small": replace(DEFAULT, order="shuffled", min_bits=3)}
+    recipes = {"small": replace(PAPER_FILE, order="shuffled", min_bits=3)}
     monkeypatch.setattr(resolve, "RECIPES", recipes)
     monkeypatch.setattr(choices, "RECIPES", recipes)
     config = resolve_config("24MB", recipe="small", rules=rules, symmetric=False)

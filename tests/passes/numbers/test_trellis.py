@@ -64,21 +64,25 @@ def test_strings_take_their_bits_and_three_bytes_at_most(bits: int, rows: int) -
 def test_levels_are_looked_up() -> None:
     table = np.arange(STATES, dtype=np.uint8)
     symbols = drawn(2, 2, 9, 0)
-    codes = TrellisCodes(2, symbols, table)
+    codes = TrellisCodes(2, symbols, table, np.array([1.0, 0.5], np.float32))
+    entries = table[windows(symbols, 2)]
     assert codes.rows == 9
-    assert np.array_equal(codes.levels(), table[windows(symbols, 2)])
+    assert np.array_equal(codes.levels()[0], entries[0])
+    assert np.array_equal(codes.levels()[1], 128 + np.round((entries[1].astype(float) - 128) / 2))
 
 
 def test_what_does_not_belong_together_is_refused() -> None:
-    table, symbols = np.zeros(STATES, np.uint8), drawn(2, 2, 9, 0)
+    table, symbols, gains = np.zeros(STATES, np.uint8), drawn(2, 2, 9, 0), np.ones(2, np.float32)
     with pytest.raises(QuantizationError, match="a trellis of 5 bits"):
-        TrellisCodes(5, symbols, table)
+        TrellisCodes(5, symbols, table, gains)
     with pytest.raises(QuantizationError, match="expected uint8 \\(4096,\\)"):
-        TrellisCodes(2, symbols, table[:-1])
+        TrellisCodes(2, symbols, table[:-1], gains)
     with pytest.raises(QuantizationError, match="beyond 2 bits"):
-        TrellisCodes(2, symbols + np.uint8(4), table)
+        TrellisCodes(2, symbols + np.uint8(4), table, gains)
     with pytest.raises(QuantizationError, match="expected uint8 \\(K, n"):
-        TrellisCodes(2, symbols[:, : lead(2)], table)
+        TrellisCodes(2, symbols[:, : lead(2)], table, gains)
+    with pytest.raises(QuantizationError, match="expected float32 \\(K,\\)"):
+        TrellisCodes(2, symbols, table, gains[:1])
     with pytest.raises(QuantizationError, match="expected \\(K, 5\\)"):
         unpack_strings(np.zeros((2, 4), np.uint8), 2, 9)
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from passes.calibration import REGISTRY as CALIBRATIONS
 from passes.calibration.calibrate import weight_qparams
-from passes.calibration.trellis_scales import trellis_qparams
 from passes.errors import QuantizationError
 from passes.numbers.affine import QParams, dequantize
 from passes.numbers.scale_grid import grid_indices
 from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, weight_spec
+from passes.numbers.trellis_scales import trellis_scales
 from passes.rounding import REGISTRY
 from passes.rounding.method import Rounding
 from passes.rounding.round_weights import round_weight
@@ -34,7 +34,7 @@ def layer() -> tuple[Tensor, Tensor]:
 
 
 def strings(method: str, weight: Tensor, gram: Tensor | None, bits: int) -> tuple[Rounded, QParams]:
-    run, qparams = REGISTRY[method].trellis, trellis_qparams(weight, GROUP)
+    run, qparams = REGISTRY[method].trellis, trellis_scales(weight, GROUP, 2).qparams
     assert run is not None
     return run(weight, qparams, gram, gaussian_table(), bits), qparams
 
@@ -75,7 +75,7 @@ def test_beats_evenly_spaced_codes_of_as_many_bits(layer: tuple[Tensor, Tensor],
 def test_without_a_table_strings_are_zeros_of_the_same_size(layer: tuple[Tensor, Tensor]) -> None:
     weight, gram = layer
     scheme = LayerScheme("a", (RowBlock(0, 96, weight_spec(2, Granularity("group", GROUP), False, "trellis")),))
-    qparams = (trellis_qparams(weight, GROUP),)
+    qparams = (trellis_scales(weight, GROUP, 2).qparams,)
     empty = round_weight(weight, scheme, qparams, REGISTRY["gptq"], gram)
     full = round_weight(weight, scheme, qparams, REGISTRY["gptq"], gram, {2: gaussian_table()})
     assert empty.blocks[0].file_bytes == full.blocks[0].file_bytes
@@ -87,17 +87,29 @@ def test_a_method_that_knows_no_strings_says_so(layer: tuple[Tensor, Tensor]) ->
     scheme = LayerScheme("a", (RowBlock(0, 96, weight_spec(2, Granularity("group", GROUP), False, "trellis")),))
     own = Rounding(REGISTRY["rtn"].run)
     with pytest.raises(QuantizationError, match="layer a: this rounding method knows no trellis codes"):
-        round_weight(weight, scheme, (trellis_qparams(weight, GROUP),), own)
+        round_weight(weight, scheme, (trellis_scales(weight, GROUP, 2).qparams,), own)
 
 
 def test_scales_bring_groups_to_one_spread_and_zeros_stay_finite() -> None:
     weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 0, 64).unsqueeze(1)
     weight[5] = 0
-    qparams = trellis_qparams(weight, GROUP)
-    spread = weight.reshape(64, 2, GROUP).square().mean(-1).sqrt() / qparams.scale
+    evened = trellis_scales(weight, GROUP, 2)
+    qparams, gains = evened.qparams, evened.gains
+    assert gains.max() == 1.0
+    spread = (weight / gains).reshape(64, 2, GROUP).square().mean(-1).sqrt() / qparams.scale
     assert float(spread[6:].max() / spread[6:].min()) < 1.06  # neighbours on the grid of scales are 5 % apart
     middle = torch.full((64, 64), 128, dtype=torch.uint8)
     assert not dequantize(middle, qparams).any()
+
+
+def test_an_input_of_large_weights_does_not_clip() -> None:
+    """One of 32 inputs is twenty times as large in all rows: with scales of rows alone it would be lost."""
+    weight = torch.randn(256, 64, generator=torch.Generator().manual_seed(0))
+    weight[:, 7] *= 20
+    found, _ = strings("rtn", weight, None, 3)
+    error = (dequantize(found.codes, found.qparams) - weight).square().mean(0) / weight.square().mean(0)
+    assert float(error[7]) < 0.03
+    assert float(error.mean()) < 0.04
 
 
 @pytest.mark.parametrize("bits", [1, 2])
@@ -107,7 +119,7 @@ def test_a_fitted_table_serves_its_weights_better(bits: int) -> None:
     columns = sample_columns([weight], 64)
     errors = []
     for table in (gaussian_table(), fitted_table(columns, bits, steps=3)):
-        run, qparams = REGISTRY["rtn"].trellis, trellis_qparams(weight, 64)
+        run, qparams = REGISTRY["rtn"].trellis, trellis_scales(weight, 64, 2).qparams
         assert run is not None
         found = run(weight, qparams, None, table, bits)
         errors.append(float((dequantize(found.codes, found.qparams) - weight).square().sum()))

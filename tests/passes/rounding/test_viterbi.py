@@ -30,6 +30,10 @@ def searched(wanted: np.ndarray, scale: np.ndarray, table: np.ndarray, bits: int
     return np.array(path[::-1], np.uint16)
 
 
+def levels(table: np.ndarray) -> np.ndarray:
+    return table.astype(np.float32) - MIDDLE
+
+
 def total(path: np.ndarray, wanted: np.ndarray, scale: np.ndarray, table: np.ndarray) -> float:
     return float(((wanted - scale * (table[path].astype(np.float64) - MIDDLE)) ** 2).sum())
 
@@ -41,7 +45,7 @@ def test_finds_the_best_path(bits: int, rows: int) -> None:
     wanted = generator.standard_normal(rows).astype(np.float32)
     scale = (0.03 + 0.02 * generator.random(rows)).astype(np.float32)
     table = gaussian_table()
-    found, expected = PathSearch(table, bits, rows)(wanted, scale), searched(wanted, scale, table, bits)
+    found, expected = PathSearch(bits, rows)(wanted, scale, levels(table)), searched(wanted, scale, table, bits)
     assert np.array_equal(windows(symbols_of(found, bits), bits), found)  # windows follow one another
     best = total(expected, wanted, scale, table)
     assert total(found, wanted, scale, table) == pytest.approx(best, rel=1e-5)  # float32 sums of that many terms
@@ -49,12 +53,12 @@ def test_finds_the_best_path(bits: int, rows: int) -> None:
 
 def test_one_weight_takes_the_nearest_level_of_all() -> None:
     table = gaussian_table()
-    found = PathSearch(table, 4, 1)(np.array([0.7], np.float32), np.array([0.02], np.float32))
-    levels = 0.02 * (table.astype(np.float64) - MIDDLE)
-    assert abs(levels[found[0]] - 0.7) == pytest.approx(np.abs(levels - 0.7).min())
+    found = PathSearch(4, 1)(np.array([0.7], np.float32), np.array([0.02], np.float32), levels(table))
+    values = 0.02 * (table.astype(np.float64) - MIDDLE)
+    assert abs(values[found[0]] - 0.7) == pytest.approx(np.abs(values - 0.7).min())
     assert found[0] < 1 << WINDOW
 
 
 def test_another_width_is_refused() -> None:
     with pytest.raises(QuantizationError, match="a trellis of 5 bits"):
-        PathSearch(gaussian_table(), 5, 1)
+        PathSearch(5, 1)

@@ -1,0 +1,100 @@
+"""Scales of trellis codes: those that bring every group of weights to the spread that tables are made for.
+
+Rows differ, and so do inputs: one with large weights in all rows would clip in a group of small ones, and weights of
+one column are one string. So every column has a gain, and gains and scales take turns to even out what is left::
+
+    scale of a group of a row:  root mean square of w / gain over its inputs
+    gain of an input:           root mean square of w / scale over the rows
+
+A group with a single large weight takes a larger scale where clipping it costs more than coarser levels do.
+
+Source: Sinkhorn and Knopp, "Concerning nonnegative matrices and doubly stochastic matrices", 1967.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from passes.numbers.affine import QParams
+from passes.numbers.scale_grid import nearest_scale
+from passes.numbers.scheme import MAX_PACKED_BITS
+from passes.numbers.trellis import MIDDLE, UNIT
+
+TURNS = 4
+"""Times that scales and gains take turns."""
+
+ERRORS: Mapping[int, float] = MappingProxyType({1: 0.27, 2: 0.071, 3: 0.019, 4: 0.0051})
+"""Mean square of the errors of trellis codes, of that of the weights: measured on Gaussian weights."""
+
+WIDENED = tuple(2.0 ** (i / 4) for i in range(11))
+"""Multiples of a scale that are tried."""
+
+_REACH = 127 / UNIT  # of the table, in standard deviations
+_SMALLEST = 2.0**-16
+_LEAST_GAIN = 2.0**-5  # four levels to either side of zero
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrellisScales:
+    """What evens a weight out.
+
+    Args:
+        qparams: Of 8-bit symmetric levels; scales (n, G) of values that a file stores.
+        gains: (K,) of inputs, stored in a byte each.
+        errors: (n, G) squared errors to expect of a group, as its inputs weigh them.
+    """
+
+    qparams: QParams
+    gains: Tensor
+    errors: Tensor
+
+
+def trellis_scales(weight: Tensor, group_size: int, bits: int, importance: Tensor | None = None) -> TrellisScales:
+    """Scales of groups and gains of inputs.
+
+    Args:
+        weight: (n, K) float32.
+        group_size: Neighbours of a row that share a scale.
+        bits: 1 to 4.
+        importance: (K,) of the inputs, not negative; None weighs them alike.
+    """
+    groups = weight.detach().reshape(len(weight), -1, group_size)  # (n, G, g)
+    gains = _gains(groups.square())
+    spread = (groups.square() / gains.square()).mean(-1).sqrt()
+    weighed = torch.ones(groups.shape[1:]) if importance is None else importance.reshape(groups.shape[1:])
+    wide, errors = _widened(groups, (spread, gains, weighed), ERRORS[bits])
+    scale = nearest_scale((spread * wide / UNIT).clamp(min=_SMALLEST), spread.shape[1])
+    zero = torch.full_like(scale, MIDDLE).to(torch.int32)
+    qparams = QParams(MAX_PACKED_BITS, True, group_size, scale, zero)
+    return TrellisScales(qparams, gains.reshape(-1), errors)
+
+
+def _gains(squares: Tensor) -> Tensor:
+    """(G, g) from (n, G, g)."""
+    gains = torch.ones(squares.shape[1:])
+    for _ in range(TURNS):
+        spread = (squares / gains.square()).mean(-1).clamp(min=1e-24)  # (n, G)
+        gains = (squares / spread.unsqueeze(-1)).mean(0).sqrt()
+        gains = (gains / gains.amax(-1, keepdim=True).clamp(min=1e-12)).clamp(min=_LEAST_GAIN)
+        gains = nearest_scale(gains, 2).clamp(max=1.0)
+    return gains
+
+
+def _widened(groups: Tensor, evened: tuple[Tensor, Tensor, Tensor], error: float) -> tuple[Tensor, Tensor]:
+    """Multiple (n, G) of each scale with the least squared error, and that error."""
+    spread, gains, importance = evened
+    coarse = error * spread.square() * (gains.square() * importance).sum(-1)
+    size, reach = groups.abs(), (_REACH * spread).unsqueeze(-1) * gains
+    best = torch.full_like(spread, torch.inf)
+    wide = torch.ones_like(spread)
+    for multiple in WIDENED:
+        clipped = (size - multiple * reach).clamp_(min=0).square_().mul_(importance).sum(-1)
+        found = multiple**2 * coarse + clipped
+        wide = torch.where(found < best, multiple, wide)
+        best = torch.minimum(found, best)
+    return wide, best

@@ -1,0 +1,76 @@
+"""Trellis codes through the whole compiler, on random models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.errors import OptionError
+from myqasr_fx.fit.fit import allocated, rounded
+from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.trellis_tables import trellis_tables
+from myqasr_fx.options.resolve import resolve_config
+from passes.numbers.trellis import STATES
+
+CompileModel = Callable[..., QuantizedBundle]
+
+
+def widths(bundle: QuantizedBundle) -> set[tuple[int, str]]:
+    return {(block.bits, block.format) for layer in bundle.manifest.layers for block in layer.blocks}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["whisper-smallest", "smallest"])
+def test_one_width_for_all_is_verified_and_is_in_the_files(name: str, compile_model: CompileModel) -> None:
+    bundle = compile_model(name, uniform_bits=2, format="trellis", rounding="gptq")
+    assert widths(bundle) == {(2, "trellis")}
+    assert bundle.manifest.verification.exact_error < 1e-4
+    assert all("low-bit" in layer.executes or layer.op != "linear" for layer in bundle.manifest.layers)
+    codes = sum(file.categories["codes"] for file in bundle.manifest.files)
+    weights = sum(layer.bytes for layer in bundle.manifest.layers if layer.blocks)
+    assert codes < weights < 1.6 * codes  # scales, gains and a table a file beside them
+
+
+@pytest.mark.slow
+def test_an_allocation_that_weighs_damage_takes_strings_where_bytes_are_few(compile_model: CompileModel) -> None:
+    bundle = compile_model("whisper-smallest", avg_bits=3.0, recipe="fast")
+    assert {form for _, form in widths(bundle)} >= {"trellis"}
+    affine = compile_model("whisper-smallest", avg_bits=3.0, recipe="fast", format="affine")
+    assert {form for _, form in widths(affine)} == {"affine"}
+    assert bundle.manifest.damage is not None and affine.manifest.damage is not None
+    assert bundle.manifest.damage.expected < affine.manifest.damage.expected
+
+
+def test_tables_are_made_of_the_widths_in_use_and_not_for_drafts(fit_job: Callable[..., FitJob]) -> None:
+    job = fit_job("smallest", uniform_bits=3, format="trellis")
+    program, _ = allocated(job)
+    tables = trellis_tables(job, program)
+    assert list(tables) == [3] and tables[3].shape == (STATES,)
+    again = trellis_tables(job, program)
+    assert (again[3] == tables[3]).all()
+    draft = rounded(type(job)(job.prepared, job.measurements, job.request.draft(), job.shares))[0]
+    assert not trellis_tables(type(job)(job.prepared, job.measurements, job.request.draft(), job.shares), draft)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"activations": "int8", "granularity": "channel"}, "integer kernels read evenly spaced levels"),
+        ({"granularity": "tensor"}, "a trellis has scales of its own rows"),
+        ({"calibration": "mse"}, "searches evenly spaced levels"),
+        ({"format": "qtip"}, "expected auto, affine, trellis"),
+    ],
+)
+def test_what_a_trellis_cannot_do_is_refused_with_the_reason(options: dict[str, str], reason: str) -> None:
+    with pytest.raises(OptionError, match=reason):
+        resolve_config("24MB", recipe="paper-file", **{"format": "trellis", **options})
+
+
+def test_without_numba_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from myqasr_fx.options import conflicts
+
+    monkeypatch.setattr(conflicts, "find_spec", lambda name: None)
+    with pytest.raises(OptionError, match="pip install numba"):
+        resolve_config("24MB", recipe="paper-file", format="trellis")
