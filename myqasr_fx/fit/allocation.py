@@ -31,12 +31,15 @@ def check_feasible(prepared: Prepared, request: FitRequest) -> None:
     grouped = request.weighs_damage and request.granularity.kind == "group"
     widest = Granularity("group", max(GROUP_SIZES)) if grouped else request.granularity
     special = overrides(request.layers, prepared.layers, request.rounding, request.format)
-    rule = _size_rule(prepared, request, 0, (widest, "trellis" if request.trellis_layers else "affine"))
-    problem = allocation_problem(prepared.program, rule, request.allocation, special)
-    lowest = min(problem.rungs)
-    smallest = problem.rule.size(problem.items, {i.name: problem.fixed.get(i.name, lowest) for i in problem.items})
-    if smallest > budget:
-        raise problem.too_small(smallest)
+    formats: set[NumberFormat] = {"affine", "trellis"} if request.weighs_damage else {request.format}
+    sizes = []
+    for asked in sorted(formats):
+        rule = _size_rule(prepared, request, 0, (widest, asked))
+        problem = allocation_problem(prepared.program, rule, request.allocation, special)
+        lowest = min(problem.rungs)
+        sizes.append(rule.size(problem.items, {i.name: problem.fixed.get(i.name, lowest) for i in problem.items}))
+    if min(sizes) > budget:
+        raise problem.too_small(min(sizes))
 
 
 def allocation_pass(job: FitJob, surplus: int = 0) -> AllocateBits:

@@ -76,7 +76,8 @@ class FitRequest:
     def draft(self) -> FitRequest:
         """The same with codes that are chosen quickly: how they are chosen changes no bytes."""
         layers = {name: replace(layer, rounding=_draft(layer.rounding)) for name, layer in self.layers.items()}
-        return replace(self, layers=layers, rounding=_draft(self.rounding), sequential=False, drafts=True)
+        rounding = _draft(self.rounding)
+        return replace(self, layers=layers, rounding=rounding, sequential=False, drafts=bool(self.trellis_layers))
 
     def dump(self, stage: str) -> Path | None:
         """Folder for the graphs of a stage."""

@@ -73,12 +73,9 @@ def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:
         bits: 1 to 4.
     """
     rows, cols = weight.shape
-    codes = TrellisCodes(
-        bits,
-        np.zeros((cols, rows + lead(bits)), np.uint8),
-        np.full(STATES, MIDDLE, np.uint8),
-        np.ones(cols, np.float32),
-    )
+    symbols, table = np.zeros((cols, rows + lead(bits)), np.uint8), np.full(STATES, MIDDLE, np.uint8)
+    table[-1] -= bits  # where no window of zeros looks: a file stores equal tables once, and those of widths differ
+    codes = TrellisCodes(bits, symbols, table, np.ones(cols, np.float32))
     return Rounded(torch.full((rows, cols), MIDDLE, dtype=torch.uint8), qparams, trellis=codes)
 
 

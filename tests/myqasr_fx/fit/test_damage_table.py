@@ -9,9 +9,10 @@ import pytest
 
 from myqasr_fx.fit.damage_table import damage_table
 from myqasr_fx.fit.job import FitJob
-from passes.numbers.scheme import Granularity
+from passes.numbers.scheme import Granularity, NumberFormat, weight_spec
 
 GROUP = Granularity("group", 64)
+FORMATS: tuple[NumberFormat, ...] = ("affine", "trellis")
 
 
 @pytest.fixture
@@ -20,16 +21,21 @@ def job(fit_job: Callable[..., FitJob]) -> FitJob:
 
 
 def test_wider_is_no_worse_and_floats_cost_nothing(job: FitJob) -> None:
-    for item in {name for name, _, _ in job.damages}:
-        nats = [job.damages[item, bits, GROUP] for bits in (32, 16, *range(8, 0, -1))]
-        assert nats[:2] == [0, 0] and nats == sorted(nats)
+    for item in {name for name, _ in job.damages}:
+        for form, widest in zip(FORMATS, (8, 4), strict=True):
+            specs = [weight_spec(bits, GROUP, False, form) for bits in (32, 16, *range(widest, 0, -1))]
+            nats = [job.damages[item, spec] for spec in specs]
+            assert nats[:2] == [0, 0] and nats == sorted(nats)
 
 
 def test_every_choice_of_every_item_has_a_price(job: FitJob) -> None:
-    items = {name for name, _, _ in job.damages}
+    items = {name for name, _ in job.damages}
     groups = {Granularity("group", size) for size in (32, 64, 128)}
-    widths = {32, 16, *range(1, 9)}
-    assert set(job.damages) == {(item, bits, group) for item in items for bits in widths for group in groups}
+    specs = {
+        weight_spec(bits, group, False, form) for bits in (32, 16, *range(1, 9)) for group in groups for form in FORMATS
+    }
+    assert len(specs) == 2 + 3 * (8 + 4)
+    assert set(job.damages) == {(item, spec) for item in items for spec in specs}
 
 
 def test_prices_follow_what_was_measured(job: FitJob) -> None:

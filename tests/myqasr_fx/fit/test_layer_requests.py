@@ -73,7 +73,9 @@ def test_an_allocation_that_weighs_damage_chooses_among_groups(whisper: Prepared
         else:
             assert (layer.granularity, layer.granularities) == (Granularity("group", 64), GROUPS)
     fixed = layer_requests(whisper, config(rules=rules), chooses=False)
-    assert {name: replace(layer, granularities=(layer.granularity,)) for name, layer in found.items()} == fixed
+    assert {
+        name: replace(layer, granularities=(layer.granularity,), formats=("affine",)) for name, layer in found.items()
+    } == fixed
     channels = layer_requests(whisper, config(granularity="channel"), chooses=True)
     assert {layer.granularities for layer in channels.values()} == {(Granularity("channel"),)}
 

@@ -22,7 +22,9 @@ Ask = Callable[..., FitRequest]
 @pytest.fixture
 def ask(make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared]) -> Ask:
     prepared = captured_once(make_speech_model("smallest"))
-    return lambda budget=None, **options: fit_request(prepared, resolve_config(budget, recipe="paper-file", **options))
+    return lambda budget=None, **options: fit_request(
+        prepared, resolve_config(budget, **{"recipe": "paper-file", **options})
+    )
 
 
 def test_budgets_count_bytes_or_bits() -> None:
