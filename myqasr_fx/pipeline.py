@@ -108,12 +108,10 @@ def quantize(
         observed = job.measurements.observed
         trial = Trial(job.shares, observed, config.acceptance, config.language, learning.store)
         assessed = assess(contenders, trial, road.progress, road.limits)
-        manifest = replace(
-            build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified),
-            acceptance=assessed.record,
-        )
+        manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)
         decides = decided_by_recordings(config, config.sequential)
-        manifest = replace(manifest, calibration=replace(manifest.calibration, decides=decides))
+        calibration = replace(manifest.calibration, decides=decides)
+        manifest = replace(manifest, acceptance=assessed.record, calibration=calibration)
         manifest.write(folder)
         heard = None if config.private else assessed.comparisons
         details = ReportDetails(layer_details(fitted.program, job.prepared.layers), heard)

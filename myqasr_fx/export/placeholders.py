@@ -41,16 +41,19 @@ def _placeholder(name: str, *inputs: OpSchema.FormalParameter, **attributes: OpS
     return values.Op(_OPSET, name, schema)
 
 
-def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """Table for ``torch.onnx.export(custom_translation_table=…)``."""
-    kinds = OpSchema.AttrType
-    weights = (
+def _weights() -> tuple[OpSchema.FormalParameter, ...]:
+    """What a weight is stored as."""
+    optional = {"zero_point": "tensor(uint8)", "table": "tensor(uint8)", "gains": "tensor(float16)"}
+    return (
         _parameter("packed", "tensor(uint8)"),
         _parameter("scale", "tensor(float16)"),
-        _parameter("zero_point", "tensor(uint8)", optional=True),
-        _parameter("table", "tensor(uint8)", optional=True),
-        _parameter("gains", "tensor(float16)", optional=True),
+        *(_parameter(name, kind, optional=True) for name, kind in optional.items()),
     )
+
+
+def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """Table for ``torch.onnx.export(custom_translation_table=…)``."""
+    kinds, weights = OpSchema.AttrType, _weights()
     indices, x = _parameter("indices", "tensor(int64)"), _parameter("x", "tensor(float)")
     weight_op = _placeholder(DEQUANTIZE_WEIGHT, *weights, bits=kinds.INT, shape=kinds.INTS, form=kinds.STRING)
     rows_op = _placeholder(DEQUANTIZE_ROWS, indices, *weights, bits=kinds.INT, shape=kinds.INTS)

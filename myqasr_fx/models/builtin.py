@@ -111,7 +111,7 @@ BUILTIN_MODELS: Mapping[str, BuiltinModel] = MappingProxyType(
         "whisper-tiny.en": BuiltinModel(
             hub_id="openai/whisper-tiny.en",
             parameters=37_760_256,
-            smallest_bytes=7_000_000,
+            smallest_bytes=11_000_000,
             weights=(
                 PackagedFile(
                     _TINY,
@@ -133,7 +133,7 @@ BUILTIN_MODELS: Mapping[str, BuiltinModel] = MappingProxyType(
         "whisper-base": BuiltinModel(
             hub_id="openai/whisper-base",
             parameters=72_593_920,
-            smallest_bytes=14_000_000,
+            smallest_bytes=20_000_000,
             weights=(
                 PackagedFile(
                     _BASE_1,

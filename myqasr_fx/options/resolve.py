@@ -56,11 +56,7 @@ def resolve_config(
     if set(given) - known:
         raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
     file = RuleFile() if rules is None else read_rules(rules)
-    if recipe is not None and effort is not None:
-        raise OptionError("recipe and effort exclude each other", hint="an effort is a recipe: give one of them")
-    asked = recipe or (None if effort else file.options.get("recipe"))
-    chosen = str(asked or _by_effort(effort, {**file.options, **given}))
-    check_choice("recipe", chosen)
+    chosen = _recipe(recipe, effort, {**file.options, **given})
     merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}
     size = Budget(
         bytes=None if budget is None else parse_size(budget),
@@ -77,16 +73,23 @@ def resolve_config(
     return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
 
 
-def _by_effort(effort: str | None, options: Mapping[str, object]) -> str:
-    """The recipe for an effort; the paper's where a client or a budget rules out what the others do.
+def _recipe(recipe: str | None, effort: str | None, options: Mapping[str, object]) -> str:
+    """The recipe that is asked for; the paper's where a client or a budget rules out what the usual one does.
 
     Args:
-        effort: None for the usual one.
-        options: Others that are given.
+        recipe: By its name.
+        effort: By its effort.
+        options: Others that are given, those of the rules file among them.
     """
+    if recipe is not None and effort is not None:
+        raise OptionError("recipe and effort exclude each other", hint="an effort is a recipe: give one of them")
     if effort is not None:
         check_choice("effort", effort)
         return EFFORTS[effort]
+    asked = recipe or options.get("recipe")
+    if asked is not None:
+        check_choice("recipe", str(asked))
+        return str(asked)
     layout = LAYOUTS.get(str(options.get("layout")))
     paper = options.get("budget_kind") == "paper" or (layout is not None and layout.fixed_cache)
     return "paper-file" if paper or options.get("allocation") == "linear" else EFFORTS[DEFAULT_EFFORT]
