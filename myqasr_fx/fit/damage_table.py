@@ -15,10 +15,10 @@ from myqasr_fx.models.prepared import Prepared
 from passes.allocation.allocate_bits import allocation_items
 from passes.allocation.size_rule import Item
 from passes.damage.curvature import Curvature
-from passes.damage.expected import correction_factors, expected_damage, input_weights
+from passes.damage.expected import correction_factors, expected_damage, expected_trellis_damage, input_weights
 from passes.graph.layers import Layer
 from passes.needs import LayerAlone
-from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, WeightSpec, weight_spec
+from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity, WeightSpec, weight_spec
 from passes.observe.activation_stats import Statistics
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
@@ -86,6 +86,7 @@ class _Expected:
     curvature: Curvature | None
     request: FitRequest
     _inputs: Tensor | None = field(init=False)
+    _trellis: dict[Granularity, dict[int, Tensor]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         compensated = lookup(ROUNDINGS, self.request.rounding, "rounding").needs.grams
@@ -99,6 +100,11 @@ class _Expected:
         if spec.is_float or self.curvature is None or self._inputs is None:
             return torch.zeros(self.layer.rows)
         weight = self.prepared.weight(self.layer).detach().reshape(self.layer.rows, self.layer.cols)
+        if spec.is_trellis:
+            if spec.granularity not in self._trellis:
+                found = expected_trellis_damage(weight, self.curvature, self._inputs, spec.granularity)
+                self._trellis[spec.granularity] = found
+            return self._trellis[spec.granularity][spec.bits]
         return expected_damage(weight, self.curvature, self._inputs, spec)
 
     def ratios(self, measured: Statistics) -> dict[int, float]:

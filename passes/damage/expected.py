@@ -25,8 +25,8 @@ from torch import Tensor
 from passes.calibration.min_max import weight_range
 from passes.damage.curvature import Curvature
 from passes.numbers.affine import dequantize, qparams_from_range, quantize
-from passes.numbers.scheme import MAX_PACKED_BITS, WeightSpec
-from passes.numbers.trellis_scales import trellis_scales
+from passes.numbers.scheme import MAX_PACKED_BITS, Granularity, WeightSpec
+from passes.numbers.trellis_scales import trellis_errors
 from passes.rounding.carry import inverse_factor
 
 SMOOTHING = 0.3
@@ -77,15 +77,33 @@ def expected_damage(weight: Tensor, curvature: Curvature, inputs: Tensor, spec: 
     if spec.is_float:
         return torch.zeros(rows)
     size = spec.granularity.group_of(cols)
-    if spec.is_trellis:
-        errors = trellis_scales(weight, size, spec.bits, inputs).errors.sum(-1)
-        looked_up = trellis_scales(weight, size, spec.bits).errors.sum(-1)
-    else:
-        variance = _variance(weight, spec, size)  # (N or 1, G)
-        errors, looked_up = (variance * inputs.reshape(-1, size).sum(-1)).sum(-1), size * variance.sum(-1)
+    variance = _variance(weight, spec, size)  # (N or 1, G)
+    errors = (variance * inputs.reshape(-1, size).sum(-1)).sum(-1)
+    return _damage(curvature, errors, size * variance.sum(-1))
+
+
+def expected_trellis_damage(
+    weight: Tensor, curvature: Curvature, inputs: Tensor, granularity: Granularity
+) -> dict[int, Tensor]:
+    """Bits to nats a position (N,) that each row is expected to cost as trellis codes.
+
+    Args:
+        weight: (N, K) float32.
+        curvature: Of the layer.
+        inputs: Of :func:`input_weights`.
+        granularity: Weights that share a scale.
+    """
+    size = granularity.group_of(weight.shape[1])
+    errors = trellis_errors(weight, size, inputs)
+    plain = errors if curvature.lookups is None else trellis_errors(weight, size)
+    return {bits: _damage(curvature, errors[bits], plain[bits]) for bits in errors}
+
+
+def _damage(curvature: Curvature, errors: Tensor, plain: Tensor) -> Tensor:
+    """Nats of rows with these squared errors, as inputs weigh them, and as they are where rows are looked up."""
     damage = _smoothed(curvature.rows) * errors
     if curvature.lookups is not None:
-        damage = damage + _smoothed(curvature.lookups) * looked_up
+        damage = damage + _smoothed(curvature.lookups) * plain
     return damage / 2
 
 

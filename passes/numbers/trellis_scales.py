@@ -63,15 +63,57 @@ def trellis_scales(weight: Tensor, group_size: int, bits: int, importance: Tenso
         bits: 1 to 4.
         importance: (K,) of the inputs, not negative; None weighs them alike.
     """
+    evened = _even(weight, group_size, importance)
+    wide, errors = _widened(evened, ERRORS[bits])
+    scale = nearest_scale((evened.spread * wide / UNIT).clamp(min=_SMALLEST), evened.spread.shape[1])
+    zero = torch.full_like(scale, MIDDLE).to(torch.int32)
+    qparams = QParams(MAX_PACKED_BITS, True, group_size, scale, zero)
+    return TrellisScales(qparams, evened.gains.reshape(-1), errors)
+
+
+def trellis_errors(weight: Tensor, group_size: int, importance: Tensor | None = None) -> dict[int, Tensor]:
+    """Bits to the squared errors (n,) to expect of each row, as its inputs weigh them.
+
+    Args:
+        weight: (n, K) float32.
+        group_size: Neighbours of a row that share a scale.
+        importance: (K,) of the inputs, not negative; None weighs them alike.
+    """
+    evened = _even(weight, group_size, importance)
+    return {bits: _widened(evened, error)[1].sum(-1) for bits, error in ERRORS.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evened:
+    """A weight by its groups.
+
+    Args:
+        gains: (G, g).
+        spread: (n, G).
+        coarse: (n, G) weighed squares of what the levels stand for.
+        clipped: (multiples, n, G) weighed squares of what lies beyond the reach of each multiple of the scales.
+    """
+
+    gains: Tensor
+    spread: Tensor
+    coarse: Tensor
+    clipped: Tensor
+
+
+def _even(weight: Tensor, group_size: int, importance: Tensor | None) -> _Evened:
     groups = weight.detach().reshape(len(weight), -1, group_size)  # (n, G, g)
     gains = _gains(groups.square())
     spread = (groups.square() / gains.square()).mean(-1).sqrt()
-    weighed = torch.ones(groups.shape[1:]) if importance is None else importance.reshape(groups.shape[1:])
-    wide, errors = _widened(groups, (spread, gains, weighed), ERRORS[bits])
-    scale = nearest_scale((spread * wide / UNIT).clamp(min=_SMALLEST), spread.shape[1])
-    zero = torch.full_like(scale, MIDDLE).to(torch.int32)
-    qparams = QParams(MAX_PACKED_BITS, True, group_size, scale, zero)
-    return TrellisScales(qparams, gains.reshape(-1), errors)
+    weighed = torch.ones_like(gains) if importance is None else importance.reshape(gains.shape)
+    coarse = spread.square() * (gains.square() * weighed).sum(-1)
+    reach = (_REACH * spread).unsqueeze(-1) * gains
+    beyond = (groups.abs() > reach).nonzero(as_tuple=True)  # few, so that they are looked at one by one
+    size, reach = groups[beyond].abs(), reach[beyond]
+    place, cost = beyond[0] * spread.shape[1] + beyond[1], weighed[beyond[1:]]
+    clipped = torch.zeros(len(WIDENED), spread.numel())
+    for row, multiple in zip(clipped, WIDENED, strict=True):
+        row.index_add_(0, place, (size - multiple * reach).clamp_(min=0).square_().mul_(cost))
+    return _Evened(gains, spread, coarse, clipped.reshape(-1, *spread.shape))
 
 
 def _gains(squares: Tensor) -> Tensor:
@@ -85,16 +127,9 @@ def _gains(squares: Tensor) -> Tensor:
     return gains
 
 
-def _widened(groups: Tensor, evened: tuple[Tensor, Tensor, Tensor], error: float) -> tuple[Tensor, Tensor]:
+def _widened(evened: _Evened, error: float) -> tuple[Tensor, Tensor]:
     """Multiple (n, G) of each scale with the least squared error, and that error."""
-    spread, gains, importance = evened
-    coarse = error * spread.square() * (gains.square() * importance).sum(-1)
-    size, reach = groups.abs(), (_REACH * spread).unsqueeze(-1) * gains
-    best = torch.full_like(spread, torch.inf)
-    wide = torch.ones_like(spread)
-    for multiple in WIDENED:
-        clipped = (size - multiple * reach).clamp_(min=0).square_().mul_(importance).sum(-1)
-        found = multiple**2 * coarse + clipped
-        wide = torch.where(found < best, multiple, wide)
-        best = torch.minimum(found, best)
-    return wide, best
+    multiples = torch.tensor(WIDENED)
+    errors = evened.clipped + (error * multiples.square())[:, None, None] * evened.coarse
+    least, which = errors.min(0)
+    return multiples[which], least
