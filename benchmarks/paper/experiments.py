@@ -11,7 +11,7 @@ from myqasr_fx.personalize.metric import Metric
 PAPER = ("paper", "paper-cosine", "paper-hessian")
 _TWIN = ("paper:activation_ranges=twin", "paper-cosine:activation_ranges=twin")
 _ABLATED = ("paper:allocation=uniform", "paper:order=shuffled", "paper:order=descending")
-INT8 = "default:activations=int8,granularity=channel,order=descending"
+INT8 = "paper-file:activations=int8,granularity=channel,order=descending"
 """Every choice that is not the paper's is spelled out."""
 LANGUAGES = ("kerstin", "AllisonSmith", "AllisonSmith_es", "JuneWallack", "CarloFlora", "IvrvoiceRU", "nathalie")
 """One voice each: German, English, Spanish, French, Italian, Russian, Dutch."""
