@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.greedy import Written, greedy_decode
-from myqasr_fx.runtime.no_speech import NoSpeechRule, compression_ratio
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule, compression_ratio
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
 
 
@@ -62,7 +62,7 @@ class WhisperRuntime:
     settings: GenerationSettings
     cache: CacheShape | FixedCache
     model_bytes: int
-    no_speech: NoSpeechRule = field(default_factory=NoSpeechRule)
+    no_speech: NoSpeechRule = USUAL
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
@@ -102,7 +102,9 @@ class WhisperRuntime:
 
     def _transcript(self, written: Written, seconds: float, language: str | None) -> Transcript:
         """What was said; tokens stay where it is nothing, so that models can still be compared on them."""
-        text, nothing = self._text(written.tokens), self.no_speech.holds(written)
+        text = self._text(written.tokens)
+        ratio = compression_ratio(text)
+        nothing = self.no_speech.holds(written, ratio)
         return Transcript(
             "" if nothing else text,
             written.tokens,
@@ -111,7 +113,7 @@ class WhisperRuntime:
             no_speech=nothing,
             no_speech_probability=written.no_speech,
             log_probability=written.log_probability,
-            compression_ratio=compression_ratio(text),
+            compression_ratio=ratio,
         )
 
     def _text(self, tokens: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from myqasr_fx import runtime
 from myqasr_fx.cli import evaluate
 from myqasr_fx.cli.app import main
 from myqasr_fx.runtime import Transcript
@@ -99,3 +100,13 @@ def test_unknown_model(manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     code, _, err = run(capsys, "--manifest", str(manifest))
     assert code == 2
     assert "unknown model 'model'" in err
+
+
+def test_bounds_of_no_speech_count_for_both(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[dict[str, float | None]] = []
+    monkeypatch.setattr(runtime, "with_thresholds", lambda given, bounds: seen.append(bounds) or given)
+    words = ("--baseline", "another", "--no-speech-threshold", "1", "--logprob-threshold", "-3")
+    assert run(capsys, "--manifest", str(manifest), *words)[0] == 0
+    assert seen == [{"no_speech_threshold": 1.0, "logprob_threshold": -3.0, "compression_ratio_threshold": None}] * 2
