@@ -46,6 +46,7 @@ from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.verify.fake_quant import LOWERING, make_reference
 from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
 from passes.base import Pass, Program
@@ -104,7 +105,8 @@ def quantize(
         with road.progress.stage("verify on onnxruntime"):
             verified = _verify(job, fitted, road)
         full = learning.prepared.program  # as captured: that of the job has rounded leftovers
-        contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options)
+        rule = learning.request.no_speech
+        contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options, rule)
         observed = job.measurements.observed
         trial = Trial(job.shares, observed, config.acceptance, config.language, learning.store)
         assessed = assess(contenders, trial, road.progress, road.limits)
@@ -145,17 +147,19 @@ def plan(
 
 def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
     """The first two stages for a model and clips at hand: what is to be learned of which clips."""
-    config = road.config
+    config, threshold = road.config, road.config.no_speech_threshold
+    rule = USUAL if threshold is None else NoSpeechRule(no_speech_threshold=threshold)
     request = MeasureRequest(
         needs=needs_of(config),
         granularity=Granularity.parse(config.granularity),
         symmetric=config.symmetric,
         rounding=config.rounding,
         language=config.language,
+        no_speech=rule,
         seed=config.seed,
         dump_ir=config.dump_ir,
     )
-    store = Store(config.cache, Keys(prepared.speech.fingerprint, config.language, config.layout))
+    store = Store(config.cache, Keys(prepared.speech.fingerprint, config.language, config.layout, rule))
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
 
@@ -200,7 +204,8 @@ def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
 
 def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
     """Ranks what was measured, and prices every choice in bytes and damage where the allocation weighs that."""
-    return priced(FitJob(job.prepared, measurements, request, job.shares, progress=job.progress, limits=job.limits))
+    shares = job.shares.of(measurements.observed.clips, job.limits)
+    return priced(FitJob(job.prepared, measurements, request, shares, progress=job.progress, limits=job.limits))
 
 
 def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest]:

@@ -55,8 +55,8 @@ class QuantizeConfig:
         layout: Name in ``myqasr_fx.bundle.layout``: the client for which the folder is arranged.
         seed: Of the shuffled order and the choice of windows.
         language: ISO 639-1 code for a multilingual model; None detects it.
-        no_speech_threshold: Probability of no speech, 0 to 1, by which clips are left out of the calibration and the bundle's
-            runtime drops texts, see ``myqasr_fx.runtime.no_speech``; 1 keeps all, None takes the usual one.
+        no_speech_threshold: Probability of no speech, 0 to 1, by which clips are left out of the calibration and texts
+            of the bundle are dropped, see ``myqasr_fx.runtime.no_speech``; 1 keeps all, None takes the usual one.
         rules: Per-layer exceptions; the first that matches counts.
         private: Keep what was said out of the report.
         embed_audio: Put the judged clips into the report, to be played there.
