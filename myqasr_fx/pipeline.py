@@ -98,7 +98,7 @@ def quantize(
     road = Road(config, progress or Silent(), limits or Limits())
     config.check_exportable()
     with output_folder(Path(out), force=force) as folder:
-        learning, request = _prepare(model, audio, road)
+        learning, request, config = _prepare(model, audio, road)
         job = price(learning, request, measure(learning))
         with road.progress.stage("allocate, round and export"):
             fitted = fit(job, folder)
@@ -139,10 +139,19 @@ def plan(
     """
     road = Road(config, progress or Silent(), Limits())
     config.check_exportable()
-    learning, request = _prepare(model, audio, road)
+    learning, request, config = _prepare(model, audio, road)
     job = price(learning, request, measure(learning))
     with road.progress.stage("allocate"):
         return make_plan(job, stages(config, job.shares))
+
+
+def for_model(config: QuantizeConfig, speech: SpeechModel) -> QuantizeConfig:
+    """The options as one model takes them: a language under its own code.
+
+    Raises:
+        ModelError: The model does not know the language.
+    """
+    return replace(config, language=speech.language_code(config.language))
 
 
 def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
@@ -208,17 +217,21 @@ def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> F
     return priced(FitJob(job.prepared, measurements, request, shares, progress=job.progress, limits=job.limits))
 
 
-def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest]:
-    config, clock = road.config, road.progress
+def _prepare(
+    model: str | SpeechModel, audio: Recordings, road: Road
+) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:
+    """What is to be learned and made, and the options for this model."""
+    clock = road.progress
     with clock.stage("load model"):
         speech = load_model(model) if isinstance(model, str) else model
+        config = for_model(road.config, speech)
     with clock.stage("read audio"):
         clips = select_clips(audio, config.max_clips, seed=config.seed)
     with clock.stage("capture graphs"):
         prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
         request = fit_request(prepared, config)
         check_feasible(prepared, request)
-    return measuring(prepared, clips, road), request
+    return measuring(prepared, clips, replace(road, config=config)), request, config
 
 
 def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:

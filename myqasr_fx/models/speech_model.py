@@ -16,6 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
+from myqasr_fx.models.languages import cannot_be_told
 from passes.base import Program
 
 
@@ -106,6 +107,18 @@ class SpeechModel:
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""
         return self.family.features(self, samples)
+
+    def language_code(self, language: str | None) -> str | None:
+        """The code under which the model knows a language that was asked for; None where none was.
+
+        Raises:
+            ModelError: It does not know the language, or cannot be told any.
+        """
+        if not language:
+            return None
+        if self.generation is None:
+            raise cannot_be_told(language)
+        return self.generation.language_code(language)
 
     def save_configs(self, folder: Path, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer.

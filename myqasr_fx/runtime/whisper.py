@@ -66,12 +66,12 @@ class WhisperRuntime:
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
-        return transcribe_long(self, audio, language)
+        return transcribe_long(self, audio, self._code(language))
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
         """Transcribes clips of at most 30 s; each has its own language when none is given."""
         # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
-        code = self.settings.language_code(language) if language else None
+        code = self._code(language)
         states = np.concatenate([self._encode(samples) for samples in clips])
         languages = [code] * len(clips) if code else self._detect(states)
         prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
@@ -87,6 +87,9 @@ class WhisperRuntime:
         prompt = self.settings.prompt(language or self._detect(states)[0])
         decoder = self.cache.decoder(self.decoder, states)
         return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]
+
+    def _code(self, language: str | None) -> str | None:
+        return self.settings.language_code(language) if language else None
 
     def _encode(self, samples: np.ndarray) -> np.ndarray:
         return self.cache.encode(self.encoder, self.features(samples))
