@@ -108,7 +108,7 @@ def quantize(
         rule = learning.request.no_speech
         contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options, rule)
         observed = job.measurements.observed
-        trial = Trial(job.shares, observed, config.acceptance, config.language, learning.store)
+        trial = Trial(job.shares, observed, config.acceptance, learning.request.language, learning.store)
         assessed = assess(contenders, trial, road.progress, road.limits)
         manifest = replace(
             build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified),
@@ -157,18 +157,19 @@ def for_model(config: QuantizeConfig, speech: SpeechModel) -> QuantizeConfig:
 def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
     """The first two stages for a model and clips at hand: what is to be learned of which clips."""
     config, threshold = road.config, road.config.no_speech_threshold
+    language = prepared.speech.told(config.language)
     rule = USUAL if threshold is None else NoSpeechRule(no_speech_threshold=threshold)
     request = MeasureRequest(
         needs=needs_of(config),
         granularity=Granularity.parse(config.granularity),
         symmetric=config.symmetric,
         rounding=config.rounding,
-        language=config.language,
+        language=language,
         no_speech=rule,
         seed=config.seed,
         dump_ir=config.dump_ir,
     )
-    store = Store(config.cache, Keys(prepared.speech.fingerprint, config.language, config.layout, rule))
+    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, config.layout, rule))
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
 
@@ -223,7 +224,7 @@ def _prepare(
     """What is to be learned and made, and the options for this model."""
     clock = road.progress
     with clock.stage("load model"):
-        speech = load_model(model) if isinstance(model, str) else model
+        speech = load_model(model, road.config.language) if isinstance(model, str) else model
         config = for_model(road.config, speech)
     with clock.stage("read audio"):
         clips = select_clips(audio, config.max_clips, seed=config.seed)

@@ -57,8 +57,9 @@ def evaluate(
     utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
     progress = RichProgress()
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold)
-    runtime = with_thresholds(_open(target), bounds)
-    other = with_thresholds(_open(baseline), bounds) if baseline else None  # a name that is wrong is told at once
+    runtime = with_thresholds(_open(target, language), bounds)
+    # before anything is scored: a name that is wrong is told at once
+    other = with_thresholds(_open(baseline, language), bounds) if baseline else None
     result = score(runtime, utterances, language=language, progress=progress)
     data = {"model": target, "manifest": str(manifest), **result.as_dict()}
     if other is None:
@@ -67,7 +68,7 @@ def evaluate(
     return Answer(data | {"baseline": {"model": baseline, **compared.as_dict()}}, _table(result, compared))
 
 
-def _open(target: str) -> Runtime:
+def _open(target: str, language: str | None) -> Runtime:
     """The bundle on onnxruntime, or the model in torch."""
     if (Path(target) / MANIFEST).is_file():
         from myqasr_fx.runtime import load_bundle
@@ -76,7 +77,7 @@ def _open(target: str) -> Runtime:
     from myqasr_fx.models.load import load_model
     from myqasr_fx.runtime.torch_runner import torch_runtime
 
-    model = load_model(target)
+    model = load_model(target, language)
     return torch_runtime(model, model.capture())
 
 

@@ -96,7 +96,12 @@ Keep = Annotated[
 
 Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
 Layout = Annotated[str | None, _option(_FILE, "--layout", f"Client to arrange the folder for: {', '.join(LAYOUTS)}.")]
-Language = Annotated[str | None, _option(_RUN, "--language", "Their language, such as de or German. [default: detect]")]
+Language = Annotated[
+    str | None,
+    _option(
+        _RUN, "--language", "Their language, such as de or German; of MMS its adapter, such as fra. [default: detect]"
+    ),
+]
 NoSpeechThreshold = Annotated[
     float | None,
     _option(

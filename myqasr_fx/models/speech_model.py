@@ -29,12 +29,14 @@ class ModelParts:
         feature_extractor: Turns samples at 16 kHz into the network's input.
         tokenizer: Turns token ids into text.
         generation: Prompt and suppressed tokens; None for a model that writes no tokens.
+        language: The only one of many whose weights were loaded; None for all other models.
     """
 
     network: PreTrainedModel
     feature_extractor: SequenceFeatureExtractor
     tokenizer: PreTrainedTokenizerBase
     generation: GenerationSettings | None
+    language: str | None = None
 
 
 class Family(Protocol):
@@ -48,8 +50,12 @@ class Family(Protocol):
     def model_types(self) -> frozenset[str]:
         """Values of ``model_type`` in ``config.json`` that belong to the family."""
 
-    def load(self, folder: Path) -> ModelParts:
+    def load(self, folder: Path, language: str | None = None) -> ModelParts:
         """Reads a Hugging Face folder.
+
+        Args:
+            folder: The folder.
+            language: Whose weights to load, where each has its own.
 
         Raises:
             ModelError: The folder's files do not make a complete model of the family.
@@ -85,6 +91,7 @@ class SpeechModel:
         tokenizer: Turns token ids into text.
         generation: Prompt and suppressed tokens; None for a model that writes no tokens.
         fingerprint: SHA-256 of configuration and weights, wherever they were read from.
+        language: As of :class:`ModelParts`.
     """
 
     name: str
@@ -94,6 +101,7 @@ class SpeechModel:
     tokenizer: PreTrainedTokenizerBase
     generation: GenerationSettings | None
     fingerprint: str
+    language: str | None = None
 
     @property
     def config(self) -> PretrainedConfig:
@@ -109,16 +117,27 @@ class SpeechModel:
         return self.family.features(self, samples)
 
     def language_code(self, language: str | None) -> str | None:
-        """The code under which the model knows a language that was asked for; None where none was.
+        """The code under which the model knows a language that was asked for; where none was, that of its weights.
 
         Raises:
             ModelError: It does not know the language, or cannot be told any.
         """
         if not language:
-            return None
-        if self.generation is None:
+            return self.language
+        if self.generation is not None:
+            return self.generation.language_code(language)
+        if self.language is None or language.lower() != self.language.lower():
             raise cannot_be_told(language)
-        return self.generation.language_code(language)
+        return self.language
+
+    def told(self, language: str | None) -> str | None:
+        """What its runtime is told of a language: the code; nothing where the language is in the weights.
+
+        Raises:
+            ModelError: As :meth:`language_code`.
+        """
+        code = self.language_code(language)
+        return None if self.generation is None else code
 
     def save_configs(self, folder: Path, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer.

@@ -35,8 +35,11 @@ class Whisper:
     name = "whisper"
     model_types = frozenset({"whisper"})
 
-    def load(self, folder: Path) -> ModelParts:
-        """All parts; what an old ``generation_config.json`` lacks follows from the tokenizer."""
+    def load(self, folder: Path, language: str | None = None) -> ModelParts:
+        """All parts; what an old ``generation_config.json`` lacks follows from the tokenizer.
+
+        The decoder is told the language later.
+        """
         network = load_network(folder, WhisperConfig, WhisperForConditionalGeneration, check_whisper_sizes)
         tokenizer = load_whisper_tokenizer(folder)
         stored = read_json(folder / FILE_NAME) if (folder / FILE_NAME).exists() else {}

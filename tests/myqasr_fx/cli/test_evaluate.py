@@ -26,7 +26,7 @@ class Deaf:
 
 @pytest.fixture
 def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(evaluate, "_open", lambda target: Deaf())
+    monkeypatch.setattr(evaluate, "_open", lambda target, language: Deaf())
     soundfile.write(tmp_path / "a.wav", np.ones(16_000, np.float32) / 2, 16_000)
     rows = [("red house", "en", "F"), ("red mouse", "en", "M"), ("ein rotes altes haus", "de", "F")]
     lines = [{"audio": "a.wav", "text": text, "lang": lang, "gender": gender} for text, lang, gender in rows]
