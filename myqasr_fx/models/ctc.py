@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CTC_MAPPING
 
@@ -51,6 +51,14 @@ class Ctc:
         if fixed_cache:
             raise ModelError("a CTC model has no decoder cache", hint="layout sherpa-onnx is for Whisper; take another")
         return capture_ctc(network)
+
+    def batch(self, config: PretrainedConfig) -> str | None:
+        """Those of equal lengths: the graph takes no mask, so that padding is heard as part of a clip.
+
+        Where the feature encoder normalizes over time, a mask would not help either.
+        """
+        over_time = getattr(config, "feat_extract_norm", None) == "group"
+        return "equal lengths: normalizes over time" if over_time else "equal lengths: no mask"
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Samples (1, T), normalised as the model was trained."""

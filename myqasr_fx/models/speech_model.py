@@ -72,6 +72,9 @@ class Family(Protocol):
             ModelError: The family has no such graphs.
         """
 
+    def batch(self, config: PretrainedConfig) -> str | None:
+        """Which clips its graphs take together, for the manifest; None where any."""
+
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz), float32 with a batch of one."""
 
