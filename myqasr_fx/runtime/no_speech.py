@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from myqasr_fx.bundle.untrusted_json import short
@@ -61,7 +62,7 @@ class NoSpeechRule:
         return written.no_speech > bound
 
 
-_EXPECTED = {
+_EXPECTED: Mapping[str, tuple[float, float, str]] = {
     "no_speech_threshold": (0, 1, "0 to 1"),
     "logprob_threshold": (float("-inf"), 0, "0 or less"),
     "compression_ratio_threshold": (0, float("inf"), "at least 0"),
