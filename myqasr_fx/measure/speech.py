@@ -27,9 +27,9 @@ def clips_with_speech(observed: Observed) -> ClipSet:
         return clips
     kept = tuple(clip for clip, said in observed.pairs() if not said.no_speech)
     if not kept:
-        names = ", ".join(map(clip_name, without[:3])) + (" and others" if len(without) > 3 else "")
+        names = ", ".join(map(clip_name, without[:3])) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
         raise AudioError(
-            f"no usable audio: the model hears no speech in any of {len(without)} clips: {names}",
+            f"no usable audio: the model hears no speech in any clip: {names}",
             hint="give recordings with speech; --no-speech-threshold 1 takes any",
         )
     rejected = tuple(RejectedAudio(clip.path, f"{clip_name(clip)}: {NO_SPEECH}") for clip in without)
