@@ -52,7 +52,10 @@ def test_where_all_hold_speech_nothing_changes() -> None:
     assert clips_with_speech(given) is given.clips
 
 
-@pytest.mark.parametrize(("count", "named"), [(1, ": 0.wav ("), (5, ": 0.wav, 1.wav from 30 s, 2.wav from 60 s and 2 more (")])
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [(1, ": 0.wav ("), (5, ": 0.wav, 1.wav from 30 s, 2.wav from 60 s and 2 more (")],
+)
 def test_no_speech_at_all_is_one_error(count: int, named: str) -> None:
     with pytest.raises(AudioError) as error:
         clips_with_speech(observed(*[NOTHING] * count))
