@@ -218,9 +218,7 @@ def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> F
     return priced(FitJob(job.prepared, measurements, request, shares, progress=job.progress, limits=job.limits))
 
 
-def _prepare(
-    model: str | SpeechModel, audio: Recordings, road: Road
-) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:
+def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:
     """What is to be learned and made, and the options for this model."""
     clock = road.progress
     with clock.stage("load model"):

@@ -17,7 +17,9 @@ from myqasr_fx.process.progress import RichProgress
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="Folder that `myqasr quantize` wrote.", show_default=False)]
 Recordings = Annotated[list[Path], Argument(metavar="AUDIO", help="Files or folders.", show_default=False)]
-Language = Annotated[str | None, Option("--language", help="Its language, such as de or German.", show_default="detect")]
+Language = Annotated[
+    str | None, Option("--language", help="Its language, such as de or German.", show_default="detect")
+]
 
 
 def transcribe(

@@ -17,9 +17,7 @@ _VOCABULARY = "vocab.json"
 _CLASSES = ("Wav2Vec2CTCTokenizer", "Wav2Vec2Tokenizer", None)
 
 
-def load_ctc_tokenizer(
-    folder: Path, config: PretrainedConfig, language: str | None = None
-) -> PreTrainedTokenizerBase:
+def load_ctc_tokenizer(folder: Path, config: PretrainedConfig, language: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder; one that names no blank of its own takes the network's ``pad_token_id``.
 
     Args:

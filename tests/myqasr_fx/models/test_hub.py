@@ -92,9 +92,7 @@ def test_of_a_model_with_adapters_one_is_downloaded(monkeypatch: pytest.MonkeyPa
     assert len(asked) == 1
 
 
-def test_a_cached_model_serves_the_languages_that_were_fetched(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_cached_model_serves_the_languages_that_were_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in MMS[:-1]:
         (tmp_path / name).touch()
     monkeypatch.setattr(hub, "_cached", lambda repo_id: tmp_path)
