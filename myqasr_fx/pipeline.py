@@ -46,6 +46,7 @@ from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.verify.fake_quant import LOWERING, make_reference
 from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
 from passes.base import Pass, Program
@@ -97,16 +98,17 @@ def quantize(
     road = Road(config, progress or Silent(), limits or Limits())
     config.check_exportable()
     with output_folder(Path(out), force=force) as folder:
-        learning, request = _prepare(model, audio, road)
+        learning, request, config = _prepare(model, audio, road)
         job = price(learning, request, measure(learning))
         with road.progress.stage("allocate, round and export"):
             fitted = fit(job, folder)
         with road.progress.stage("verify on onnxruntime"):
             verified = _verify(job, fitted, road)
         full = learning.prepared.program  # as captured: that of the job has rounded leftovers
-        contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options)
+        rule = learning.request.no_speech
+        contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options, rule)
         observed = job.measurements.observed
-        trial = Trial(job.shares, observed, config.acceptance, config.language, learning.store)
+        trial = Trial(job.shares, observed, config.acceptance, learning.request.language, learning.store)
         assessed = assess(contenders, trial, road.progress, road.limits)
         manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)
         decides = decided_by_recordings(config, config.sequential)
@@ -137,25 +139,37 @@ def plan(
     """
     road = Road(config, progress or Silent(), Limits())
     config.check_exportable()
-    learning, request = _prepare(model, audio, road)
+    learning, request, config = _prepare(model, audio, road)
     job = price(learning, request, measure(learning))
     with road.progress.stage("allocate"):
         return make_plan(job, stages(config, job.shares))
 
 
+def for_model(config: QuantizeConfig, speech: SpeechModel) -> QuantizeConfig:
+    """The options as one model takes them: a language under its own code.
+
+    Raises:
+        ModelError: The model does not know the language.
+    """
+    return replace(config, language=speech.language_code(config.language))
+
+
 def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
     """The first two stages for a model and clips at hand: what is to be learned of which clips."""
-    config = road.config
+    config, threshold = road.config, road.config.no_speech_threshold
+    language = prepared.speech.told(config.language)
+    rule = USUAL if threshold is None else NoSpeechRule(no_speech_threshold=threshold)
     request = MeasureRequest(
         needs=needs_of(config),
         granularity=Granularity.parse(config.granularity),
         symmetric=config.symmetric,
         rounding=config.rounding,
-        language=config.language,
+        language=language,
+        no_speech=rule,
         seed=config.seed,
         dump_ir=config.dump_ir,
     )
-    store = Store(config.cache, Keys(prepared.speech.fingerprint, config.language, config.layout))
+    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, config.layout, rule))
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
 
@@ -200,20 +214,23 @@ def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
 
 def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
     """Ranks what was measured, and prices every choice in bytes and damage where the allocation weighs that."""
-    return priced(FitJob(job.prepared, measurements, request, job.shares, progress=job.progress, limits=job.limits))
+    shares = job.shares.of(measurements.observed.clips, job.limits)
+    return priced(FitJob(job.prepared, measurements, request, shares, progress=job.progress, limits=job.limits))
 
 
-def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest]:
-    config, clock = road.config, road.progress
+def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:
+    """What is to be learned and made, and the options for this model."""
+    clock = road.progress
     with clock.stage("load model"):
-        speech = load_model(model) if isinstance(model, str) else model
+        speech = load_model(model, road.config.language) if isinstance(model, str) else model
+        config = for_model(road.config, speech)
     with clock.stage("read audio"):
         clips = select_clips(audio, config.max_clips, seed=config.seed)
     with clock.stage("capture graphs"):
         prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
         request = fit_request(prepared, config)
         check_feasible(prepared, request)
-    return measuring(prepared, clips, road), request
+    return measuring(prepared, clips, replace(road, config=config)), request, config
 
 
 def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:

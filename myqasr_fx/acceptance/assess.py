@@ -18,6 +18,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Runtime
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
@@ -33,22 +34,24 @@ class Contenders:
         full: Full-precision graphs.
         models: Graph name to its file.
         session_options: Entries of the bundle's sessions.
+        no_speech: When either of them drops a text.
     """
 
     speech: SpeechModel
     full: Program
     models: Mapping[str, Path]
     session_options: Mapping[str, str]
+    no_speech: NoSpeechRule = USUAL
 
     def reference(self) -> Runtime:
         """The full-precision model in torch."""
-        return torch_runtime(self.speech, self.full)
+        return torch_runtime(self.speech, self.full, self.no_speech)
 
     def candidate(self) -> Runtime:
         """The quantized model on onnxruntime, as the bundle's users run it."""
         settings = OrtSettings(entries=self.session_options)
         runners = {name: Once(OrtRunner(path, settings)) for name, path in self.models.items()}
-        return runtime_of(self.speech, runners, model_bytes=0)
+        return runtime_of(self.speech, runners, 0, self.no_speech)
 
 
 @dataclass(frozen=True, slots=True)

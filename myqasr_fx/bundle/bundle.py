@@ -72,6 +72,7 @@ class BundleManifest:
         versions: Of the tools.
         acceptance: The verdict on unlabelled speech; None when nothing was judged.
         damage: What the allocation expected; None where it expects nothing.
+        batch: Which clips the files take together: those of equal lengths, and why; absent where any.
     """
 
     format_version: int
@@ -91,6 +92,7 @@ class BundleManifest:
     versions: Mapping[str, str]
     acceptance: AcceptanceRecord | None = None
     damage: DamageRecord | None = None
+    batch: str | None = None
 
     def __post_init__(self) -> None:
         check_least(self, ("model_bytes", "num_weights", "budget_bytes"), 1)
@@ -117,6 +119,8 @@ class BundleManifest:
         """
         try:
             content = dataclasses.asdict(self)
+            if self.batch is None:  # older releases open what has no field that they do not know
+                del content["batch"]
             text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         except ValueError as error:
             raise BundleError(f"{MANIFEST}: a number is not finite: {error}") from error

@@ -41,9 +41,11 @@ def diagnose(
     from myqasr_fx.diagnose.diagnose import diagnose as compare
     from myqasr_fx.models.load import load_model
 
-    speech = load_model(model or opened.manifest.model)
+    known = opened.manifest.config.get("language")  # names the adapter, where the model has several
+    spoken = language or (known if isinstance(known, str) else None)
+    speech = load_model(model or opened.manifest.model, spoken)
     clips = select_clips(audio, max_clips)
-    found = compare(opened, speech, clips, language, RichProgress())
+    found = compare(opened, speech, clips, speech.told(language), RichProgress())
     return Answer({"bundle": str(bundle), **asdict(found)}, _view(found))
 
 

@@ -10,6 +10,7 @@ from typer import Argument, Option
 
 from myqasr_fx.bundle.bundle import MANIFEST
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.no_speech import CompressionRatioThreshold, LogprobThreshold, NoSpeechThreshold, thresholds
 from myqasr_fx.cli.visible import shown
 from myqasr_fx.options.units import format_seconds, format_size
 from myqasr_fx.process.progress import RichProgress
@@ -41,6 +42,9 @@ def evaluate(
     limit: Limit = None,
     baseline: Compared = None,
     language: Language = None,
+    no_speech_threshold: NoSpeechThreshold = None,
+    logprob_threshold: LogprobThreshold = None,
+    compression_ratio_threshold: CompressionRatioThreshold = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -48,10 +52,14 @@ def evaluate(
     from myqasr_fx.corpora import read_corpus
     from myqasr_fx.evaluate import beside, parse_filters
     from myqasr_fx.evaluate import evaluate as score
+    from myqasr_fx.runtime import with_thresholds
 
     utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
     progress = RichProgress()
-    runtime, other = _open(target), _open(baseline) if baseline else None  # a name that is wrong is told at once
+    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold)
+    runtime = with_thresholds(_open(target, language), bounds)
+    # before anything is scored: a name that is wrong is told at once
+    other = with_thresholds(_open(baseline, language), bounds) if baseline else None
     result = score(runtime, utterances, language=language, progress=progress)
     data = {"model": target, "manifest": str(manifest), **result.as_dict()}
     if other is None:
@@ -60,7 +68,7 @@ def evaluate(
     return Answer(data | {"baseline": {"model": baseline, **compared.as_dict()}}, _table(result, compared))
 
 
-def _open(target: str) -> Runtime:
+def _open(target: str, language: str | None) -> Runtime:
     """The bundle on onnxruntime, or the model in torch."""
     if (Path(target) / MANIFEST).is_file():
         from myqasr_fx.runtime import load_bundle
@@ -69,7 +77,7 @@ def _open(target: str) -> Runtime:
     from myqasr_fx.models.load import load_model
     from myqasr_fx.runtime.torch_runner import torch_runtime
 
-    model = load_model(target)
+    model = load_model(target, language)
     return torch_runtime(model, model.capture())
 
 

@@ -103,7 +103,21 @@ Keep = Annotated[
 
 Opset = Annotated[int | None, _option(_FILE, "--opset", "ONNX opset; 25 stores 2 bits natively.")]
 Layout = Annotated[str | None, _option(_FILE, "--layout", f"Client to arrange the folder for: {', '.join(LAYOUTS)}.")]
-Language = Annotated[str | None, _option(_RUN, "--language", "Their language, such as de. [default: detect]")]
+Language = Annotated[
+    str | None,
+    _option(
+        _RUN, "--language", "Their language, such as de or German; of MMS its adapter, such as fra. [default: detect]"
+    ),
+]
+NoSpeechThreshold = Annotated[
+    float | None,
+    _option(
+        _RUN,
+        "--no-speech-threshold",
+        "Probability of no speech above which a clip is left out if its text is doubtful too, and a text of the bundle "
+        "dropped; 1: none. [default: 0.6]",
+    ),
+]
 MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]
 Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]
 Cache = Annotated[Path | None, _option(_RUN, "--cache", "Folder for statistics that later runs use again.")]

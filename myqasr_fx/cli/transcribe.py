@@ -10,13 +10,16 @@ from rich.console import Group
 from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.no_speech import CompressionRatioThreshold, LogprobThreshold, NoSpeechThreshold, thresholds
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.errors import AudioError
 from myqasr_fx.process.progress import RichProgress
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="Folder that `myqasr quantize` wrote.", show_default=False)]
 Recordings = Annotated[list[Path], Argument(metavar="AUDIO", help="Files or folders.", show_default=False)]
-Language = Annotated[str | None, Option("--language", help="Its language, such as de.", show_default="detect")]
+Language = Annotated[
+    str | None, Option("--language", help="Its language, such as de or German.", show_default="detect")
+]
 
 
 def transcribe(
@@ -24,15 +27,19 @@ def transcribe(
     audio: Recordings,
     *,
     language: Language = None,
+    no_speech_threshold: NoSpeechThreshold = None,
+    logprob_threshold: LogprobThreshold = None,
+    compression_ratio_threshold: CompressionRatioThreshold = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
     from myqasr_fx.audio import find_audio, no_usable_audio
-    from myqasr_fx.runtime import load_bundle
+    from myqasr_fx.runtime import load_bundle, with_thresholds
 
     files = find_audio(audio)
-    runtime = load_bundle(bundle)
+    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold)
+    runtime = with_thresholds(load_bundle(bundle), bounds)
     heard, failures = [], []
     with RichProgress().stage("transcribe", len(files)) as advance:
         for file in files:

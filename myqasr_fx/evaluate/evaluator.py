@@ -14,6 +14,7 @@ from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.evaluate.wer import ErrorCount, Normalizer, character_errors, normalize, normalize_plain, word_errors
+from myqasr_fx.models.languages import usual_code
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.runtime import Runtime, Transcript
@@ -147,8 +148,14 @@ def paired_wer_difference(evaluation: Evaluation, other: Evaluation) -> Interval
 
 
 def spoken_language(runtime: Runtime, language: str | None) -> str | None:
-    """``language`` for a model that can be told one, None for one that knows a single language."""
-    return language if isinstance(runtime, WhisperRuntime) and runtime.settings.is_multilingual else None
+    """The code of ``language`` for a model that can be told one, None for one that knows a single language.
+
+    Raises:
+        ModelError: The model does not know it.
+    """
+    if not (language and isinstance(runtime, WhisperRuntime) and runtime.settings.is_multilingual):
+        return None
+    return runtime.settings.language_code(language)
 
 
 def _batches(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
@@ -173,8 +180,9 @@ def _transcribe(runtime: Runtime, clips: Sequence[Clip], language: str | None) -
 
 
 def _score(utterance: Utterance, transcript: Transcript, normalizer: Normalizer) -> ScoredUtterance:
-    reference = normalizer(utterance.text, utterance.lang)
-    hypothesis = normalizer(transcript.text, utterance.lang)
+    language = usual_code(utterance.lang)
+    reference = normalizer(utterance.text, language)
+    hypothesis = normalizer(transcript.text, language)
     return ScoredUtterance(
         audio=utterance.name,
         reference=reference,

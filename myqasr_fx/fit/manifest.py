@@ -89,6 +89,7 @@ def build_manifest(
         verification=verified.record,
         versions=_versions(),
         damage=_damage(fitted.expectation),
+        batch=prepared.speech.family.batch(prepared.speech.config),
     )
 
 

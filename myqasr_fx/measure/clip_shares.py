@@ -46,6 +46,15 @@ class ClipShares:
     sequence: Positions
     first: Positions
 
+    def of(self, observe: ClipSet, limits: Limits) -> ClipShares:
+        """The same where only some of the clips calibrate; those held out stay.
+
+        Args:
+            observe: Some of the clips that calibrate, or all.
+            limits: Most clips of each share.
+        """
+        return self if observe is self.observe else _shares(observe, self.judge if self.held_out else (), limits)
+
     def told(self) -> tuple[tuple[str, str], ...]:
         """What each share is for, and how many clips it has."""
         judged = f"{len(self.judge)} {'held out' if self.held_out else 'of those observed'}"
@@ -69,13 +78,23 @@ def share_clips(clips: ClipSet, holdout: float, seed: int, limits: Limits) -> Cl
         seed: Decides which are held out.
         limits: Most clips of each share.
     """
-    observe, judge = _hold_out(clips, holdout, seed, limits)
+    return _shares(*_hold_out(clips, holdout, seed, limits), limits)
+
+
+def _shares(observe: ClipSet, judge: tuple[Clip, ...], limits: Limits) -> ClipShares:
+    """What each clip serves.
+
+    Args:
+        observe: Those that calibrate.
+        judge: Those held out, if any.
+        limits: Most clips of each share.
+    """
     count = len(observe.clips)
     others, kept = _apart(count, limits.kept_every)
     sequence = spread(tuple(range(count)), limits.sequence_clips)
     return ClipShares(
         observe=observe,
-        judge=judge or spread(clips.clips, limits.judged_clips),
+        judge=judge or spread(observe.clips, limits.judged_clips),
         held_out=bool(judge),
         curvature=spread(others, limits.curvature_clips),
         probe=spread(kept, limits.probed_clips),

@@ -12,6 +12,7 @@ from myqasr_fx.measure.store import Store
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from passes.needs import NOTHING, Needs
 from passes.numbers.scheme import Granularity, WeightSpec
 
@@ -26,6 +27,7 @@ class MeasureRequest:
         symmetric: The same.
         rounding: Of layers whose damage is measured.
         language: Code for a multilingual model; None detects it.
+        no_speech: Which clips are left out, since the model hears no speech in them.
         seed: Of random rows and probes.
         dump_ir: Folder for the graphs after each pass.
     """
@@ -35,6 +37,7 @@ class MeasureRequest:
     symmetric: bool = False
     rounding: str = "rtn"
     language: str | None = None
+    no_speech: NoSpeechRule = USUAL
     seed: int = 0
     dump_ir: Path | None = None
 

@@ -11,21 +11,29 @@ from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.measure.observe import observe
 from myqasr_fx.measure.ranking import measure_role
 from myqasr_fx.measure.rows_read import read_rows
+from myqasr_fx.measure.speech import clips_with_speech
 from passes.needs import Needs
 
 
 def measure(job: MeasureJob) -> Measurements:
     """Observes the clips, then collects once what else the chosen methods need.
 
+    Clips in which the model hears no speech are left out: the others are observed again, by themselves.
+
     Args:
         job: What is to be learned, of which model and clips.
 
     Raises:
+        AudioError: The model hears speech in none of the clips.
         QuantizationError: A layer cannot be quantized alone.
         OutputError: The store cannot be written.
     """
     needs = job.request.needs
     found = observe(job, job.shares.observe)
+    spoken = clips_with_speech(found.observed)
+    if spoken is not found.observed.clips:
+        job = replace(job, shares=job.shares.of(spoken, job.limits))
+        found = observe(job, spoken)
     for role in sorted(needs.roles, key=str):
         found = replace(found, statistics={**found.statistics, **measure_role(job, found.observed, role)})
     if needs.curvature:

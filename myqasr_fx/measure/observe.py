@@ -39,7 +39,7 @@ def observe(job: MeasureJob, clips: ClipSet) -> Measurements:
     heard, grams = store.read(heard_key), store.read(grams_key) if needs.grams else {}
     if heard is None or grams is None:
         observed = run_passes(job.prepared.program, observers(needs), job.dump("observe"))
-        runtime = torch_runtime(job.prepared.speech, observed)
+        runtime = torch_runtime(job.prepared.speech, observed, job.request.no_speech)
         transcripts: list[Transcript] = []
         samples = [clip.samples for clip in clips.clips]
         with job.progress.stage("observe activations", len(samples)) as advance:

@@ -23,11 +23,12 @@ from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.layer_ledger import LayerLedger
 from myqasr_fx.measure.stored import CURVATURES, GRAMS, LOGITS, STATISTICS, TRANSCRIPTS, Codec
 from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from passes.damage.curvature import Curvatures
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "5"
+VERSION = "6"
 """Changes with the meaning of anything kept."""
 
 T = TypeVar("T")
@@ -53,17 +54,19 @@ class Key(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Makes the keys of one model, told one language.
+    """Makes the keys of one model, told one language and one rule.
 
     Args:
         fingerprint: SHA-256 of its weights and configuration.
         language: Code; None when the model finds it out.
         layout: Of the bundle: another one has other graphs.
+        no_speech: Rule by which texts are dropped.
     """
 
     fingerprint: str
     language: str | None
     layout: str
+    no_speech: NoSpeechRule = USUAL
 
     def statistics(self, clips: ClipSet) -> Key[tuple[Statistics, tuple[Transcript, ...]]]:
         """Of what the observers saw, with what the model wrote."""
@@ -91,7 +94,8 @@ class Keys:
         return f"layers-{_digest(self._of(clips.sha256, what))}"
 
     def _of(self, *parts: str) -> tuple[str, ...]:
-        return (self.fingerprint, self.language or "", self.layout, *parts)
+        rule = () if self.no_speech == USUAL else (repr(self.no_speech),)
+        return (self.fingerprint, self.language or "", self.layout, *rule, *parts)
 
 
 @dataclass(frozen=True, slots=True)

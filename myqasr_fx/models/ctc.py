@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CTC_MAPPING
 
@@ -20,6 +20,7 @@ from myqasr_fx.models.ctc_sizes import check_ctc_sizes
 from myqasr_fx.models.ctc_tokens import load_ctc_tokenizer
 from myqasr_fx.models.feature_extractor import load_waveform_extractor
 from myqasr_fx.models.json_file import read_json
+from myqasr_fx.models.language_adapter import find_adapter
 from myqasr_fx.models.network import load_network
 from myqasr_fx.models.speech_model import ModelParts, SpeechModel
 from passes.base import Program
@@ -31,13 +32,15 @@ class Ctc:
     name = "ctc"
     model_types = frozenset({"wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "data2vec-audio"})
 
-    def load(self, folder: Path) -> ModelParts:
+    def load(self, folder: Path, language: str | None = None) -> ModelParts:
         """The network and its tokenizer; it writes no tokens, so there are no settings."""
         config_class: Any = CONFIG_MAPPING[read_json(folder / "config.json")["model_type"]]
         network_class: Any = MODEL_FOR_CTC_MAPPING[config_class]
-        network = load_network(folder, config_class, network_class, check_ctc_sizes)
-        tokenizer = load_ctc_tokenizer(folder, network.config)
-        return ModelParts(network, load_waveform_extractor(folder), tokenizer, None)
+        adapter = find_adapter(folder, language)
+        network = load_network(folder, config_class, network_class, check_ctc_sizes, adapter)
+        spoken = adapter.language if adapter else None
+        tokenizer = load_ctc_tokenizer(folder, network.config, spoken)
+        return ModelParts(network, load_waveform_extractor(folder), tokenizer, None, spoken)
 
     def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
         """Graph ``model``.
@@ -48,6 +51,14 @@ class Ctc:
         if fixed_cache:
             raise ModelError("a CTC model has no decoder cache", hint="layout sherpa-onnx is for Whisper; take another")
         return capture_ctc(network)
+
+    def batch(self, config: PretrainedConfig) -> str | None:
+        """Those of equal lengths: the graph takes no mask, so that padding is heard as part of a clip.
+
+        Where the feature encoder normalizes over time, a mask would not help either.
+        """
+        over_time = getattr(config, "feat_extract_norm", None) == "group"
+        return "equal lengths: normalizes over time" if over_time else "equal lengths: no mask"
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Samples (1, T), normalised as the model was trained."""

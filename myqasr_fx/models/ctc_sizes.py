@@ -79,6 +79,7 @@ def _shown(config: PretrainedConfig, prefix: str) -> Iterator[Size]:
     optional = (
         ("num_buckets", f"{encoder}.layers.0.attention.rel_attn_embed.weight", 0),
         ("conv_depthwise_kernel_size", f"{encoder}.layers.0.conv_module.depthwise_conv.weight", 2),
+        ("adapter_attn_dim", f"{encoder}.layers.0.adapter_layer.linear_1.weight", 0),
         ("adapter_kernel_size", f"{prefix}adapter.layers.0.conv.weight", 2),
         ("conv_pos_kernel_size", f"{encoder}.pos_conv_embed.layers.0.conv.weight", 2),
         ("num_conv_pos_embeddings", f"{encoder}.pos_conv_embed.conv.parametrizations.weight.original1", 2),

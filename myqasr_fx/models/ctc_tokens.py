@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedTokenizerBase, Wav2Vec2CTCTokenizer
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import read_ids, read_json
-from myqasr_fx.models.refusal import place, wrong
+from myqasr_fx.models.refusal import place, shown, wrong
 from myqasr_fx.models.tokenizer_files import CONFIG, load_tokenizer
 
 _VOCABULARY = "vocab.json"
 _CLASSES = ("Wav2Vec2CTCTokenizer", "Wav2Vec2Tokenizer", None)
 
 
-def load_ctc_tokenizer(folder: Path, config: PretrainedConfig) -> PreTrainedTokenizerBase:
+def load_ctc_tokenizer(folder: Path, config: PretrainedConfig, language: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder; one that names no blank of its own takes the network's ``pad_token_id``.
 
     Args:
         folder: Of the model.
         config: Of the network, with checked sizes.
+        language: Whose vocabulary to take, of a file with one for each; None for a file with one.
 
     Raises:
         ModelError: It is missing or damaged, has tokens that the network does not, or has no blank.
@@ -33,18 +35,25 @@ def load_ctc_tokenizer(folder: Path, config: PretrainedConfig) -> PreTrainedToke
     kind = settings.get("tokenizer_class")
     if kind not in _CLASSES:
         raise wrong(folder / CONFIG, "tokenizer_class", kind, str(_CLASSES[0]))
-    vocabulary = _read(path, config)
-    tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, (_VOCABULARY,))
+    vocabulary = _read(path, config, language)
+    tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, {_VOCABULARY: vocabulary})
     is_blank = tokenizer.pad_token_id == config.pad_token_id and tokenizer.pad_token_id < config.vocab_size
     if tokenizer.pad_token not in vocabulary and not is_blank:  # then transformers made one up
         blank = _blank(path, vocabulary, config)
-        tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, (_VOCABULARY,), {"pad_token": blank})
+        tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, {_VOCABULARY: vocabulary}, {"pad_token": blank})
     return tokenizer  # type: ignore[no-any-return]
 
 
-def _read(path: Path, config: PretrainedConfig) -> Mapping[str, int]:
-    content = read_json(path)
-    if any(isinstance(value, dict) for value in content.values()):
+def _read(path: Path, config: PretrainedConfig, language: str | None) -> Mapping[str, int]:
+    content: Any = read_json(path)
+    if language is not None:
+        if not isinstance(content.get(language), dict):
+            raise ModelError(
+                f"{place(path)}: has no vocabulary of language {shown(language)}, whose adapter is there",
+                hint="copy the model again",
+            )
+        content = content[language]
+    elif any(isinstance(value, dict) for value in content.values()):
         raise ModelError(
             f"{place(path)}: has vocabularies of several languages, expected one",
             hint="save the tokenizer of one language with transformers' set_target_lang and save_pretrained",

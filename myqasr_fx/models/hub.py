@@ -11,6 +11,7 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from myqasr_fx.errors import ModelError
+from myqasr_fx.models.language_adapter import choose_language, file_of, languages_of
 from myqasr_fx.models.refusal import reason
 
 _SECONDS = 8.0
@@ -23,13 +24,21 @@ _CTRANSLATE2 = "model.bin"
 _T = TypeVar("_T")
 
 
-def download(repo_id: str) -> Path:
+def download(repo_id: str, language: str | None = None) -> Path:
     """Folder of a hub model: from the local cache when complete there, else downloaded.
+
+    Args:
+        repo_id: Its id.
+        language: Whose adapter to fetch, of a model with thousands of them.
 
     Raises:
         ModelError: The hub cannot be reached within seconds, does not have the model, or has it only as pickle.
     """
-    return _cached(repo_id) or _fetch(repo_id)
+    folder = _cached(repo_id)
+    known = [] if folder is None else [code.lower() for code in languages_of(path.name for path in folder.iterdir())]
+    if known and language and language.lower() not in known:  # that of another language was fetched
+        folder = None
+    return folder or _fetch(repo_id, language)
 
 
 def _cached(repo_id: str) -> Path | None:
@@ -42,7 +51,7 @@ def _cached(repo_id: str) -> Path | None:
     return folder if complete or (folder / _CTRANSLATE2).is_file() else None
 
 
-def _fetch(repo_id: str) -> Path:
+def _fetch(repo_id: str, language: str | None) -> Path:
     try:
         info = _within(_SECONDS, lambda: HfApi().model_info(repo_id, timeout=_SECONDS))
         names = [file.rfilename for file in info.siblings or ()]
@@ -51,7 +60,12 @@ def _fetch(repo_id: str) -> Path:
             raise ModelError(
                 f"{repo_id}: the hub has no safetensors of it", hint="only safetensors and CTranslate2 models are read"
             )
-        return Path(snapshot_download(repo_id, revision=info.sha, allow_patterns=[*_CONFIGS, weights]))
+        allowed = [*_CONFIGS, weights]
+        if languages := languages_of(names):
+            adapter = file_of(choose_language(repo_id, languages, language))
+            shared = [n for n in names if Path(n).match(weights) and not languages_of([n])]
+            allowed = [*_CONFIGS, *shared, adapter]
+        return Path(snapshot_download(repo_id, revision=info.sha, allow_patterns=allowed))
     except RepositoryNotFoundError as error:  # before its base class below
         problem = "is gated" if isinstance(error, GatedRepoError) else "is not on the hub"
         raise ModelError(f"{repo_id}: the model {problem}", hint="check its name, or run hf auth login") from error

@@ -86,6 +86,16 @@ def language_code(text: str, known: Collection[str]) -> str:
     return code
 
 
+def usual_code(text: str | None) -> str | None:
+    """Whisper's code of a language, whichever model hears it; other languages stay as they are written."""
+    return text and (find_language(text, LANGUAGE_NAMES) or text)
+
+
+def cannot_be_told(language: str) -> ModelError:
+    """The error for a language that a CTC model is told."""
+    return ModelError(f"a CTC model cannot be told language {language[:40]!r}", hint="leave the language out")
+
+
 def known_languages(known: Collection[str]) -> str:
     """A hint about the languages of a model: all of few, the first of many."""
     if len(known) <= _FEW:

@@ -21,25 +21,27 @@ FAMILIES: tuple[Family, ...] = (Whisper(), Ctc())
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 
 
-def load_model(name_or_path: str) -> SpeechModel:
+def load_model(name_or_path: str, language: str | None = None) -> SpeechModel:
     """Loads a full-precision model for inference on the CPU.
 
     Args:
         name_or_path: A Hugging Face folder with safetensors, a CTranslate2 Whisper folder, a built-in name, or a hub id
             such as ``openai/whisper-base``. A folder goes before a name.
+        language: Whose adapter, head and vocabulary to load, of a model that has them for each language; others are
+            told their language later, if any.
 
     Raises:
         ModelError: There is no such model, its files cannot be used, or the hub cannot be reached.
     """
     path = _path(name_or_path)
     if path is not None and path.is_dir():
-        return _load_folder(path, path.resolve().name)
+        return _load_folder(path, path.resolve().name, language)
     if path is not None and path.is_file():
         raise ModelError(f"{path}: is a file, expected a model's folder", hint=f"try {path.parent}")
     if name_or_path in BUILTIN_MODELS:
         return _load_builtin(name_or_path)
     if _HUB_ID.fullmatch(name_or_path):
-        return _load_folder(hub.download(name_or_path), name_or_path)
+        return _load_folder(hub.download(name_or_path, language), name_or_path, language)
     builtin = ", ".join(BUILTIN_MODELS)
     raise ModelError(
         f"unknown model {shown(name_or_path)}: no folder, built-in name or hub id",
@@ -74,14 +76,14 @@ def _load_builtin(name: str) -> SpeechModel:
         ) from error
 
 
-def _load_folder(folder: Path, name: str) -> SpeechModel:
+def _load_folder(folder: Path, name: str, language: str | None = None) -> SpeechModel:
     has_safetensors = any(folder.glob("*.safetensors*"))
     if not has_safetensors and (folder / "model.bin").is_file():
         weights = folder / "model.bin"
         return _load_ctranslate2(Ct2Files((weights,), folder / "tokenizer.json", folder / "config.json"), name)
     find_weight_files(folder)
     family = family_of(str(read_json(folder / "config.json").get("model_type")))
-    return _speech_model(name, family, family.load(folder))
+    return _speech_model(name, family, family.load(folder, language))
 
 
 def _path(name: str) -> Path | None:
@@ -100,4 +102,5 @@ def _load_ctranslate2(files: Ct2Files, name: str) -> SpeechModel:
 
 def _speech_model(name: str, family: Family, parts: ModelParts) -> SpeechModel:
     network, extractor, tokenizer = parts.network, parts.feature_extractor, parts.tokenizer
-    return SpeechModel(name, family, network, extractor, tokenizer, parts.generation, fingerprint(network))
+    digest = fingerprint(network)
+    return SpeechModel(name, family, network, extractor, tokenizer, parts.generation, digest, parts.language)

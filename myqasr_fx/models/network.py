@@ -10,20 +10,25 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
 from myqasr_fx.errors import ModelError
+from myqasr_fx.models.language_adapter import LanguageAdapter
 from myqasr_fx.models.network_tensors import check_tensors, expected_tensors, is_unread, renamed
 from myqasr_fx.models.quiet import quiet
 from myqasr_fx.models.refusal import place, reason, shown
 from myqasr_fx.models.sizes import Shapes
 from myqasr_fx.models.stored_tensors import FLOATS, StoredTensor, read_tensors
 from myqasr_fx.models.typed_config import read_config
-from myqasr_fx.models.weight_files import find_weight_files
+from myqasr_fx.models.weight_files import find_weight_files, refuse_language_adapters
 
 CheckSizes = Callable[[Path, PretrainedConfig, Shapes, str], None]
 """Checks sizes: the configuration's file, the configuration, the tensors' shapes, and the body's prefix."""
 
 
 def load_network(
-    folder: Path, config_class: type[PretrainedConfig], network_class: type[PreTrainedModel], check_sizes: CheckSizes
+    folder: Path,
+    config_class: type[PretrainedConfig],
+    network_class: type[PreTrainedModel],
+    check_sizes: CheckSizes,
+    adapter: LanguageAdapter | None = None,
 ) -> PreTrainedModel:
     """A network in float32 and eval mode, without gradients.
 
@@ -34,11 +39,14 @@ def load_network(
         config_class: Of the network's configuration.
         network_class: Of the network.
         check_sizes: Of the family.
+        adapter: Goes before the tensors of the same names.
 
     Raises:
         ModelError: The weights are no safetensors in the folder, or they and the configuration do not make a network.
     """
     files = find_weight_files(folder)
+    if adapter is None:
+        refuse_language_adapters(folder)
     path = folder / "config.json"
     config = read_config(path, config_class)
     config.architectures = [network_class.__name__]
@@ -46,9 +54,15 @@ def load_network(
     stored = read_tensors(files)
     names = renamed(stored, prefix, folder)
     tensors = {name: stored[old] for name, old in names.items()}
+    of_language = adapter.read(prefix) if adapter else {}
+    tensors |= of_language
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    if adapter and (head := shapes.get("lm_head.weight")):
+        config.vocab_size = head[0]  # each language has its own letters
     check_sizes(path, config, shapes, prefix)
     expected = expected_tensors(path, config, network_class)
+    if adapter:
+        adapter.check_whole(of_language, expected)
     check_tensors(folder, expected, shapes)
     wanted = {name: tensor for name, tensor in tensors.items() if name in expected.shapes}
     _check_types(wanted)

@@ -16,6 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
+from myqasr_fx.models.languages import cannot_be_told
 from passes.base import Program
 
 
@@ -28,12 +29,14 @@ class ModelParts:
         feature_extractor: Turns samples at 16 kHz into the network's input.
         tokenizer: Turns token ids into text.
         generation: Prompt and suppressed tokens; None for a model that writes no tokens.
+        language: The only one of many whose weights were loaded; None for all other models.
     """
 
     network: PreTrainedModel
     feature_extractor: SequenceFeatureExtractor
     tokenizer: PreTrainedTokenizerBase
     generation: GenerationSettings | None
+    language: str | None = None
 
 
 class Family(Protocol):
@@ -47,8 +50,12 @@ class Family(Protocol):
     def model_types(self) -> frozenset[str]:
         """Values of ``model_type`` in ``config.json`` that belong to the family."""
 
-    def load(self, folder: Path) -> ModelParts:
+    def load(self, folder: Path, language: str | None = None) -> ModelParts:
         """Reads a Hugging Face folder.
+
+        Args:
+            folder: The folder.
+            language: Whose weights to load, where each has its own.
 
         Raises:
             ModelError: The folder's files do not make a complete model of the family.
@@ -64,6 +71,9 @@ class Family(Protocol):
         Raises:
             ModelError: The family has no such graphs.
         """
+
+    def batch(self, config: PretrainedConfig) -> str | None:
+        """Which clips its graphs take together, for the manifest; None where any."""
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz), float32 with a batch of one."""
@@ -84,6 +94,7 @@ class SpeechModel:
         tokenizer: Turns token ids into text.
         generation: Prompt and suppressed tokens; None for a model that writes no tokens.
         fingerprint: SHA-256 of configuration and weights, wherever they were read from.
+        language: As of :class:`ModelParts`.
     """
 
     name: str
@@ -93,6 +104,7 @@ class SpeechModel:
     tokenizer: PreTrainedTokenizerBase
     generation: GenerationSettings | None
     fingerprint: str
+    language: str | None = None
 
     @property
     def config(self) -> PretrainedConfig:
@@ -106,6 +118,29 @@ class SpeechModel:
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""
         return self.family.features(self, samples)
+
+    def language_code(self, language: str | None) -> str | None:
+        """The code under which the model knows a language that was asked for; where none was, that of its weights.
+
+        Raises:
+            ModelError: It does not know the language, or cannot be told any.
+        """
+        if not language:
+            return self.language
+        if self.generation is not None:
+            return self.generation.language_code(language)
+        if self.language is None or language.lower() != self.language.lower():
+            raise cannot_be_told(language)
+        return self.language
+
+    def told(self, language: str | None) -> str | None:
+        """What its runtime is told of a language: the code; nothing where the language is in the weights.
+
+        Raises:
+            ModelError: As :meth:`language_code`.
+        """
+        code = self.language_code(language)
+        return None if self.generation is None else code
 
     def save_configs(self, folder: Path, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Writes into ``folder`` all but the weights: configuration, settings, feature extractor and tokenizer.

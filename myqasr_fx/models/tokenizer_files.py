@@ -33,7 +33,7 @@ _LONGEST_TOKEN = 1 << 12
 def load_tokenizer(
     folder: Path,
     tokenizer_class: type[PreTrainedTokenizerBase],
-    vocabulary: tuple[str, ...],
+    vocabulary: tuple[str, ...] | Mapping[str, Mapping[str, int]],
     settings: Mapping[str, Any] | None = None,
 ) -> Any:
     """Reads a tokenizer from copies of its checked files, so that no other file or setting has a say.
@@ -41,7 +41,8 @@ def load_tokenizer(
     Args:
         folder: Of the model.
         tokenizer_class: That reads the files.
-        vocabulary: Names of the files of tokens, already checked; those that exist are read.
+        vocabulary: Names of the files of tokens, already checked, of which those that exist are read; or what shall
+            stand in them.
         settings: What ``tokenizer_config.json`` shall say instead.
 
     Raises:
@@ -50,7 +51,9 @@ def load_tokenizer(
     config = {name: _checked(folder / name) | dict(settings or {}) for name in (CONFIG, _SPECIAL_MAP)}
     with TemporaryDirectory(prefix="myqasr-") as staged:
         for name in vocabulary:
-            if (folder / name).is_file():
+            if isinstance(vocabulary, Mapping):
+                Path(staged, name).write_text(json.dumps(vocabulary[name]), encoding="utf-8")
+            elif (folder / name).is_file():
                 shutil.copyfile(folder / name, Path(staged, name))
         if (folder / _ADDED).exists():
             added = read_ids(folder / _ADDED, "the file", read_json(folder / _ADDED))

@@ -27,7 +27,7 @@ def find_weight_files(folder: Path) -> tuple[Path, ...]:
     shards = _read_index(folder / _INDEX) if _exists(folder / _INDEX) else ()
     names = (_SINGLE,) if _exists(folder / _SINGLE) else shards
     if names:
-        return tuple(_inside(folder, name) for name in names)
+        return tuple(weight_file(folder, name) for name in names)
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         raise ModelError(
@@ -44,9 +44,17 @@ def _refuse_adapters(folder: Path) -> None:
                 f"{place(folder / name)}: an adapter that is not merged, expected a whole model",
                 hint="merge it with peft: PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained()",
             )
+
+
+def refuse_language_adapters(folder: Path) -> None:
+    """Refuses a folder with the adapter of a language, for models that load none.
+
+    Raises:
+        ModelError: It has one.
+    """
     if found := next(iter(sorted(folder.glob(_LANGUAGE_ADAPTERS))), None):
         raise ModelError(
-            f"{place(found)}: the adapter of one language, expected a model of one language",
+            f"{place(found)}: the adapter of one language, which is read from safetensors into a Wav2Vec2 alone",
             hint="load it with transformers' load_adapter, save model and tokenizer elsewhere and take that folder",
         )
 
@@ -62,8 +70,12 @@ def _read_index(path: Path) -> tuple[str, ...]:
     return tuple(sorted(set(index.values())))
 
 
-def _inside(folder: Path, name: str) -> Path:
-    """The file ``name`` of ``folder``, links resolved; those of the hub's cache lead to its own ``blobs``."""
+def weight_file(folder: Path, name: str) -> Path:
+    """The file ``name`` of ``folder``, links resolved; those of the hub's cache lead to its own ``blobs``.
+
+    Raises:
+        ModelError: It is missing, or a link leads out of the folder.
+    """
     path = folder / name
     try:
         home, real = folder.resolve(), path.resolve()

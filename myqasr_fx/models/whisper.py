@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from transformers import (
     GenerationConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     WhisperConfig,
@@ -35,8 +36,11 @@ class Whisper:
     name = "whisper"
     model_types = frozenset({"whisper"})
 
-    def load(self, folder: Path) -> ModelParts:
-        """All parts; what an old ``generation_config.json`` lacks follows from the tokenizer."""
+    def load(self, folder: Path, language: str | None = None) -> ModelParts:
+        """All parts; what an old ``generation_config.json`` lacks follows from the tokenizer.
+
+        The decoder is told the language later.
+        """
         network = load_network(folder, WhisperConfig, WhisperForConditionalGeneration, check_whisper_sizes)
         tokenizer = load_whisper_tokenizer(folder)
         stored = read_json(folder / FILE_NAME) if (folder / FILE_NAME).exists() else {}
@@ -48,6 +52,10 @@ class Whisper:
         """Graphs ``encoder_model`` and ``decoder_model_merged``, or ``encoder`` and ``decoder``."""
         whisper = cast(WhisperForConditionalGeneration, network)
         return capture_whisper_fixed(whisper) if fixed_cache else capture_whisper(whisper)
+
+    def batch(self, config: PretrainedConfig) -> str | None:
+        """Any: each is brought to 30 s before the encoder, which was trained on that."""
+        return None
 
     def features(self, model: SpeechModel, samples: np.ndarray) -> np.ndarray:
         """Log-mel spectrogram (1, mel bins, 3000) of the first 30 s, padded with silence."""

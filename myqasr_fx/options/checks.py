@@ -14,9 +14,14 @@ def is_int(value: object, low: int, high: int = 2**63) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
+def is_probability(value: object) -> bool:
+    """A number from 0 to 1."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
 def is_share(value: object) -> bool:
     """A number of at least 0 and below 1."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+    return is_probability(value) and value != 1
 
 
 def is_width(value: object, kind: str) -> bool:

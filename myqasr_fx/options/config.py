@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from myqasr_fx.bundle.layout import DEFAULT as DEFAULT_LAYOUT
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.budget import Budget
-from myqasr_fx.options.checks import expect, is_int, is_share, is_width, widths
+from myqasr_fx.options.checks import expect, is_int, is_probability, is_share, is_width, widths
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.conflicts import check_conflicts
 from myqasr_fx.options.layer_rule import LayerRule
@@ -60,6 +60,8 @@ class QuantizeConfig:
         layout: Name in ``myqasr_fx.bundle.layout``: the client for which the folder is arranged.
         seed: Of the shuffled order and the choice of windows.
         language: ISO 639-1 code for a multilingual model; None detects it.
+        no_speech_threshold: Probability of no speech, 0 to 1, by which clips are left out of the calibration and texts
+            of the bundle are dropped, see ``myqasr_fx.runtime.no_speech``; 1 keeps all, None takes the usual one.
         rules: Per-layer exceptions; the first that matches counts.
         private: Keep what was said out of the report.
         embed_audio: Put the judged clips into the report, to be played there.
@@ -97,6 +99,7 @@ class QuantizeConfig:
     layout: str = DEFAULT_LAYOUT
     seed: int = 0
     language: str | None = None
+    no_speech_threshold: float | None = None
     rules: tuple[LayerRule, ...] = ()
     private: bool = False
     embed_audio: bool = False
@@ -124,6 +127,8 @@ class QuantizeConfig:
         for flag in (f.name for f in fields(self) if f.type == "bool"):
             expect(isinstance(getattr(self, flag), bool), flag, getattr(self, flag), "true or false")
         expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
+        if self.no_speech_threshold is not None:
+            expect(is_probability(self.no_speech_threshold), "no speech threshold", self.no_speech_threshold, "0 to 1")
         check_conflicts(self)
 
     @property
@@ -170,6 +175,8 @@ class QuantizeConfig:
         for option in fields(self):
             if option.name not in ("budget", "rules", "acceptance", "cache", "dump_ir"):
                 plain[option.name] = getattr(self, option.name)
+        if plain["no_speech_threshold"] is None:  # without it, a bundle is one that older releases open
+            del plain["no_speech_threshold"]
         plain["budget"] = {f.name: getattr(self.budget, f.name) for f in fields(Budget)}
         plain["acceptance"] = asdict(self.acceptance)
         plain["rules"] = [

@@ -35,13 +35,13 @@ class Condition:
         self.config(seed=0)
 
     def config(self, seed: int, cache: Path | None = None) -> QuantizeConfig:
-        """The options of a run; all clips calibrate, since texts judge the result."""
+        """The options of a run; all clips calibrate, those of noise too, since texts judge the result."""
         name, _, changes = self.recipe.partition(":")
         options: dict[str, object] = {"seed": seed, **dict(map(_option, filter(None, changes.split(","))))}
         size, _, value = self.budget.partition("=")
         if value:
             options |= dict([_option(f"{_SIZES.get(size, size)}={value}")])
-        explicit: dict[str, Any] = {**options, "cache": cache, "holdout": 0.0}
+        explicit: dict[str, Any] = {**options, "cache": cache, "holdout": 0.0, "no_speech_threshold": 1.0}
         return resolve_config(None if value or size == "none" else self.budget, recipe=name, **explicit)
 
 

@@ -30,7 +30,7 @@ from myqasr_fx.personalize.full_precision import FullPrecision
 from myqasr_fx.personalize.groups import Group, check_apart
 from myqasr_fx.personalize.ledger import Cell, Ledger, Row, full_cell, read_rows
 from myqasr_fx.personalize.schemes import append_scheme
-from myqasr_fx.pipeline import Road, measuring, quantize_in_torch
+from myqasr_fx.pipeline import Road, for_model, measuring, quantize_in_torch
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime import Runtime
@@ -145,6 +145,7 @@ class _Bench:
         """Quantizes once and scores every cell."""
         cell = cells[0]
         config = Condition(cell.recipe, cell.budget).config(cell.seed, self._out / "cache")
+        config = for_model(config, self._prepared.speech)
         clips = draw(self._experiment.groups, cell.calibration, cell.test, cell.clips, cell.seed)
         rounded = quantize_in_torch(*self._measure(clips, config), config)
         if cell.calibration != OTHERS:  # a model for each target under one name

@@ -10,6 +10,7 @@ from myqasr_fx.runtime.no_speech import NoSpeechRule
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Transcript
 from myqasr_fx.runtime.whisper import WhisperRuntime
+from myqasr_fx.runtime.with_thresholds import with_thresholds
 
 __all__ = [
     "CtcRuntime",
@@ -23,4 +24,5 @@ __all__ = [
     "Written",
     "greedy_decode",
     "load_bundle",
+    "with_thresholds",
 ]

@@ -7,15 +7,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.bundle import MANIFEST, QuantizedBundle
 from myqasr_fx.bundle.external_data import model_files
 from myqasr_fx.bundle.record_reader import build_record
 from myqasr_fx.bundle.untrusted_json import read_object, short
-from myqasr_fx.errors import BundleError, ModelError
+from myqasr_fx.errors import BundleError, ModelError, OptionError
 from myqasr_fx.models.generation import FILE_NAME, GenerationSettings
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.features import Features, features_of
 from myqasr_fx.runtime.fixed_cache import FixedCache
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
 from myqasr_fx.runtime.runtime import Runtime
 from myqasr_fx.runtime.text import CtcVocabulary, WhisperText
@@ -78,7 +79,17 @@ def _whisper(
         settings=_generation(bundle.file(FILE_NAME), decoder.width("logits")),
         cache=FixedCache.of(config) if fixed else CacheShape.of(config),
         model_bytes=bundle.manifest.model_bytes,
+        no_speech=_no_speech(bundle),
     )
+
+
+def _no_speech(bundle: QuantizedBundle) -> NoSpeechRule:
+    """The rule that the clips of the calibration went by."""
+    threshold = bundle.manifest.config.get("no_speech_threshold")
+    try:
+        return USUAL if threshold is None else replace(USUAL, no_speech_threshold=threshold)
+    except OptionError as error:
+        raise BundleError(f"{bundle.path / MANIFEST}: config: {error.message}", hint="quantize again") from error
 
 
 def _runners(bundle: QuantizedBundle, settings: OrtSettings, *graphs: str) -> list[OrtRunner]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
-from myqasr_fx.errors import ModelError
+from myqasr_fx.models.languages import cannot_be_told
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
 
 
@@ -43,7 +43,7 @@ class CtcRuntime:
             ModelError: A language is asked for.
         """
         if language is not None:
-            raise ModelError(f"a CTC model cannot be told language {language!r}", hint="leave the language out")
+            raise cannot_be_told(language)
         results = []
         for samples in clips:
             frames = self.logits(samples, ()).argmax(axis=-1)

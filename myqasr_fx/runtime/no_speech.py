@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
+from myqasr_fx.bundle.untrusted_json import short
 from myqasr_fx.errors import OptionError
 from myqasr_fx.runtime.greedy import Written
 
@@ -13,38 +15,62 @@ from myqasr_fx.runtime.greedy import Written
 class NoSpeechRule:
     """When a recording holds no speech, from what Whisper itself says.
 
-    The first two bounds are Whisper's own rule. It misses the quietest noises: tiny.en writes ``you`` for them with a
-    log-probability of -0.4, and is sure at 0.84 to 0.95 that nobody speaks. The third bound is for those. Of 200
-    English utterances, half of them single digits of half a second, the highest probability was 0.70.
+    The first three bounds are Whisper's own, under its names. They miss the quietest noises: tiny.en writes ``you`` for
+    them with a log-probability of -0.4, and is sure at 0.84 to 0.95 that nobody speaks. The fourth bound is for those.
+    Of 200 English utterances, half of them single digits of half a second, the highest probability was 0.70.
 
     Args:
-        probability: Of no speech, 0 to 1; above it there is none if the text is unlikely too.
-        log_probability: Mean of the tokens, nats; below it a text is unlikely.
-        certain: Probability of no speech above which there is none, however likely the text.
+        no_speech_threshold: Probability of no speech, 0 to 1, above which there is none if the text is doubtful too; at
+            1 the rule is off.
+        logprob_threshold: Mean log-probability of the tokens, nats, below which a text is doubtful.
+        compression_ratio_threshold: Of the text, above which it repeats itself and is doubtful: what Whisper would
+            decode again at a higher temperature.
+        certain: Probability of no speech above which there is none, however good the text; at least that of
+            ``no_speech_threshold``.
 
     Raises:
-        OptionError: A probability is not between 0 and 1, or ``log_probability`` above 0.
+        OptionError: A bound is not a number, or none that can be reached.
 
-    Source: openai/whisper, transcribe.py, no_speech_threshold and logprob_threshold.
+    Source: openai/whisper, transcribe.py, the arguments of the same names.
     """
 
-    probability: float = 0.6
-    log_probability: float = -1.0
+    no_speech_threshold: float = 0.6
+    logprob_threshold: float = -1.0
+    compression_ratio_threshold: float = 2.4
     certain: float = 0.8
 
     def __post_init__(self) -> None:
-        for name in ("probability", "certain"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise OptionError(f"no-speech {name} is {getattr(self, name)}, expected 0 to 1", hint="1 turns it off")
-        if not self.log_probability <= 0:
-            raise OptionError(f"no-speech log_probability is {self.log_probability}, expected 0 or less")
+        for name in (field.name for field in fields(self)):
+            low, high, expected = _EXPECTED[name]
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not low <= value <= high:
+                raise OptionError(f"{name.replace('_', ' ')} {short(value)}: expected {expected}")
 
-    def holds(self, written: Written) -> bool:
-        """True when nothing was said."""
+    def holds(self, written: Written, ratio: float | None = None) -> bool:
+        """True when nothing was said.
+
+        Args:
+            written: By the decoder.
+            ratio: What :func:`compression_ratio` gives for its text.
+        """
         if written.no_speech is None:
             return False
-        unlikely = written.no_speech > self.probability and written.log_probability < self.log_probability
-        return unlikely or written.no_speech > self.certain
+        repeats = ratio is not None and ratio > self.compression_ratio_threshold
+        doubtful = repeats or written.log_probability < self.logprob_threshold
+        bound = self.no_speech_threshold if doubtful else max(self.certain, self.no_speech_threshold)
+        return written.no_speech > bound
+
+
+_EXPECTED: Mapping[str, tuple[float, float, str]] = {
+    "no_speech_threshold": (0, 1, "0 to 1"),
+    "logprob_threshold": (float("-inf"), 0, "0 or less"),
+    "compression_ratio_threshold": (0, float("inf"), "at least 0"),
+    "certain": (0, 1, "0 to 1"),
+}
+"""Lowest and highest value of every bound, and both in words."""
+
+USUAL = NoSpeechRule()
 
 
 def compression_ratio(text: str) -> float | None:

@@ -16,6 +16,7 @@ from myqasr_fx.capture.whisper import DECODER, ENCODER
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.fixed_cache import FixedCache
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime
 from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
 from passes.base import Program
@@ -42,22 +43,30 @@ class TorchRunner:
         return {name: named[name].numpy() for name in outputs}
 
 
-def torch_runtime(model: SpeechModel, program: Program) -> Runtime:
-    """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``."""
+def torch_runtime(model: SpeechModel, program: Program, no_speech: NoSpeechRule = USUAL) -> Runtime:
+    """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``.
+
+    Args:
+        model: The model.
+        program: Its graphs.
+        no_speech: When a text is dropped; CTC models drop none.
+    """
     graphs = signatures(model.config, fixed_cache=whisper_fixed.DECODER in program.graphs)
     runners = {name: TorchRunner(program.graphs[name], signature) for name, signature in graphs.items()}
-    return runtime_of(model, runners, _tensor_bytes(program))
+    return runtime_of(model, runners, _tensor_bytes(program), no_speech)
 
 
-def runtime_of(model: SpeechModel, runners: Mapping[str, GraphRunner], model_bytes: int) -> Runtime:
-    """A runtime on any runners, by graph name, with the features and the tokenizer of ``model``."""
+def runtime_of(
+    model: SpeechModel, runners: Mapping[str, GraphRunner], model_bytes: int, no_speech: NoSpeechRule = USUAL
+) -> Runtime:
+    """A runtime on any runners, by graph name, with the features and the tokenizer of ``model``; see above."""
     if model.generation is None:
         return CtcRuntime(runners[MODEL], model.features, model.tokenizer, model.config.pad_token_id, model_bytes)
     config, fixed = model.config.to_dict(), whisper_fixed.DECODER in runners
     cache = FixedCache.of(config) if fixed else CacheShape.of(config)
     encoder, decoder = (whisper_fixed.ENCODER, whisper_fixed.DECODER) if fixed else (ENCODER, DECODER)
     graphs = (runners[encoder], runners[decoder])
-    return WhisperRuntime(*graphs, model.features, model.tokenizer, model.generation, cache, model_bytes)
+    return WhisperRuntime(*graphs, model.features, model.tokenizer, model.generation, cache, model_bytes, no_speech)
 
 
 def _tensor_bytes(program: Program) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.greedy import Written, greedy_decode
-from myqasr_fx.runtime.no_speech import NoSpeechRule, compression_ratio
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule, compression_ratio
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
 
 
@@ -62,16 +62,16 @@ class WhisperRuntime:
     settings: GenerationSettings
     cache: CacheShape | FixedCache
     model_bytes: int
-    no_speech: NoSpeechRule = field(default_factory=NoSpeechRule)
+    no_speech: NoSpeechRule = USUAL
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
-        return transcribe_long(self, audio, language)
+        return transcribe_long(self, audio, self._code(language))
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
         """Transcribes clips of at most 30 s; each has its own language when none is given."""
         # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
-        code = self.settings.language_code(language) if language else None
+        code = self._code(language)
         states = np.concatenate([self._encode(samples) for samples in clips])
         languages = [code] * len(clips) if code else self._detect(states)
         prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
@@ -88,6 +88,9 @@ class WhisperRuntime:
         decoder = self.cache.decoder(self.decoder, states)
         return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]
 
+    def _code(self, language: str | None) -> str | None:
+        return self.settings.language_code(language) if language else None
+
     def _encode(self, samples: np.ndarray) -> np.ndarray:
         return self.cache.encode(self.encoder, self.features(samples))
 
@@ -102,7 +105,9 @@ class WhisperRuntime:
 
     def _transcript(self, written: Written, seconds: float, language: str | None) -> Transcript:
         """What was said; tokens stay where it is nothing, so that models can still be compared on them."""
-        text, nothing = self._text(written.tokens), self.no_speech.holds(written)
+        text = self._text(written.tokens)
+        ratio = compression_ratio(text)
+        nothing = self.no_speech.holds(written, ratio)
         return Transcript(
             "" if nothing else text,
             written.tokens,
@@ -111,7 +116,7 @@ class WhisperRuntime:
             no_speech=nothing,
             no_speech_probability=written.no_speech,
             log_probability=written.log_probability,
-            compression_ratio=compression_ratio(text),
+            compression_ratio=ratio,
         )
 
     def _text(self, tokens: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
 from myqasr_fx.errors import ModelError, MyqasrError, OptionError
 from myqasr_fx.measure import observe
@@ -164,6 +165,27 @@ def test_the_language_reaches_the_decoder(compile_model: Compile, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         compile_model("whisper-multilingual", uniform_bits=4, language="de")
     assert asked == ["de"]
+
+
+def test_a_language_has_one_name_in_manifest_and_cache(compile_model: Compile, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    kept = []
+    for language in ("German", "de-AT", "de"):
+        made = compile_model("whisper-multilingual", uniform_bits=4, language=language, cache=cache).manifest
+        assert made.config["language"] == "de"
+        kept.append(sorted(path.name for path in cache.iterdir()))
+    assert kept[0] == kept[1] == kept[2] != []
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("whisper-multilingual", "Klingon"), ("whisper", "fr"), ("smallest", "de")]
+)
+def test_a_language_that_the_model_cannot_hear_is_told_before_the_audio_is_read(
+    compile_model: Compile, monkeypatch: pytest.MonkeyPatch, name: str, language: str
+) -> None:
+    monkeypatch.setattr(pipeline, "select_clips", lambda *_, **__: pytest.fail("read the audio"))
+    with pytest.raises(ModelError, match=f"'{language}'"):
+        compile_model(name, uniform_bits=4, language=language)
 
 
 def test_a_language_for_a_model_that_knows_none(compile_model: Compile) -> None:

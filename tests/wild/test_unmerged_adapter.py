@@ -21,11 +21,14 @@ def test_an_adapter_is_not_ignored(save_model: Save, refusal: Refusal, name: str
     assert f"{name}: an adapter that is not merged" in text and "merge_and_unload" in text
 
 
-def test_the_adapter_of_a_language_is_not_ignored(save_model: Save, refusal: Refusal) -> None:
-    folder = save_model("smallest")
-    shutil.copyfile(folder / "model.safetensors", folder / "adapter.fra.safetensors")
+@pytest.mark.parametrize(
+    ("model", "name"), [("whisper-smallest", "adapter.fra.safetensors"), ("smallest", "adapter.fra.bin")]
+)
+def test_the_adapter_of_a_language_is_not_ignored(save_model: Save, refusal: Refusal, model: str, name: str) -> None:
+    folder = save_model(model)
+    shutil.copyfile(folder / "model.safetensors", folder / name)
     text = refusal(folder)
-    assert "adapter.fra.safetensors: the adapter of one language" in text and "load_adapter" in text
+    assert f"{name}: the adapter of one language" in text and "load_adapter" in text
 
 
 def test_a_vocabulary_of_several_languages_is_refused(save_model: Save, refusal: Refusal) -> None:

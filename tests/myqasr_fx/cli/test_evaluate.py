@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from myqasr_fx import runtime
 from myqasr_fx.cli import evaluate
 from myqasr_fx.cli.app import main
 from myqasr_fx.runtime import Transcript
@@ -25,7 +26,7 @@ class Deaf:
 
 @pytest.fixture
 def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(evaluate, "_open", lambda target: Deaf())
+    monkeypatch.setattr(evaluate, "_open", lambda target, language: Deaf())
     soundfile.write(tmp_path / "a.wav", np.ones(16_000, np.float32) / 2, 16_000)
     rows = [("red house", "en", "F"), ("red mouse", "en", "M"), ("ein rotes altes haus", "de", "F")]
     lines = [{"audio": "a.wav", "text": text, "lang": lang, "gender": gender} for text, lang, gender in rows]
@@ -99,3 +100,13 @@ def test_unknown_model(manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     code, _, err = run(capsys, "--manifest", str(manifest))
     assert code == 2
     assert "unknown model 'model'" in err
+
+
+def test_bounds_of_no_speech_count_for_both(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[dict[str, float | None]] = []
+    monkeypatch.setattr(runtime, "with_thresholds", lambda given, bounds: seen.append(bounds) or given)
+    words = ("--baseline", "another", "--no-speech-threshold", "1", "--logprob-threshold", "-3")
+    assert run(capsys, "--manifest", str(manifest), *words)[0] == 0
+    assert seen == [{"no_speech_threshold": 1.0, "logprob_threshold": -3.0, "compression_ratio_threshold": None}] * 2

@@ -8,7 +8,7 @@ import soundfile
 from myqasr_fx import runtime
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import AudioError
-from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime import CtcRuntime, Transcript
 
 
 class Parrot:
@@ -82,3 +82,19 @@ def test_no_bundle_and_no_audio(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(capsys, str(tmp_path), str(tmp_path))[0] == 2
     soundfile.write(tmp_path / "a.wav", np.ones(1600, np.float32) / 2, 16_000)
     assert run(capsys, str(tmp_path), str(tmp_path / "a.wav"))[0] == 2
+
+
+def test_bounds_of_no_speech_reach_the_runtime(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[dict[str, float | None]] = []
+    monkeypatch.setattr(runtime, "with_thresholds", lambda given, bounds: seen.append(bounds) or given)
+    words = ("--no-speech-threshold", "0.5", "--logprob-threshold", "-2", "--compression-ratio-threshold", "3")
+    assert run(capsys, "bundle", str(recordings / "a.wav"), *words)[0] == 0
+    assert seen == [{"no_speech_threshold": 0.5, "logprob_threshold": -2.0, "compression_ratio_threshold": 3.0}]
+    monkeypatch.undo()
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder: CtcRuntime(None, None, None, 0, 0))
+    with pytest.raises(SystemExit) as stop:
+        main(["transcribe", "bundle", str(recordings / "a.wav"), *words[:2]])
+    assert stop.value.code == 2
+    assert "a CTC model does not tell whether somebody speaks" in capsys.readouterr().err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,16 @@ def test_perfect_transcripts(utterances):
     assert score.rtf == score.compute_seconds / 47 > 0
     assert [row.audio for row in score.rows] == [f"{index}.wav" for index in range(13)]
     assert max(runtime.batches) == 4
+
+
+def test_texts_are_compared_as_their_language_asks(utterances):
+    seen = []
+    evaluate(
+        Echo(),
+        [replace(utterances[0], lang=lang) for lang in ("English", "zh_CN", "xx", None)],
+        normalizer=lambda text, language: seen.append(language) or text,
+    )
+    assert sorted({str(language) for language in seen}) == ["None", "en", "xx", "zh"]
 
 
 def test_errors_are_pooled_over_words(utterances):

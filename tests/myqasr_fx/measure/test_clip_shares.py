@@ -88,3 +88,17 @@ def test_every_share_is_told_with_its_size() -> None:
     assert dict(share_clips(clips(3), 0.25, 0, LIMITS).told())["judge"] == "3 of those observed"
     shares = {field.name for field in fields(type(share_clips(clips(3), 0.25, 0, LIMITS)))}
     assert shares - {"held_out", "first"} == set(told)
+
+
+@pytest.mark.parametrize(("count", "held"), [(32, 8), (5, 0)])
+def test_some_of_the_clips_are_shared_anew_and_those_held_out_stay(count: int, held: int) -> None:
+    shares = share_clips(clips(count), 0.25, 0, LIMITS)
+    fewer = ClipSet(shares.observe.clips[::2], (), "a note")
+    found = shares.of(fewer, LIMITS)
+    assert shares.of(shares.observe, LIMITS) is shares
+    assert found.observe is fewer
+    assert found.judge == (shares.judge if held else fewer.clips)
+    assert (found.held_out, len(shares.judge)) == (bool(held), held or count)
+    assert {position for share in (found.curvature, found.probe, found.first) for position in share} <= set(
+        range(len(fewer.clips))
+    )

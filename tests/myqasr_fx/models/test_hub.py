@@ -70,3 +70,32 @@ def test_downloads_only_what_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert hub.download("someone/model") == tmp_path
     pattern = "*.safetensors" if weights.endswith("safetensors") else weights
     assert asked == [["*.json", "*.txt", pattern]]
+
+
+MMS = ("config.json", "vocab.json", "model.safetensors", "adapter.eng.safetensors", "adapter.fra.safetensors")
+
+
+def test_of_a_model_with_adapters_one_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def fetch(repo_id: str, *, revision: str, allow_patterns: list[str]) -> str:
+        asked.append(allow_patterns)
+        return str(tmp_path)
+
+    answer(monkeypatch, *MMS, "adapter.eng.bin")
+    monkeypatch.setattr(hub, "snapshot_download", fetch)
+    assert hub.download("someone/model", "FRA") == tmp_path
+    assert asked == [["*.json", "*.txt", "model.safetensors", "adapter.fra.safetensors"]]
+    for language, said in ((None, "2 languages, expected one"), ("fre", r"no adapter of language 'fre' .*mean fra")):
+        with pytest.raises(ModelError, match=said):
+            hub.download("someone/model", language)
+    assert len(asked) == 1
+
+
+def test_a_cached_model_serves_the_languages_that_were_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in MMS[:-1]:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(hub, "_cached", lambda repo_id: tmp_path)
+    monkeypatch.setattr(hub, "_fetch", lambda repo_id, language: Path("fetched"))
+    found = [hub.download("someone/model", language) for language in (None, "eng", "ENG", "fra")]
+    assert found == [tmp_path, tmp_path, tmp_path, Path("fetched")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from myqasr_fx.errors import ModelError
-from myqasr_fx.models.languages import LANGUAGE_NAMES, find_language, language_code
+from myqasr_fx.models.languages import LANGUAGE_NAMES, find_language, language_code, usual_code
 
 ALL = tuple(LANGUAGE_NAMES)
 
@@ -68,3 +68,7 @@ def test_only_languages_of_the_model_count() -> None:
 
 def test_a_code_that_no_table_has_is_the_models_own() -> None:
     assert language_code("GSW-CH", ("en", "gsw")) == "gsw"
+
+
+def test_languages_that_nobody_hears_keep_their_spelling() -> None:
+    assert [usual_code(text) for text in ("English", "zh_CN", "gsw-CH", "", None)] == ["en", "zh", "gsw-CH", "", None]

@@ -3,7 +3,7 @@
 import pytest
 
 from myqasr_fx.errors import OptionError
-from myqasr_fx.options.checks import expect, is_int, is_share, is_width, widths
+from myqasr_fx.options.checks import expect, is_int, is_probability, is_share, is_width, widths
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,11 @@ def test_whole_numbers(value: object, holds: bool) -> None:
 @pytest.mark.parametrize(("value", "holds"), [(0, True), (0.99, True), (1, False), (-0.1, False), (False, False)])
 def test_shares(value: object, holds: bool) -> None:
     assert is_share(value) is holds
+
+
+@pytest.mark.parametrize(("value", "holds"), [(0, True), (1, True), (1.01, False), (True, False), ("1", False)])
+def test_probabilities(value: object, holds: bool) -> None:
+    assert is_probability(value) is holds
 
 
 @pytest.mark.parametrize("kind", ["file", "paper"])

@@ -15,6 +15,7 @@ def test_recipe_changes_and_budget() -> None:
         True,
     )
     assert (config.budget.avg_bits, config.budget.kind, config.seed, config.holdout) == (3, "paper", 2, 0)
+    assert config.no_speech_threshold == 1  # clips of noise are a control
     assert Condition("default", "24MB").config(0).budget.bytes == 24_000_000
     assert Condition("paper", "bits=6").config(0).allocation == "uniform"
     assert Condition("paper:allocation=linear", "none").config(0).budget.given == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from myqasr_fx.bundle.bundle import FORMAT_VERSION, BundleManifest, CalibrationRecord, FileRecord, VerificationRecord
+from myqasr_fx.bundle.bundle import (
+    FORMAT_VERSION,
+    MANIFEST,
+    BundleManifest,
+    CalibrationRecord,
+    FileRecord,
+    VerificationRecord,
+)
 from myqasr_fx.capture import export_graph, signatures
 from myqasr_fx.errors import BundleError, ModelError
 from myqasr_fx.models.speech_model import SpeechModel
@@ -123,3 +131,19 @@ def test_missing_file_is_named(bundles, name):
 def test_folder_that_is_no_bundle(tmp_path):
     with pytest.raises(BundleError, match="no bundle"):
         load_bundle(tmp_path)
+
+
+def test_the_rule_for_no_speech_is_that_of_the_calibration(bundles, tmp_path):
+    folder = shutil.copytree(bundles[0], tmp_path / "bundle")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    found = []
+    for threshold in (None, 0.9, 1):
+        manifest["config"] = {"no_speech_threshold": threshold} if threshold else {}
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+        found.append(load_bundle(folder).no_speech.no_speech_threshold)
+    assert found == [0.6, 0.9, 1]
+    for threshold in (1.5, "0.5", [0.5] * 1000):
+        manifest["config"] = {"no_speech_threshold": threshold}
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+        with pytest.raises(BundleError, match=f"{MANIFEST}: config: no speech threshold .{{1,20}}: expected 0 to 1"):
+            load_bundle(folder)

@@ -15,7 +15,7 @@ from myqasr_fx.cli import demo_run as demo
 from myqasr_fx.errors import OptionError
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.load import load_model
-from myqasr_fx.runtime import NoSpeechRule, Transcript, WhisperRuntime, Written
+from myqasr_fx.runtime import CtcRuntime, NoSpeechRule, Transcript, WhisperRuntime, Written, with_thresholds
 from myqasr_fx.runtime.no_speech import compression_ratio
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
@@ -37,13 +37,59 @@ def test_the_rule_weighs_both(no_speech: float | None, log_probability: float, n
 
 
 def test_the_rule_can_be_turned_off() -> None:
-    assert not NoSpeechRule(probability=1, certain=1).holds(Written((1,), -9.0, 1.0))
+    assert not NoSpeechRule(no_speech_threshold=1).holds(Written((1,), -9.0, 1.0), 9.0)
 
 
-@pytest.mark.parametrize("change", [{"probability": 1.5}, {"certain": -0.1}, {"log_probability": 0.5}])
+@pytest.mark.parametrize(
+    ("bounds", "no_speech", "log_probability", "ratio", "nothing"),
+    [
+        ({}, 0.7, -0.1, 2.5, True),
+        ({}, 0.7, -0.1, 2.3, False),
+        ({}, 0.5, -0.1, 9.0, False),
+        ({"compression_ratio_threshold": 3}, 0.7, -0.1, 2.5, False),
+        ({"logprob_threshold": -0.05}, 0.7, -0.1, 1.0, True),
+        ({"logprob_threshold": float("-inf")}, 0.7, -9.0, 1.0, False),
+        ({"no_speech_threshold": 0.3}, 0.4, -1.2, 1.0, True),
+        ({"no_speech_threshold": 0.3}, 0.4, -0.9, 1.0, False),
+        ({"no_speech_threshold": 0.9}, 0.85, -0.1, 1.0, False),
+        ({"no_speech_threshold": 0.9}, 0.95, -0.1, 1.0, True),
+    ],
+)
+def test_whispers_bounds_can_be_moved(
+    bounds: dict[str, float], no_speech: float, log_probability: float, ratio: float, nothing: bool
+) -> None:
+    assert NoSpeechRule(**bounds).holds(Written((1,), log_probability, no_speech), ratio) is nothing
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"no_speech_threshold": 1.5},
+        {"no_speech_threshold": "0.5"},
+        {"certain": -0.1},
+        {"logprob_threshold": 0.5},
+        {"logprob_threshold": float("nan")},
+        {"compression_ratio_threshold": -1},
+        {"compression_ratio_threshold": True},
+    ],
+    ids=str,
+)
 def test_impossible_bounds_are_refused(change: dict[str, float]) -> None:
-    with pytest.raises(OptionError, match=f"no-speech {next(iter(change))} is"):
+    name = next(iter(change)).replace("_", " ")
+    with pytest.raises(OptionError, match=f"{name} .*: expected "):
         NoSpeechRule(**change)
+
+
+def test_a_runtime_takes_other_bounds(runtime: WhisperRuntime) -> None:
+    noise = [clip(0.9)]
+    assert with_thresholds(runtime, {"no_speech_threshold": None}) is runtime
+    assert runtime.transcribe_batch(noise)[0].text == ""
+    kept = with_thresholds(runtime, {"no_speech_threshold": 0.95, "logprob_threshold": None})
+    assert kept.transcribe_batch(noise)[0].text == "you"
+    with pytest.raises(OptionError, match="no speech threshold 2: expected 0 to 1"):
+        with_thresholds(runtime, {"no_speech_threshold": 2})
+    with pytest.raises(OptionError, match="logprob threshold: a CTC model does not tell"):
+        with_thresholds(CtcRuntime(None, None, None, 0, 0), {"logprob_threshold": -1.0})
 
 
 def test_a_text_that_repeats_itself_compresses_well() -> None:

@@ -96,6 +96,7 @@ def test_whisper_language_is_told_or_detected(torch_whisper):
     if torch_whisper.settings.is_multilingual:
         assert detected.language in ("en", "de")
         assert torch_whisper.transcribe(clips(1)[0], "de").language == "de"
+        assert torch_whisper.transcribe(clips(1)[0], "German").language == "de"
     else:
         assert detected.language is None
     with pytest.raises(ModelError):
