@@ -111,6 +111,13 @@ class BundleManifest:
             total.update(file.categories)
         return in_order(total)
 
+    def content(self) -> dict[str, Any]:
+        """What ``myqasr.json`` holds."""
+        content = dataclasses.asdict(self)
+        if self.batch is None:  # older releases open what has no field that they do not know
+            del content["batch"]
+        return content
+
     def write(self, folder: Path) -> None:
         """Writes ``myqasr.json``, the same bytes for the same content.
 
@@ -118,10 +125,7 @@ class BundleManifest:
             BundleError: A number is NaN or infinite, which no reader would take.
         """
         try:
-            content = dataclasses.asdict(self)
-            if self.batch is None:  # older releases open what has no field that they do not know
-                del content["batch"]
-            text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+            text = json.dumps(self.content(), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         except ValueError as error:
             raise BundleError(f"{MANIFEST}: a number is not finite: {error}") from error
         # a file name that is no UTF-8 has lone surrogates, which no reader of JSON takes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -24,7 +23,7 @@ REJECTED_ADVICE = (
 
 def bundle_data(bundle: QuantizedBundle) -> dict[str, Any]:
     """The manifest with the bundle's path."""
-    return {"path": str(bundle.path), **asdict(bundle.manifest)}
+    return {"path": str(bundle.path), **bundle.manifest.content()}
 
 
 def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType:

@@ -82,7 +82,18 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def command(model: Path, audio: Path, tmp_path: Path) -> list[str]:
     files = [str(audio / name) for name in ("a.wav", "b.wav", "broken.wav", "c.wav", "d.wav")]
-    return ["quantize", str(model), "--out", str(tmp_path / "out"), "--uniform-bits", "4", "--audio", *files]
+    return [
+        "quantize",
+        str(model),
+        "--out",
+        str(tmp_path / "out"),
+        "--uniform-bits",
+        "4",
+        "--recipe",
+        "paper-file",
+        "--audio",
+        *files,
+    ]
 
 
 @pytest.fixture
