@@ -12,7 +12,7 @@ def models(errors_of: dict[str, list[int]]) -> tuple[dict, list[Outcome]]:
     errors = {(whole, TEST): [Errors(f"{i}.flac", 1, WORDS, 0) for i in range(RECORDINGS)]}
     found = []
     for budget, counts in errors_of.items():
-        variant = Variant("tiny", "default", budget)
+        variant = Variant("tiny", "paper-file", budget)
         errors[variant, TEST] = [Errors(f"{i}.flac", count, WORDS, 0) for i, count in enumerate(counts)]
         found.append(Outcome(variant, TEST, 4.0, 0.9, 0.1, *[0.0] * 5, 100, 0.01, 0.0, 0.02, 400, 0))
     return errors, found

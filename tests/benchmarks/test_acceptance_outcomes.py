@@ -18,7 +18,7 @@ from acceptance_outcomes import (
 
 from myqasr_fx.bundle.verdict_record import ACCEPTED, AcceptanceRecord
 
-VARIANT = Variant("tiny", "default:order=ascending,seed=1", "24MB", 4)
+VARIANT = Variant("tiny", "paper-file:order=ascending,seed=1", "24MB", 4)
 
 
 @pytest.fixture

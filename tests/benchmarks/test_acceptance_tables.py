@@ -15,7 +15,7 @@ MODELS = ((0.001, 0.0), (0.01, 0.01), (0.03, 0.015), (0.05, 0.03), (0.2, 0.05), 
 def outcomes(side: str) -> list[Outcome]:
     found = []
     for index, (kl, loss) in enumerate(MODELS):
-        variant = Variant(("base", "tiny")[index % 2], "default", f"{40 - index}MB")
+        variant = Variant(("base", "tiny")[index % 2], "paper-file", f"{40 - index}MB")
         rates = (1 - kl / 2, kl, 0.01, 0.0, 0.0, 0.0, 0.0)
         found.append(Outcome(variant, side, 8.0 - index, *rates, 100, loss, loss - 0.01, loss + 0.01, 500, 0))
     return found

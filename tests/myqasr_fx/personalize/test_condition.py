@@ -16,7 +16,7 @@ def test_recipe_changes_and_budget() -> None:
     )
     assert (config.budget.avg_bits, config.budget.kind, config.seed, config.holdout) == (3, "paper", 2, 0)
     assert config.no_speech_threshold == 1  # clips of noise are a control
-    assert Condition("default", "24MB").config(0).budget.bytes == 24_000_000
+    assert Condition("paper-file", "24MB").config(0).budget.bytes == 24_000_000
     assert Condition("paper", "bits=6").config(0).allocation == "uniform"
     assert Condition("paper:allocation=linear", "none").config(0).budget.given == ()
 
@@ -50,4 +50,4 @@ def test_every_recipe_at_every_budget() -> None:
     assert [c.recipe for c in found] == ["paper:activation_bits=6"] * 2 + ["paper:order=shuffled,activation_bits=6"] * 2
     assert {c.config(0).activation_bits for c in found} == {6}
     with pytest.raises(OptionError, match="keeps activations in float"):
-        conditions(["default"], ["avg=3"], 6)
+        conditions(["paper-file"], ["avg=3"], 6)
