@@ -50,7 +50,7 @@ def test_the_summary_counts_models_in_range() -> None:
     assert (
         "| divergence, nats | 1.00 | 1.00 | 1.00 | 0.04 | 0 of 3 / 0 of 3 | 0 of 2 / 0 of 3 | 0 of 3 / 0 of 3 |" in text
     )
-    assert "| tiny | default | 35MB | 24 | 3.00 | 0.900 | +50.00 [+49.00, +51.00] |" in text
+    assert "| tiny | paper-file | 35MB | 24 | 3.00 | 0.900 | +50.00 [+49.00, +51.00] |" in text
 
 
 def test_the_plot_is_written(tmp_path: Path) -> None:
