@@ -75,7 +75,7 @@ def test_what_nobody_needs_is_not_collected(heard: Heard, recorder: Callable[[],
 def test_options_that_name_methods_are_heard_for_what_these_need(
     options: dict[str, str], needs: Needs, heard: Heard
 ) -> None:
-    assert needs_of(resolve_config(uniform_bits=4, **options)) == needs
+    assert needs_of(resolve_config(uniform_bits=4, recipe="paper-file", **options)) == needs
     job, found = heard("smallest", clips=2, samples=8000, **options)
     assert job.request.needs == needs
     assert {role for _, role in found.statistics} >= needs.roles
