@@ -115,15 +115,15 @@ def test_an_infeasible_budget_fails_before_the_clips_are_run(
         pipeline.quantize(make_speech_model("smallest"), noise, out=tmp_path / "out", config=config)
 
     with pytest.raises(BudgetError, match=r"the smallest feasible size is [\d,]+ bytes") as error:
-        run(resolve_config(20_000))
+        run(resolve_config(20_000, recipe="paper-file"))
     assert list(tmp_path.iterdir()) == []
     smallest = int(error.value.message.split("size is ")[1].split(" ")[0].replace(",", ""))
     with pytest.raises(BudgetError):
-        run(resolve_config(smallest - 1))
+        run(resolve_config(smallest - 1, recipe="paper-file"))
     with pytest.raises(AssertionError, match="cannot fit"):
-        run(resolve_config(smallest))
+        run(resolve_config(smallest, recipe="paper-file"))
     with pytest.raises(BudgetError):
-        run(resolve_config(smallest, min_bits=2))
+        run(resolve_config(smallest, recipe="paper-file", min_bits=2))
 
 
 def test_the_smallest_feasible_budget_is_met(
