@@ -36,7 +36,7 @@ from passes.graph.layers import Layer, find_layers, nodes_of, weight_of
 from passes.numbers.affine import QParams, qparams_from_range
 from passes.numbers.dynamic_range import DynamicRange
 from passes.numbers.scheme import LayerScheme, RowBlock
-from passes.numbers.trellis_scales import trellis_scales
+from passes.numbers.trellis_scales import start_scales
 from passes.numbers.twin import Split
 from passes.observe.activation_stats import Statistics, input_role
 from passes.registry import lookup
@@ -187,7 +187,7 @@ def _block_qparams(rows: torch.Tensor, block: RowBlock, method: RangeMethod) -> 
     cols = rows.shape[1]
     group = spec.granularity.group_of(cols)
     if spec.is_trellis:
-        return trellis_scales(rows, group, spec.bits).qparams
+        return start_scales(rows, group)
     groups = rows.reshape(1, 1, -1) if spec.granularity.kind == "tensor" else rows.reshape(len(rows), -1, group)
     low, high = method.weight(groups, spec.bits, spec.symmetric)
     return qparams_from_range(low, high, spec.bits, spec.symmetric, group)

@@ -86,13 +86,21 @@ class TrellisCodes:
 
     def levels(self) -> Levels:
         """(K, n) levels."""
-        return column_levels(self.table[windows(self.symbols, self.bits)], self.gains[:, None])
+        return read_levels(windows(self.symbols, self.bits), column_levels(self.table, self.gains))
 
 
-def column_levels(entries: Levels, gains: npt.NDArray[np.float32]) -> Levels:
-    """Levels of entries of a table, in columns with these gains."""
-    moved = np.round((entries.astype(np.float32) - MIDDLE) * gains)
+def column_levels(table: Levels, gains: npt.NDArray[np.float32]) -> Levels:
+    """(K, 4096) levels of a table in columns with these gains, (K,)."""
+    moved = np.round((table.astype(np.float32) - MIDDLE) * gains[:, None])
     return (moved + MIDDLE).astype(np.uint8)
+
+
+def read_levels(path: npt.NDArray[np.uint16], levels: Levels) -> Levels:
+    """(K, n) levels that (K, n) windows read of (K, 4096)."""
+    found = np.empty(path.shape, np.uint8)
+    for out, column, own in zip(found, path, levels, strict=True):
+        np.take(own, column, out=out)
+    return found
 
 
 def check_trellis_bits(bits: int) -> None:
@@ -185,11 +193,3 @@ def unpack_strings(packed: Levels, bits: int, rows: int) -> Levels:
     planes = np.unpackbits(packed, axis=1, bitorder="little")[:, :count].reshape(len(packed), -1, bits)
     symbols: Levels = (planes << np.arange(bits, dtype=np.uint8)).sum(-1, dtype=np.uint8)
     return symbols
-
-
-def random_windows(packed: Levels, bits: int, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.uint16]:
-    """(K, m) windows of some rows alone: three bytes a window, shifted and masked."""
-    start = rows.astype(np.int64) * bits
-    first = start >> 3
-    word = sum(packed[:, first + i].astype(np.uint32) << np.uint32(8 * i) for i in range(3))
-    return ((word >> (start & 7).astype(np.uint32)) & np.uint32(STATES - 1)).astype(np.uint16)

@@ -28,8 +28,8 @@ from passes.numbers.trellis import MIDDLE, UNIT
 TURNS = 4
 """Times that scales and gains take turns."""
 
-ERRORS: Mapping[int, float] = MappingProxyType({1: 0.27, 2: 0.071, 3: 0.019, 4: 0.0051})
-"""Mean square of the errors of trellis codes, of that of the weights: measured on Gaussian weights."""
+ERRORS: Mapping[int, float] = MappingProxyType({1: 0.27, 2: 0.071, 3: 0.019, 4: 0.0052})
+"""Mean square of the errors of trellis codes, of that of the weights: Gaussian ones and a table fitted to such."""
 
 WIDENED = tuple(2.0 ** (i / 4) for i in range(11))
 """Multiples of a scale that are tried."""
@@ -54,6 +54,16 @@ class TrellisScales:
     errors: Tensor
 
 
+def start_scales(weight: Tensor, group_size: int) -> QParams:
+    """Scales by the spread of groups alone: as many as :func:`trellis_scales` finds for the inputs of the layer.
+
+    Args:
+        weight: (n, K) float32.
+        group_size: Neighbours of a row that share a scale.
+    """
+    return _qparams(weight.detach().reshape(len(weight), -1, group_size).square().mean(-1).sqrt(), group_size)
+
+
 def trellis_scales(weight: Tensor, group_size: int, bits: int, importance: Tensor | None = None) -> TrellisScales:
     """Scales of groups and gains of inputs.
 
@@ -65,10 +75,13 @@ def trellis_scales(weight: Tensor, group_size: int, bits: int, importance: Tenso
     """
     evened = _even(weight, group_size, importance)
     wide, errors = _widened(evened, ERRORS[bits])
-    scale = nearest_scale((evened.spread * wide / UNIT).clamp(min=_SMALLEST), evened.spread.shape[1])
-    zero = torch.full_like(scale, MIDDLE).to(torch.int32)
-    qparams = QParams(MAX_PACKED_BITS, True, group_size, scale, zero)
-    return TrellisScales(qparams, evened.gains.reshape(-1), errors)
+    return TrellisScales(_qparams(evened.spread * wide, group_size), evened.gains.reshape(-1), errors)
+
+
+def _qparams(spread: Tensor, group_size: int) -> QParams:
+    """Storable scales at which (n, G) standard deviations are those of a table."""
+    scale = nearest_scale((spread / UNIT).clamp(min=_SMALLEST), spread.shape[1])
+    return QParams(MAX_PACKED_BITS, True, group_size, scale, torch.full_like(scale, MIDDLE).to(torch.int32))
 
 
 def trellis_errors(weight: Tensor, group_size: int, importance: Tensor | None = None) -> dict[int, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams
-from passes.numbers.trellis import MIDDLE, STATES, Levels, TrellisCodes, column_levels, lead, symbols_of
+from passes.numbers.trellis import MIDDLE, STATES, Levels, TrellisCodes, column_levels, lead, read_levels, symbols_of
 from passes.numbers.trellis_scales import trellis_scales
 from passes.rounding.carry import carry_errors, damped, falling_columns
 from passes.rounding.descent import Chunk
@@ -87,11 +87,12 @@ class _Paths:
 
         self.windows = np.zeros((len(gains), rows), np.uint16)
         self._table, self._bits, self._gains = table, bits, gains.numpy()
+        self._levels = column_levels(table, self._gains)
         self._search = PathSearch(bits, rows)
 
     def choose(self, column: int, wanted: Tensor, scale: Tensor) -> Tensor:
         """The (n,) values of the best path to ``wanted``, (n,), with (n,) scales."""
-        levels = column_levels(self._table, self._gains[column : column + 1]).astype(np.float32) - MIDDLE
+        levels = self._levels[column].astype(np.float32) - MIDDLE
         path = self.windows[column] = self._search(wanted.numpy(), scale.numpy(), levels)
         return torch.from_numpy(levels[path]) * scale
 
@@ -102,7 +103,7 @@ class _Paths:
 
     def levels(self) -> Tensor:
         """(n, K) uint8."""
-        return torch.from_numpy(column_levels(self._table[self.windows], self._gains[:, None]).T.copy())
+        return torch.from_numpy(read_levels(self.windows, self._levels).T.copy())
 
 
 class _Chunk(Chunk):

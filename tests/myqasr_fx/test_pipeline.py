@@ -78,7 +78,9 @@ def test_run_file_tells_time_and_memory(compile_model: Callable[..., QuantizedBu
     assert 0 < run["parts"][MODEL_PASSES] <= run["seconds"]["observe activations"]
 
 
-@pytest.mark.parametrize(("name", "size"), [("whisper-smallest", {"uniform_bits": 3}), ("smallest", {"avg_bits": 15.0})])
+@pytest.mark.parametrize(
+    ("name", "size"), [("whisper-smallest", {"uniform_bits": 3}), ("smallest", {"avg_bits": 15.0})]
+)
 def test_another_process_writes_the_same_bytes(
     name: str,
     size: dict[str, float],

@@ -12,12 +12,15 @@ from passes.damage.expected import (
     SMOOTHING,
     correction_factors,
     expected_damage,
+    expected_trellis_damage,
     input_weights,
 )
 from passes.numbers.affine import dequantize, qparams_from_range
-from passes.numbers.scheme import Granularity, WeightSpec
-from passes.rounding.gptq import gptq
-from passes.rounding.rtn import rtn
+from passes.numbers.scheme import TRELLIS_BITS, Granularity, WeightSpec
+from passes.numbers.trellis_scales import start_scales
+from passes.rounding.gptq import GPTQ, gptq
+from passes.rounding.rtn import RTN, rtn
+from passes.rounding.trellis_table import gaussian_table
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,26 @@ def test_expectation_is_what_rounding_does(
     # GPTQ's damping counts as damage here, of which correlated inputs see little: up to half of the expectation. The
     # ranges that the search ends up with are averages over models: up to a third of it.
     assert (0.45 if compensated else 0.7) * expected < real < 1.35 * expected
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+@pytest.mark.parametrize("compensated", [False, True])
+@pytest.mark.parametrize("large", [0.0, 15.0])
+def test_expectation_is_what_strings_do(
+    curved: tuple[torch.Tensor, Curvature], bits: int, compensated: bool, large: float
+) -> None:
+    """Also where every eighth row has a single weight of 15 standard deviations, beyond the reach of its scale."""
+    weight, curvature = curved[0].clone(), curved[1]
+    weight[::8, 11] += large
+    inputs = input_weights(curvature, 128, compensated=compensated)
+    expected = float(expected_trellis_damage(weight, curvature, inputs, Granularity("group", 64))[bits].sum())
+    run = (GPTQ if compensated else RTN).trellis
+    assert run is not None
+    rounded = run(weight, start_scales(weight, 64), curvature.gram, gaussian_table(), bits)
+    errors = dequantize(rounded.codes, rounded.qparams) - weight
+    rows = (1 - SMOOTHING) * curvature.rows + SMOOTHING * curvature.rows.mean()
+    real = float((rows * (errors @ curvature.gram * errors).sum(-1)).sum()) / 2
+    assert (0.45 if compensated else 0.7) * expected < real < 1.35 * expected  # as above
 
 
 def test_width_group_and_compensation_order_the_damage(curved: tuple[torch.Tensor, Curvature]) -> None:
