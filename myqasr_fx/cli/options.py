@@ -11,14 +11,18 @@ from typer import Argument, Option
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.options.choices import available
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.recipes import EFFORTS, RECIPES
+from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, RECIPES
 from myqasr_fx.options.thresholds import Thresholds
 
-_DEFAULTS = {f.name: f.default for f in (*fields(QuantizeConfig), *fields(Thresholds))}
+_DEFAULTS = {
+    **{f.name: f.default for f in (*fields(QuantizeConfig), *fields(Thresholds))},
+    **RECIPES[EFFORTS[DEFAULT_EFFORT]].options(),
+    "recipe": EFFORTS[DEFAULT_EFFORT],
+}
 
 
 def _option(panel: str, name: str, text: str) -> Any:
-    """Option ``name`` with the configuration's default in its help."""
+    """Option ``name`` with its value at the usual effort in its help."""
     field = name.partition("/")[0].removeprefix("--").replace("-", "_")
     default = _DEFAULTS.get(field)
     if isinstance(default, bool):
@@ -55,7 +59,7 @@ AvgBits = Annotated[float | None, _option(_SIZE, "--avg-bits", "Average file bit
 UniformBits = Annotated[int | None, _option(_SIZE, "--uniform-bits", "Bits of every layer, whatever the size.")]
 BudgetKind = Annotated[
     str | None,
-    _option(_SIZE, "--budget-kind", "file: the real bytes; paper: bits/8 of the weights alone. [default: file]"),
+    _option(_SIZE, "--budget-kind", "file: the real bytes; paper: bits/8 of the weights alone."),
 ]
 MinBits = Annotated[int | None, _option(_SIZE, "--min-bits", "Narrowest width.")]
 MaxBits = Annotated[int | None, _option(_SIZE, "--max-bits", "Widest width.")]
@@ -89,7 +93,9 @@ Optimize = Annotated[
 Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or int8 with static scales.")]
 Effort = Annotated[
     str | None,
-    _option(_METHOD, "--effort", f"How long to look for better codes: {', '.join(EFFORTS)}. [default: normal]"),
+    _option(
+        _METHOD, "--effort", f"How long to look for better codes: {', '.join(EFFORTS)}. [default: {DEFAULT_EFFORT}]"
+    ),
 ]
 Recipe = Annotated[str | None, _option(_METHOD, "--recipe", f"Named set of options: {', '.join(RECIPES)}.")]
 Rules = Annotated[
