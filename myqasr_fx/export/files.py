@@ -15,7 +15,7 @@ from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import declare, store_half, tidy
 from myqasr_fx.export.quiet import quiet
 from myqasr_fx.export.sinusoids import compute_sinusoids
-from myqasr_fx.export.to_onnx import to_onnx
+from myqasr_fx.export.translate import translate
 from myqasr_fx.process.collector import collector_off
 from passes.base import Program
 
@@ -53,7 +53,7 @@ def write_program(
 def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, keep: frozenset[str]) -> ir.Model:
     """The finished ONNX model of one lowered graph: ``ai.onnx`` operators only."""
     with quiet(), collector_off():
-        model = to_onnx(module, signature, opset)
+        model = translate(module, signature, opset)
         model.ir_version = find_min_ir_version_for([make_opsetid("", opset)])
         expand_placeholders(model)
         compute_sinusoids(model)

@@ -1,0 +1,142 @@
+"""The outline of a lowered graph: what its translation depends on, with stand-ins for what it does not.
+
+Translating a graph takes seconds and looks at no weight: graphs of one structure have one translation, whatever their
+widths, codes and floats. So weights are taken out before it and put in after it. Stand-ins of floats are NaN: what is
+computed of one is NaN as well, which tells when a translation did look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+import passes.lowering.qdq_ops  # noqa: F401  registers the operators that are looked for
+from passes.graph.graph_edit import drop_unused_tensors, get_tensor, put_buffer
+
+SMALLEST = 64
+"""Elements below which floats stay as they are: scalars decide what an optimizer does."""
+
+_FOLDED = 8192
+"""Elements of a table up to which an optimizer looks rows up itself."""
+
+_LOOKUPS = (torch.ops.aten.embedding.default, torch.ops.aten.index.Tensor)
+_NAN = 0x7FC00000  # a quiet NaN of float32; its low bits are free to tell one stand-in from another
+_BITS, _SHAPE = "bits", "shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """One stored block of weights.
+
+    Args:
+        bits: Of its codes or strings.
+        scale, zero_point, table, gains: Names of its other tensors; None for those that it lacks.
+    """
+
+    bits: int
+    scale: str
+    zero_point: str | None
+    table: str | None
+    gains: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """A graph over stand-ins.
+
+    Args:
+        module: To be translated.
+        codes: Name of the packed codes of each block to the rest of it.
+        floats: Names of float tensors that have a stand-in.
+        held: Bytes of the tensors that have none.
+        structure: Digest of everything that a translation may depend on.
+    """
+
+    module: fx.GraphModule
+    codes: Mapping[str, Codes]
+    floats: frozenset[str]
+    held: int
+    structure: str
+
+
+def outline(module: fx.GraphModule, keep: frozenset[str] = frozenset()) -> Outline:
+    """The outline of a lowered graph, which stays as it is.
+
+    Args:
+        module: Lowered by ``LowerToQDQ``.
+        keep: Names of float tensors that get no stand-in.
+    """
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(module.graph, {}))
+    copy = fx.GraphModule(module, graph)
+    codes = dict(_strip(copy))
+    graph.eliminate_dead_code()
+    drop_unused_tensors(copy)
+    for index, (name, block) in enumerate(codes.items()):
+        put_buffer(copy, name, torch.zeros(index + 1, dtype=torch.uint8))  # of its own shape: equal tensors are merged
+        put_buffer(copy, block.scale, torch.zeros(index + 1, dtype=torch.float16))
+    replaced = frozenset(_replace_floats(copy, keep))
+    copy.recompile()
+    own = {name: tensor for name, tensor in _tensors(copy) if name not in replaced}
+    return Outline(copy, codes, replaced, sum(t.nbytes for t in own.values()), _structure(copy, own))
+
+
+def is_tainted(values: np.ndarray) -> bool:
+    """Whether a constant was computed of a stand-in."""
+    return bool(values.dtype.kind == "f" and np.isnan(values).any())
+
+
+def _strip(module: fx.GraphModule) -> Iterator[tuple[str, Codes]]:
+    """Takes widths, zero points and tables out of the operators that read codes, and gives each block of codes once."""
+    ops = torch.ops.myqasr
+    for op, first in ((ops.dequantize_weight.default, 0), (ops.dequantize_rows.default, 1)):
+        names = [argument.name for argument in op._schema.arguments]
+        for node in module.graph.find_nodes(op="call_function", target=op):
+            given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+            stored = [given.get(name) for name in ("scale", "zero_point", "table", "gains")]
+            scale, *others = (None if reader is None else str(reader.target) for reader in stored)
+            yield str(given["packed"].target), Codes(int(given[_BITS]), str(scale), *others)
+            kept = (given["packed"], given["scale"], None, 8, given[_SHAPE])
+            node.args = (*node.args[:first], *kept, *((given["form"],) if "form" in given else ()))
+            node.kwargs = {}
+
+
+def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[str]:
+    """Puts NaN in place of float tensors, tied ones in place of tied ones, and gives their names."""
+    known: dict[int, Tensor] = {}
+    for node in module.graph.find_nodes(op="get_attr"):
+        name = str(node.target)
+        tensor = get_tensor(module, name)
+        if tensor.dtype != torch.float32 or tensor.numel() < SMALLEST or name in keep or _is_looked_up(node, tensor):
+            continue
+        if id(tensor) not in known:
+            nan = torch.tensor(_NAN + len(known), dtype=torch.int32).view(torch.float32).expand(tensor.shape)
+            known[id(tensor)] = nn.Parameter(nan, requires_grad=False) if isinstance(tensor, nn.Parameter) else nan
+        stand_in = known[id(tensor)]
+        path, _, attribute = name.rpartition(".")
+        setattr(module.get_submodule(path), attribute, stand_in)
+        known[id(stand_in)] = stand_in  # another node may read it by the same name
+        yield name
+
+
+def _is_looked_up(node: fx.Node, tensor: Tensor) -> bool:
+    return tensor.numel() <= _FOLDED and any(user.target in _LOOKUPS for user in node.users)
+
+
+def _tensors(module: fx.GraphModule) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters(remove_duplicate=False)
+    yield from module.named_buffers(remove_duplicate=False)
+
+
+def _structure(module: fx.GraphModule, own: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(str(module.graph).encode())
+    for name, tensor in _tensors(module):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        if name in own:
+            digest.update(tensor.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,117 @@
+"""Translates lowered graphs to ONNX, graphs of one structure once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import onnx_ir as ir
+from onnx_ir.passes.common import DeduplicateInitializersPass
+from torch import fx
+
+from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.errors import ExportError
+from myqasr_fx.export.outline import Outline, is_tainted, outline
+from myqasr_fx.export.placeholders import DEQUANTIZE_ROWS, DEQUANTIZE_WEIGHT, DOMAIN
+from myqasr_fx.export.to_onnx import to_onnx
+from passes.graph.graph_edit import get_tensor
+
+KEPT = 8
+"""Translations kept: of a few models' graphs."""
+
+HELD = 1_000_000
+"""Bytes of tensors above which a translation that could not do without them is not kept."""
+
+_translations: OrderedDict[tuple[str, str, int], ir.Model | frozenset[str]] = OrderedDict()
+
+
+def translate(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir.Model:
+    """ONNX of a lowered graph, its ``myqasr`` nodes not yet expanded.
+
+    Args:
+        module: A graph whose placeholders follow ``signature``.
+        signature: Names, types and dynamic dimensions.
+        opset: Version of the ``ai.onnx`` operators, 21 to 25.
+
+    Raises:
+        ExportError: torch cannot translate the graph.
+    """
+    keep = frozenset[str]()
+    while True:
+        found = outline(module, keep)
+        model = _translation(found, signature, opset)
+        if isinstance(model, ir.Model):
+            return _filled(model.clone(), found, module)
+        if model <= keep:
+            raise ExportError("the exported graph does not hold the codes of all weights")
+        keep |= model
+
+
+def _translation(found: Outline, signature: GraphSignature, opset: int) -> ir.Model | frozenset[str]:
+    """Of an outline; or the floats that it looked at, which then need to be there."""
+    key = (found.structure, repr(signature), opset)
+    if key in _translations:
+        _translations.move_to_end(key)
+        return _translations[key]
+    model = to_onnx(found.module, signature, opset)
+    made = model if _can_be_filled(model, found) else _looked_at(model, found)
+    if found.held <= HELD or not isinstance(made, ir.Model):
+        _translations[key] = made
+    if len(_translations) > KEPT:
+        _translations.popitem(last=False)
+    return made
+
+
+def _can_be_filled(model: ir.Model, found: Outline) -> bool:
+    """Whether all stand-ins are still there, and nothing was computed of them."""
+    stored = model.graph.initializers
+    others = [value.const_value for name, value in stored.items() if name not in found.floats]
+    constants = [node.attributes["value"].as_tensor() for node in model.graph if "value" in node.attributes]
+    whole = all(name in stored for name in found.floats | found.codes.keys())
+    return whole and not any(is_tainted(tensor.numpy()) for tensor in (*others, *constants) if tensor is not None)
+
+
+def _looked_at(model: ir.Model, found: Outline) -> frozenset[str]:
+    """The floats that are gone; all of them where none is."""
+    return found.floats - model.graph.initializers.keys() or found.floats
+
+
+def _filled(model: ir.Model, found: Outline, module: fx.GraphModule) -> ir.Model:
+    """The translation with the tensors of ``module``."""
+    for name in found.floats:
+        model.graph.initializers[name].const_value = _tensor(module, name)
+    for node in model.graph:
+        if node.domain == DOMAIN and node.op_type in (DEQUANTIZE_WEIGHT, DEQUANTIZE_ROWS):
+            packed = node.inputs[node.op_type == DEQUANTIZE_ROWS]
+            if packed is None or packed.name is None or packed.name not in found.codes:
+                raise ExportError(f"{node.name}: codes and scales must be stored in the graph")
+            codes = found.codes[packed.name]
+            _fill(model.graph, node, (packed.name, codes.scale, codes.zero_point, codes.table, codes.gains), module)
+            node.attributes["bits"] = ir.AttrInt64("bits", codes.bits)
+    DeduplicateInitializersPass()(model)
+    return model
+
+
+def _fill(graph: ir.Graph, node: ir.Node, names: Sequence[str | None], module: fx.GraphModule) -> None:
+    """Gives a placeholder the tensors of its block, as many as there are."""
+    first = int(node.op_type == DEQUANTIZE_ROWS)
+    names = names[: 1 + max(position for position, name in enumerate(names) if name is not None)]
+    node.resize_inputs(first + len(names))
+    for position, name in enumerate(names, first):
+        node.replace_input_with(position, None if name is None else _stored(graph, name, module))
+
+
+def _stored(graph: ir.Graph, name: str, module: fx.GraphModule) -> ir.Value:
+    """The initializer ``name`` with the tensor of that name."""
+    tensor = _tensor(module, name)
+    value = graph.initializers.get(name)
+    if value is None:
+        value = ir.Value(name=name)
+        value.const_value = tensor
+        graph.register_initializer(value)
+    value.const_value, value.shape, value.type = tensor, ir.Shape(tensor.shape.numpy()), ir.TensorType(tensor.dtype)
+    return value
+
+
+def _tensor(module: fx.GraphModule, name: str) -> ir.TensorProtocol:
+    return ir.Tensor(get_tensor(module, name).detach().numpy(), name=name)
