@@ -169,7 +169,7 @@ def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
         seed=config.seed,
         dump_ir=config.dump_ir,
     )
-    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, config.layout, rule))
+    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, config.layout, rule), config.private)
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
 

@@ -133,7 +133,10 @@ MaxInsertions = Annotated[float | None, _option(_VERDICT, "--max-insertions", "S
 MaxLoops = Annotated[float | None, _option(_VERDICT, "--max-loops", "Share of clips that repeat themselves.")]
 MaxBlanks = Annotated[float | None, _option(_VERDICT, "--max-blanks", "Share of clips without a word.")]
 
-Private = Annotated[bool | None, Option("--private", help="Keep transcripts out.", rich_help_panel=_REPORT)]
+Private = Annotated[
+    bool | None,
+    Option("--private", help="Keep transcripts out of it, and out of --cache.", rich_help_panel=_REPORT),
+]
 EmbedAudio = Annotated[
     bool | None,
     Option("--embed-audio", help="Put the judged clips in, to be played there.", rich_help_panel=_REPORT),

@@ -63,7 +63,7 @@ class QuantizeConfig:
         no_speech_threshold: Probability of no speech, 0 to 1, by which clips are left out of the calibration and texts
             of the bundle are dropped, see ``myqasr_fx.runtime.no_speech``; 1 keeps all, None takes the usual one.
         rules: Per-layer exceptions; the first that matches counts.
-        private: Keep what was said out of the report.
+        private: Keep what was said out of the report and the cache.
         embed_audio: Put the judged clips into the report, to be played there.
         cache: Folder for statistics that later runs use again.
         dump_ir: Folder for the graphs after each pass.
