@@ -10,7 +10,13 @@ from typer import Argument, Option
 
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.cli.no_speech import CompressionRatioThreshold, LogprobThreshold, NoSpeechThreshold, thresholds
+from myqasr_fx.cli.no_speech import (
+    CompressionRatioThreshold,
+    LogprobThreshold,
+    NoSpeechThreshold,
+    VadThreshold,
+    thresholds,
+)
 from myqasr_fx.cli.visible import shown
 from myqasr_fx.options.units import format_seconds, format_size
 from myqasr_fx.process.progress import RichProgress
@@ -45,6 +51,7 @@ def evaluate(
     no_speech_threshold: NoSpeechThreshold = None,
     logprob_threshold: LogprobThreshold = None,
     compression_ratio_threshold: CompressionRatioThreshold = None,
+    vad_threshold: VadThreshold = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -56,7 +63,7 @@ def evaluate(
 
     utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
     progress = RichProgress()
-    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold)
+    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
     runtime = with_thresholds(_open(target, language), bounds)
     # before anything is scored: a name that is wrong is told at once
     other = with_thresholds(_open(baseline, language), bounds) if baseline else None

@@ -118,6 +118,15 @@ NoSpeechThreshold = Annotated[
         "dropped; 1: none. [default: 0.6]",
     ),
 ]
+VadThreshold = Annotated[
+    float | None,
+    _option(
+        _RUN,
+        "--vad-threshold",
+        "Probability of speech that silero-vad, an extra, must hear somewhere in a clip, such as 0.05, or it is left "
+        "out. [default: do not ask it]",
+    ),
+]
 MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]
 Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]
 Cache = Annotated[Path | None, _option(_RUN, "--cache", "Folder for statistics that later runs use again.")]

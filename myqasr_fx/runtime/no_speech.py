@@ -6,9 +6,12 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+import numpy as np
+
 from myqasr_fx.bundle.untrusted_json import short
 from myqasr_fx.errors import OptionError
 from myqasr_fx.runtime.greedy import Written
+from myqasr_fx.runtime.speech_detector import speech_detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class NoSpeechRule:
             decode again at a higher temperature.
         certain: Probability of no speech above which there is none, however good the text; at least that of
             ``no_speech_threshold``.
+        vad_threshold: Probability of speech, 0 to 1, that some 32 ms must reach to silero-vad, an extra, which hears
+            the samples themselves; also for models that do not tell. None does not ask it.
 
     Raises:
         OptionError: A bound is not a number, or none that can be reached.
@@ -38,11 +43,14 @@ class NoSpeechRule:
     logprob_threshold: float = -1.0
     compression_ratio_threshold: float = 2.4
     certain: float = 0.8
+    vad_threshold: float | None = None
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
             low, high, expected = _EXPECTED[name]
             value = getattr(self, name)
+            if value is None and name == "vad_threshold":
+                continue
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not low <= value <= high:
                 raise OptionError(f"{name.replace('_', ' ')} {short(value)}: expected {expected}")
@@ -61,12 +69,23 @@ class NoSpeechRule:
         bound = self.no_speech_threshold if doubtful else max(self.certain, self.no_speech_threshold)
         return written.no_speech > bound
 
+    def hears_none(self, samples: np.ndarray) -> bool:
+        """True when silero-vad is asked, and hears no speech in samples (T,) float32 at 16 kHz.
+
+        Raises:
+            OptionError: It is not installed.
+        """
+        if self.vad_threshold is None:
+            return False
+        return bool(speech_detector().probabilities(samples).max(initial=0.0) < self.vad_threshold)
+
 
 _EXPECTED: Mapping[str, tuple[float, float, str]] = {
     "no_speech_threshold": (0, 1, "0 to 1"),
     "logprob_threshold": (float("-inf"), 0, "0 or less"),
     "compression_ratio_threshold": (0, float("inf"), "at least 0"),
     "certain": (0, 1, "0 to 1"),
+    "vad_threshold": (0, 1, "0 to 1"),
 }
 """Lowest and highest value of every bound, and both in words."""
 

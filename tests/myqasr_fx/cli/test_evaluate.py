@@ -110,7 +110,8 @@ def test_bounds_of_no_speech_count_for_both(
     monkeypatch.setattr(runtime, "with_thresholds", lambda given, bounds: seen.append(bounds) or given)
     words = ("--baseline", "another", "--no-speech-threshold", "1", "--logprob-threshold", "-3")
     assert run(capsys, "--manifest", str(manifest), *words)[0] == 0
-    assert seen == [{"no_speech_threshold": 1.0, "logprob_threshold": -3.0, "compression_ratio_threshold": None}] * 2
+    bounds = {"no_speech_threshold": 1.0, "logprob_threshold": -3.0, "compression_ratio_threshold": None}
+    assert seen == [bounds | {"vad_threshold": None}] * 2
 
 
 @pytest.mark.parametrize(
