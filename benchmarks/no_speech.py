@@ -130,7 +130,8 @@ Test = Callable[[Heard], bool]
 
 RULES: Mapping[str, NoSpeechRule] = {
     "the rule as it is": NoSpeechRule(),
-    "Whisper's three bounds": NoSpeechRule(certain=1.0),
+    "Whisper's three bounds": NoSpeechRule(no_speech_threshold=0.6, certain=1.0),
+    "Whisper's, and above 0.8": NoSpeechRule(no_speech_threshold=0.6),
 }
 BOUNDS = (0.5, 0.3, 0.1, 0.05)
 

@@ -29,7 +29,7 @@ from passes.damage.curvature import Curvatures
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "6"
+VERSION = "7"
 """Changes with the meaning of anything kept."""
 
 T = TypeVar("T")

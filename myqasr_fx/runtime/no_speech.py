@@ -18,9 +18,9 @@ from myqasr_fx.runtime.speech_detector import speech_detector
 class NoSpeechRule:
     """When a recording holds no speech, from what Whisper itself says.
 
-    The first three bounds are Whisper's own, under its names. They miss the quietest noises: tiny.en writes ``you`` for
-    them with a log-probability of -0.4, and is sure at 0.84 to 0.95 that nobody speaks. The fourth bound is for those.
-    Of 200 English utterances, half of them single digits of half a second, the highest probability was 0.70.
+    The first three bounds are Whisper's own, under its names, but that its 0.6 for the first empties a digit that tiny.en
+    hears rightly. They miss most noises: tiny.en writes ``you`` for them with a log-probability of -0.4, and is sure at
+    0.84 to 0.95 that nobody speaks. The fourth bound is for those. Figures are in ``benchmarks/no_speech.py``.
 
     Args:
         no_speech_threshold: Probability of no speech, 0 to 1, above which there is none if the text is doubtful too; at
@@ -39,7 +39,7 @@ class NoSpeechRule:
     Source: openai/whisper, transcribe.py, the arguments of the same names.
     """
 
-    no_speech_threshold: float = 0.6
+    no_speech_threshold: float = 0.65
     logprob_threshold: float = -1.0
     compression_ratio_threshold: float = 2.4
     certain: float = 0.8

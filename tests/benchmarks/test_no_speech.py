@@ -7,7 +7,7 @@ import pytest
 from no_speech import SPEECH, Heard, fill, read, table
 from silent_sounds import KINDS, LEVELS, silent_sounds
 
-from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime import NoSpeechRule, Transcript
 
 
 class Talker:
@@ -64,9 +64,19 @@ def test_speech_lost_and_sounds_silent_are_counted() -> None:
     ]
     lines = list(table(rows))
     assert lines[0] == "| rule | speech lost, of 2 | silent, of 1 and of 2 |"
-    assert lines[2:5] == [
+    assert lines[2:6] == [
         "| the rule as it is | 1 | 1 and 1 |",
         "| Whisper's three bounds | 1 | 0 and 1 |",
+        "| Whisper's, and above 0.8 | 1 | 1 and 1 |",
         "| silero-vad alone, 0.5 | 1 | 1 and 2 |",
     ]
-    assert len(list(table([*rows, row(SPEECH, "one", 0.1, -0.1, -1)]))) == 4
+    assert len(list(table([*rows, row(SPEECH, "one", 0.1, -0.1, -1)]))) == 5
+
+
+def test_the_page_shows_the_table_of_the_rows() -> None:
+    root = Path(__file__).parents[2]
+    rows = read(root / "benchmarks" / "results" / "no_speech_whisper-tiny.en.csv")
+    page = (root / "docs" / "wild.md").read_text(encoding="utf-8")
+    assert "\n".join(table(rows)) in page
+    assert f"the {sum(each.kind == SPEECH for each in rows)} shortest of" in page
+    assert not any(each.emptied(NoSpeechRule()) for each in rows if each.kind == SPEECH)

@@ -27,6 +27,7 @@ END, NO_SPEECH = 2, 6
     [
         (0.7, -1.2, True),
         (0.7, -0.9, False),
+        (0.63, -1.4, False),  # "two", which Whisper's own bound of 0.6 empties
         (0.5, -3.0, False),
         (0.9, -0.1, True),
         (None, -3.0, False),
