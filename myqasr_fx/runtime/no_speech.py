@@ -18,9 +18,9 @@ from myqasr_fx.runtime.speech_detector import speech_detector
 class NoSpeechRule:
     """When a recording holds no speech, from what Whisper itself says.
 
-    The first three bounds are Whisper's own, under its names, but that its 0.6 for the first empties a digit that tiny.en
+    The first three bounds are Whisper's own, under its names; but its 0.6 for the first empties a digit that tiny.en
     hears rightly. They miss most noises: tiny.en writes ``you`` for them with a log-probability of -0.4, and is sure at
-    0.84 to 0.95 that nobody speaks. The fourth bound is for those. Figures are in ``benchmarks/no_speech.py``.
+    0.84 to 0.95 that nobody speaks. The fourth bound is for those. ``benchmarks/no_speech.py`` has the figures.
 
     Args:
         no_speech_threshold: Probability of no speech, 0 to 1, above which there is none if the text is doubtful too; at
