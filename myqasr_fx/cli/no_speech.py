@@ -13,7 +13,7 @@ NoSpeechThreshold = Annotated[
     Option(
         "--no-speech-threshold",
         help="Probability of no speech above which a doubtful text is dropped, and above 0.8 any; 1 drops none. "
-        r"\[default: 0.65, or the bundle's]",
+        r"\[default: 0.7, or the bundle's]",
         rich_help_panel=_PANEL,
         show_default=False,
     ),

@@ -115,7 +115,7 @@ NoSpeechThreshold = Annotated[
         _RUN,
         "--no-speech-threshold",
         "Probability of no speech above which a clip is left out if its text is doubtful too, and a text of the bundle "
-        "dropped; 1: none. [default: 0.65]",
+        "dropped; 1: none. [default: 0.7]",
     ),
 ]
 VadThreshold = Annotated[

@@ -18,7 +18,7 @@ from myqasr_fx.runtime.speech_detector import speech_detector
 class NoSpeechRule:
     """When a recording holds no speech, from what Whisper itself says.
 
-    The first three bounds are Whisper's own, under its names; but its 0.6 for the first empties a digit that tiny.en
+    The first three bounds are Whisper's own, under its names; but its 0.6 for the first empties digits that tiny.en
     hears rightly. They miss most noises: tiny.en writes ``you`` for them with a log-probability of -0.4, and is sure at
     0.84 to 0.95 that nobody speaks. The fourth bound is for those. ``benchmarks/no_speech.py`` has the figures.
 
@@ -39,7 +39,7 @@ class NoSpeechRule:
     Source: openai/whisper, transcribe.py, the arguments of the same names.
     """
 
-    no_speech_threshold: float = 0.65
+    no_speech_threshold: float = 0.7
     logprob_threshold: float = -1.0
     compression_ratio_threshold: float = 2.4
     certain: float = 0.8

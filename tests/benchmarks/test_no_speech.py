@@ -56,7 +56,7 @@ def test_speech_lost_and_sounds_silent_are_counted() -> None:
 
     rows = [
         row(SPEECH, "one", 0.1, -0.1, 0.9),
-        row(SPEECH, "two", 0.7, -1.5, 0.2),
+        row(SPEECH, "two", 0.75, -1.5, 0.2),
         row(SPEECH, "", 0.9, -1.5, 0.0),
         row("sound 1", "you", 0.9, -0.5, 0.01),
         row("sound 2", "you", 0.7, -0.5, 0.01),
