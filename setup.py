@@ -70,6 +70,12 @@ AUDIO = [
     "av>=18,<19",
 ]
 
+VAD = [
+    # Silero's detector of speech: 11 MB to download and 14 MB installed, one network in eight forms. We run one of
+    # 1.3 MB on onnxruntime and import none of its code: installed with --no-deps, it needs no torch.
+    "silero-vad>=6,<7",
+]
+
 TORCHAO = [
     # Its PT2E flow makes a torch model of our schemes; only who deploys through it needs it.
     "torchao>=0.18,<0.19",
@@ -93,6 +99,7 @@ TEST = [
 DEV = [
     *TEST,
     *AUDIO,  # the tests make recordings with it
+    *VAD,
     "ruff>=0.12,<1",
     "mypy>=1.15,<3",
 ]
@@ -112,6 +119,7 @@ setup(
     extras_require={
         "runtime": RUNTIME,
         "audio": AUDIO,
+        "vad": VAD,
         "demo": DEMO,
         "plot": PLOT,
         "torchao": TORCHAO,

@@ -33,6 +33,7 @@ from myqasr_fx.measure.measure import measure
 from myqasr_fx.measure.measure import steps as learning_steps
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.measure.observe import observers
+from myqasr_fx.measure.speech import no_speech_rule
 from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.models.client_files import write_client_files
 from myqasr_fx.models.load import load_model
@@ -46,7 +47,6 @@ from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
-from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.verify.fake_quant import LOWERING, make_reference
 from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
 from passes.base import Pass, Program
@@ -156,9 +156,8 @@ def for_model(config: QuantizeConfig, speech: SpeechModel) -> QuantizeConfig:
 
 def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
     """The first two stages for a model and clips at hand: what is to be learned of which clips."""
-    config, threshold = road.config, road.config.no_speech_threshold
+    config, rule = road.config, no_speech_rule(road.config.no_speech_threshold, road.config.vad_threshold)
     language = prepared.speech.told(config.language)
-    rule = USUAL if threshold is None else NoSpeechRule(no_speech_threshold=threshold)
     request = MeasureRequest(
         needs=needs_of(config),
         granularity=Granularity.parse(config.granularity),
@@ -169,7 +168,7 @@ def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
         seed=config.seed,
         dump_ir=config.dump_ir,
     )
-    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, config.layout, rule))
+    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, config.layout, rule), config.private)
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
 

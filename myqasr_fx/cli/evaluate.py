@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 from rich.table import Table
 from typer import Argument, Option
 
-from myqasr_fx.bundle.bundle import MANIFEST
+from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.cli.no_speech import CompressionRatioThreshold, LogprobThreshold, NoSpeechThreshold, thresholds
+from myqasr_fx.cli.no_speech import (
+    CompressionRatioThreshold,
+    LogprobThreshold,
+    NoSpeechThreshold,
+    VadThreshold,
+    thresholds,
+)
 from myqasr_fx.cli.visible import shown
 from myqasr_fx.options.units import format_seconds, format_size
 from myqasr_fx.process.progress import RichProgress
@@ -45,6 +51,7 @@ def evaluate(
     no_speech_threshold: NoSpeechThreshold = None,
     logprob_threshold: LogprobThreshold = None,
     compression_ratio_threshold: CompressionRatioThreshold = None,
+    vad_threshold: VadThreshold = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -56,7 +63,7 @@ def evaluate(
 
     utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
     progress = RichProgress()
-    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold)
+    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
     runtime = with_thresholds(_open(target, language), bounds)
     # before anything is scored: a name that is wrong is told at once
     other = with_thresholds(_open(baseline, language), bounds) if baseline else None
@@ -69,16 +76,31 @@ def evaluate(
 
 
 def _open(target: str, language: str | None) -> Runtime:
-    """The bundle on onnxruntime, or the model in torch."""
-    if (Path(target) / MANIFEST).is_file():
-        from myqasr_fx.runtime import load_bundle
+    """The bundle on onnxruntime, or the model in torch.
 
-        return load_bundle(target)
+    Raises:
+        ModelError: It does not know the language, or cannot be told any.
+    """
+    if (Path(target) / MANIFEST).is_file():
+        return _open_bundle(target, language)
     from myqasr_fx.models.load import load_model
     from myqasr_fx.runtime.torch_runner import torch_runtime
 
     model = load_model(target, language)
+    model.language_code(language)
     return torch_runtime(model, model.capture())
+
+
+def _open_bundle(folder: str, language: str | None) -> Runtime:
+    from myqasr_fx.models.languages import cannot_be_told
+    from myqasr_fx.runtime import WhisperRuntime, load_bundle
+
+    runtime = load_bundle(folder)
+    if language and isinstance(runtime, WhisperRuntime):
+        runtime.settings.language_code(language)
+    elif language and language.lower() != str(BundleManifest.read(Path(folder)).config.get("language")).lower():
+        raise cannot_be_told(language)  # but that of the adapter in its weights
+    return runtime
 
 
 def _table(result: Evaluation, compared: Baseline | None = None) -> Table:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from typer import Option
 
-_PANEL = "When nobody speaks: no text (Whisper only)"
+_PANEL = "When nobody speaks: no text (Whisper only, but for --vad-threshold)"
 
 NoSpeechThreshold = Annotated[
     float | None,
     Option(
         "--no-speech-threshold",
         help="Probability of no speech above which a doubtful text is dropped, and above 0.8 any; 1 drops none. "
-        r"\[default: 0.6, or the bundle's]",
+        r"\[default: 0.7, or the bundle's]",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -36,14 +36,25 @@ CompressionRatioThreshold = Annotated[
         show_default=False,
     ),
 ]
+VadThreshold = Annotated[
+    float | None,
+    Option(
+        "--vad-threshold",
+        help="Probability of speech that silero-vad, an extra, must hear somewhere, such as 0.05, or the text is "
+        r"dropped. \[default: do not ask it]",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 
 
 def thresholds(
-    no_speech: float | None, logprob: float | None, compression_ratio: float | None
+    no_speech: float | None, logprob: float | None, compression_ratio: float | None, vad: float | None
 ) -> dict[str, float | None]:
     """The options under the names of the rule's bounds."""
     return {
         "no_speech_threshold": no_speech,
         "logprob_threshold": logprob,
         "compression_ratio_threshold": compression_ratio,
+        "vad_threshold": vad,
     }

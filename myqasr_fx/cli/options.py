@@ -121,7 +121,16 @@ NoSpeechThreshold = Annotated[
         _RUN,
         "--no-speech-threshold",
         "Probability of no speech above which a clip is left out if its text is doubtful too, and a text of the bundle "
-        "dropped; 1: none. [default: 0.6]",
+        "dropped; 1: none. [default: 0.7]",
+    ),
+]
+VadThreshold = Annotated[
+    float | None,
+    _option(
+        _RUN,
+        "--vad-threshold",
+        "Probability of speech that silero-vad, an extra, must hear somewhere in a clip, such as 0.05, or it is left "
+        "out. [default: do not ask it]",
     ),
 ]
 MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]
@@ -139,7 +148,10 @@ MaxInsertions = Annotated[float | None, _option(_VERDICT, "--max-insertions", "S
 MaxLoops = Annotated[float | None, _option(_VERDICT, "--max-loops", "Share of clips that repeat themselves.")]
 MaxBlanks = Annotated[float | None, _option(_VERDICT, "--max-blanks", "Share of clips without a word.")]
 
-Private = Annotated[bool | None, Option("--private", help="Keep transcripts out.", rich_help_panel=_REPORT)]
+Private = Annotated[
+    bool | None,
+    Option("--private", help="Keep transcripts out of it, and out of --cache.", rich_help_panel=_REPORT),
+]
 EmbedAudio = Annotated[
     bool | None,
     Option("--embed-audio", help="Put the judged clips in, to be played there.", rich_help_panel=_REPORT),

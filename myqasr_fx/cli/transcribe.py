@@ -10,7 +10,13 @@ from rich.console import Group
 from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.cli.no_speech import CompressionRatioThreshold, LogprobThreshold, NoSpeechThreshold, thresholds
+from myqasr_fx.cli.no_speech import (
+    CompressionRatioThreshold,
+    LogprobThreshold,
+    NoSpeechThreshold,
+    VadThreshold,
+    thresholds,
+)
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.errors import AudioError
 from myqasr_fx.process.progress import RichProgress
@@ -30,6 +36,7 @@ def transcribe(
     no_speech_threshold: NoSpeechThreshold = None,
     logprob_threshold: LogprobThreshold = None,
     compression_ratio_threshold: CompressionRatioThreshold = None,
+    vad_threshold: VadThreshold = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -38,7 +45,7 @@ def transcribe(
     from myqasr_fx.runtime import load_bundle, with_thresholds
 
     files = find_audio(audio)
-    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold)
+    bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
     runtime = with_thresholds(load_bundle(bundle), bounds)
     heard, failures = [], []
     with RichProgress().stage("transcribe", len(files)) as advance:

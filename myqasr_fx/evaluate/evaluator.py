@@ -104,16 +104,20 @@ def evaluate(
     Args:
         runtime: The model.
         utterances: What to transcribe.
-        language: Told to a multilingual model for all utterances; None tells it each utterance's own.
+        language: Told to a multilingual model for all utterances; None tells it each utterance's own. An English-only
+            Whisper takes no other.
         normalizer: Applied to references and transcripts; None takes Whisper's for Whisper, else the plain one.
         progress: Who is told how many utterances are done.
 
     Raises:
         EvaluationError: No utterance, or no word in any reference.
         AudioError: A recording cannot be used.
+        ModelError: The model does not know ``language``.
     """
     if not utterances:
         raise EvaluationError("no utterance to score")
+    if language and isinstance(runtime, WhisperRuntime):
+        runtime.settings.language_code(language)
     normalizer = normalizer or default_normalizer(runtime)
     scored: dict[int, ScoredUtterance] = {}
     seconds = 0.0

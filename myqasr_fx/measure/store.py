@@ -1,7 +1,8 @@
 """Keeps what was measured for the next run: one folder, one version, one place where keys are made.
 
-A file holds numbers and the tokens and texts of transcripts, no audio. It is named after all that its content depends
-on and begins with the SHA-256 of the rest, so that one that was cut off or changed is measured again.
+A file holds numbers and the tokens and texts of transcripts, no audio; of a private run numbers only. It is named after
+all that its content depends on and begins with the SHA-256 of the rest, so that one that was cut off or changed is
+measured again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from passes.damage.curvature import Curvatures
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "6"
+VERSION = "7"
 """Changes with the meaning of anything kept."""
 
 T = TypeVar("T")
@@ -105,10 +106,12 @@ class Store:
     Args:
         folder: Made when it is first written to; None keeps nothing.
         keys: Of the model.
+        private: Keep nothing from which what was said can be read.
     """
 
     folder: Path | None
     keys: Keys
+    private: bool = False
 
     def __post_init__(self) -> None:
         if self.folder is not None:
@@ -139,12 +142,12 @@ class Store:
         return key.codec.decode(payload) if hashlib.sha256(payload).digest() == digest else None
 
     def write(self, key: Key[T], value: T) -> None:
-        """Keeps ``value`` in a file that appears whole or not at all.
+        """Keeps ``value``, unless it tells what must stay private, in a file that appears whole or not at all.
 
         Raises:
             OutputError: The folder cannot be written.
         """
-        if self.folder is None:
+        if self.folder is None or (self.private and key.codec.tells):
             return
         payload = key.codec.encode(value)
         with self._refused():

@@ -31,11 +31,13 @@ class Codec(Generic[T]):
         kind: Its name.
         encode: To bytes.
         read: From bytes; may raise what damaged content raises.
+        tells: What was said can be read from it.
     """
 
     kind: str
     encode: Callable[[T], bytes]
     read: Callable[[bytes], T]
+    tells: bool = False
 
     def decode(self, payload: memoryview) -> T | None:
         """The content; None when it is damaged."""
@@ -90,15 +92,16 @@ def _logits(payload: bytes) -> Tensor:
     return found
 
 
-STATISTICS: Codec[Heard] = Codec("statistics", _plain_heard, _heard)
+STATISTICS: Codec[Heard] = Codec("statistics", _plain_heard, _heard, tells=True)
 """Of the observers, with the transcripts of the clips."""
 
 TRANSCRIPTS: Codec[tuple[Transcript, ...]] = Codec(
-    "transcripts", _plain_transcripts, lambda payload: _transcripts(json.loads(payload))
+    "transcripts", _plain_transcripts, lambda payload: _transcripts(json.loads(payload)), tells=True
 )
 
 GRAMS: Codec[Mapping[str, Tensor]] = Codec("grams", lambda grams: save({n: g.clone() for n, g in grams.items()}), load)
 
 CURVATURES: Codec[Curvatures] = Codec("curvature", _plain_curvatures, _curvatures)
 
-LOGITS: Codec[Tensor] = Codec("logits", lambda logits: save({"logits": logits.contiguous()}), _logits)
+LOGITS: Codec[Tensor] = Codec("logits", lambda logits: save({"logits": logits.contiguous()}), _logits, tells=True)
+"""Of one clip; the best ones are its text."""

@@ -42,7 +42,8 @@ def _refuse_adapters(folder: Path) -> None:
         if _exists(folder / name):
             raise ModelError(
                 f"{place(folder / name)}: an adapter that is not merged, expected a whole model",
-                hint="merge it with peft: PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained()",
+                hint="PeftModel.from_pretrained(BASE, DIR).merge_and_unload().save_pretrained(OUT) of peft merges it; "
+                "docs/wild.md",
             )
 
 

@@ -28,6 +28,9 @@ Optimize = Literal["size", "balanced", "speed"]
 """Which layers get the 8-bit integer kernels, see ``myqasr_fx.fit.layer_requests``."""
 
 
+_PROBABILITIES = ("no_speech_threshold", "vad_threshold")
+
+
 @dataclass(frozen=True, slots=True)
 class QuantizeConfig:
     """Every choice of a run, resolved; those that are not given here are those of the recipe ``paper-file``.
@@ -62,8 +65,10 @@ class QuantizeConfig:
         language: ISO 639-1 code for a multilingual model; None detects it.
         no_speech_threshold: Probability of no speech, 0 to 1, by which clips are left out of the calibration and texts
             of the bundle are dropped, see ``myqasr_fx.runtime.no_speech``; 1 keeps all, None takes the usual one.
+        vad_threshold: Probability of speech, 0 to 1, that silero-vad, an extra, must hear somewhere in a clip: others
+            are left out of the calibration; None does not ask it.
         rules: Per-layer exceptions; the first that matches counts.
-        private: Keep what was said out of the report.
+        private: Keep what was said out of the report and the cache.
         embed_audio: Put the judged clips into the report, to be played there.
         cache: Folder for statistics that later runs use again.
         dump_ir: Folder for the graphs after each pass.
@@ -100,6 +105,7 @@ class QuantizeConfig:
     seed: int = 0
     language: str | None = None
     no_speech_threshold: float | None = None
+    vad_threshold: float | None = None
     rules: tuple[LayerRule, ...] = ()
     private: bool = False
     embed_audio: bool = False
@@ -127,8 +133,9 @@ class QuantizeConfig:
         for flag in (f.name for f in fields(self) if f.type == "bool"):
             expect(isinstance(getattr(self, flag), bool), flag, getattr(self, flag), "true or false")
         expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")
-        if self.no_speech_threshold is not None:
-            expect(is_probability(self.no_speech_threshold), "no speech threshold", self.no_speech_threshold, "0 to 1")
+        for name in _PROBABILITIES:
+            value = getattr(self, name)
+            expect(value is None or is_probability(value), name.replace("_", " "), value, "0 to 1")
         check_conflicts(self)
 
     @property
@@ -175,8 +182,9 @@ class QuantizeConfig:
         for option in fields(self):
             if option.name not in ("budget", "rules", "acceptance", "cache", "dump_ir"):
                 plain[option.name] = getattr(self, option.name)
-        if plain["no_speech_threshold"] is None:  # without it, a bundle is one that older releases open
-            del plain["no_speech_threshold"]
+        for name in _PROBABILITIES:
+            if plain[name] is None:  # without it, a bundle is one that older releases open
+                del plain[name]
         plain["budget"] = {f.name: getattr(self.budget, f.name) for f in fields(Budget)}
         plain["acceptance"] = asdict(self.acceptance)
         plain["rules"] = [

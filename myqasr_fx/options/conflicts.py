@@ -46,7 +46,7 @@ class Choices(Methods, Protocol):
 
     @property
     def private(self) -> bool:
-        """Keep what was said out of the report."""
+        """Keep what was said out of the report and the cache."""
 
     @property
     def embed_audio(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.languages import cannot_be_told
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
 
 
@@ -24,6 +25,7 @@ class CtcRuntime:
         tokenizer: Of the model.
         blank: Id of the blank token.
         model_bytes: Of the model files, or of the tensors in memory.
+        no_speech: When a text is dropped; the model itself does not tell, so that its ``vad_threshold`` alone counts.
     """
 
     model: GraphRunner
@@ -31,6 +33,7 @@ class CtcRuntime:
     tokenizer: Any
     blank: int
     model_bytes: int
+    no_speech: NoSpeechRule = USUAL
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
@@ -47,7 +50,10 @@ class CtcRuntime:
         results = []
         for samples in clips:
             frames = self.logits(samples, ()).argmax(axis=-1)
-            results.append(Transcript(self._text(frames), tuple(frames.tolist()), len(samples) / SAMPLING_RATE))
+            nothing = self.no_speech.hears_none(samples)
+            text = "" if nothing else self._text(frames)
+            tokens, seconds = tuple(frames.tolist()), len(samples) / SAMPLING_RATE
+            results.append(Transcript(text, tokens, seconds, no_speech=nothing))
         return results
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:

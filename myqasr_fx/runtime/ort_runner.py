@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ import onnxruntime
 
 from myqasr_fx.errors import BundleError
 from myqasr_fx.process.library_error import first_line
+
+OLDEST = (1, 25)
+"""The oldest release that runs every file as it was verified, as in ``setup.py``."""
 
 _VERSION = f"onnxruntime {onnxruntime.__version__}"
 
@@ -67,7 +71,7 @@ class OrtRunner:
             onnxruntime.disable_telemetry_events()  # where the environment variable is not heeded
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no base class
-            raise BundleError(f"{_VERSION} refuses {path}: {first_line(error)}") from error
+            raise BundleError(f"{_VERSION} refuses {path}: {first_line(error)}", hint=_newer(_VERSION)) from error
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -90,3 +94,11 @@ class OrtRunner:
             return dict(zip(outputs, self._session.run(list(outputs), dict(feeds)), strict=True))
         except Exception as error:
             raise BundleError(f"{_VERSION} cannot run {self._name}: {first_line(error)}") from error
+
+
+def _newer(version: str) -> str | None:
+    """A hint where the release is older than the files ask for."""
+    found = re.search(r"(\d+)\.(\d+)", version)
+    if found is None or tuple(map(int, found.groups())) >= OLDEST:
+        return None
+    return f"install onnxruntime {OLDEST[0]}.{OLDEST[1]} or newer"

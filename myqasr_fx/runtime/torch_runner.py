@@ -49,7 +49,7 @@ def torch_runtime(model: SpeechModel, program: Program, no_speech: NoSpeechRule 
     Args:
         model: The model.
         program: Its graphs.
-        no_speech: When a text is dropped; CTC models drop none.
+        no_speech: When a text is dropped; of CTC models by its ``vad_threshold`` alone.
     """
     graphs = signatures(model.config, fixed_cache=whisper_fixed.DECODER in program.graphs)
     runners = {name: TorchRunner(program.graphs[name], signature) for name, signature in graphs.items()}
@@ -61,7 +61,8 @@ def runtime_of(
 ) -> Runtime:
     """A runtime on any runners, by graph name, with the features and the tokenizer of ``model``; see above."""
     if model.generation is None:
-        return CtcRuntime(runners[MODEL], model.features, model.tokenizer, model.config.pad_token_id, model_bytes)
+        blank = model.config.pad_token_id
+        return CtcRuntime(runners[MODEL], model.features, model.tokenizer, blank, model_bytes, no_speech)
     config, fixed = model.config.to_dict(), whisper_fixed.DECODER in runners
     cache = FixedCache.of(config) if fixed else CacheShape.of(config)
     encoder, decoder = (whisper_fixed.ENCODER, whisper_fixed.DECODER) if fixed else (ENCODER, DECODER)

@@ -77,7 +77,7 @@ class WhisperRuntime:
         prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
         rows = greedy_decode(self.cache.decoder(self.decoder, states), prompt, self.settings)
         return [
-            self._transcript(written, len(samples) / SAMPLING_RATE, spoken)
+            self._transcript(written, samples, spoken)
             for written, samples, spoken in zip(rows, clips, languages, strict=True)
         ]
 
@@ -103,15 +103,15 @@ class WhisperRuntime:
         best = scores[:, list(self.settings.lang_to_id.values())].argmax(axis=-1)
         return [self.settings.languages[index] for index in best]
 
-    def _transcript(self, written: Written, seconds: float, language: str | None) -> Transcript:
+    def _transcript(self, written: Written, samples: np.ndarray, language: str | None) -> Transcript:
         """What was said; tokens stay where it is nothing, so that models can still be compared on them."""
         text = self._text(written.tokens)
         ratio = compression_ratio(text)
-        nothing = self.no_speech.holds(written, ratio)
+        nothing = self.no_speech.holds(written, ratio) or self.no_speech.hears_none(samples)
         return Transcript(
             "" if nothing else text,
             written.tokens,
-            seconds,
+            len(samples) / SAMPLING_RATE,
             language,
             no_speech=nothing,
             no_speech_probability=written.no_speech,

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from myqasr_fx.errors import OptionError
+from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.runtime import Runtime
+from myqasr_fx.runtime.speech_detector import speech_detector
 from myqasr_fx.runtime.whisper import WhisperRuntime
 
 
@@ -23,7 +25,12 @@ def with_thresholds(runtime: Runtime, given: Mapping[str, float | None]) -> Runt
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         return runtime
+    if "vad_threshold" in changes:
+        speech_detector()  # missing: told at once
+    own = [name for name in changes if name != "vad_threshold"]
+    if isinstance(runtime, CtcRuntime) and not own:
+        return replace(runtime, no_speech=replace(runtime.no_speech, **changes))
     if not isinstance(runtime, WhisperRuntime):
-        name = next(iter(changes)).replace("_", " ")
+        name = next(iter(own or changes)).replace("_", " ")
         raise OptionError(f"{name}: a CTC model does not tell whether somebody speaks", hint="leave the option out")
     return replace(runtime, no_speech=replace(runtime.no_speech, **changes))

@@ -47,6 +47,7 @@ NOT_RUN = {
         f"{INSTALLS}; tests/clients/test_web.py runs the page"
     ),
     ("docs/clients.md", "import sherpa_onnx"): "tests/clients/test_sherpa.py runs it",
+    ("docs/wild.md", "from peft import PeftModel"): "peft is no dependency",
 }
 """Page and first line of blocks that need other programs, packages to be installed or real weights, to the reason."""
 

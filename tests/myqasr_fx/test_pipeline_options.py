@@ -1,5 +1,7 @@
 """Every option of ``quantize`` on a tiny model: what ends up in the files."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord, QuantizedBundle
 from myqasr_fx.errors import ModelError, MyqasrError, OptionError
 from myqasr_fx.measure import observe
+from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.runtime.whisper import WhisperRuntime
 
 Compile = Callable[..., QuantizedBundle]
@@ -215,3 +218,23 @@ def test_the_cache_serves_the_next_budget_and_no_other_clips(
         kept.write_bytes(damaged)
         with pytest.raises(AssertionError, match="again"):
             compile_model(uniform_bits=5, cache=cache)
+
+
+def test_a_private_run_leaves_no_text_in_the_cache(compile_model: Compile, tmp_path: Path) -> None:
+    def kept(folder: str, private: bool) -> tuple[QuantizedBundle, bytes]:
+        options = {"uniform_bits": 4, "rounding": "gptq", "no_speech_threshold": 1}
+        bundle = compile_model("whisper-smallest", cache=tmp_path / folder, private=private, **options)
+        return bundle, b"\n".join(path.read_bytes() for path in sorted((tmp_path / folder).iterdir()))
+
+    bundle, public = kept("public", private=False)
+    heard = ReportDetails.read(bundle.path).comparisons
+    assert heard
+    said = [json.dumps(text).strip('"').encode() for text in {each.expected for each in heard} if text]
+    assert said and all(text in public for text in said)
+    tokens = re.findall(rb'"tokens": \[[^\]]+\]', public)
+    assert tokens
+    weights = {path.name: path.read_bytes() for path in bundle.path.glob("*.onnx")}
+    bundle, private = kept("private", private=True)
+    assert [text for text in (*said, *tokens, b'"text"', b"logits") if text in private] == []
+    assert [path.name[:6] for path in (tmp_path / "private").iterdir()] == ["grams-"]
+    assert {path.name: path.read_bytes() for path in bundle.path.glob("*.onnx")} == weights

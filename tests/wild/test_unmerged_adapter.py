@@ -18,7 +18,9 @@ def test_an_adapter_is_not_ignored(save_model: Save, refusal: Refusal, name: str
     if alone:
         (folder / "model.safetensors").unlink()
     text = refusal(folder)
-    assert f"{name}: an adapter that is not merged" in text and "merge_and_unload" in text
+    assert f"{name}: an adapter that is not merged, expected a whole model" in text
+    assert "PeftModel.from_pretrained(BASE, DIR).merge_and_unload().save_pretrained(OUT)" in text
+    assert len(text) < 300
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,4 +110,50 @@ def test_bounds_of_no_speech_count_for_both(
     monkeypatch.setattr(runtime, "with_thresholds", lambda given, bounds: seen.append(bounds) or given)
     words = ("--baseline", "another", "--no-speech-threshold", "1", "--logprob-threshold", "-3")
     assert run(capsys, "--manifest", str(manifest), *words)[0] == 0
-    assert seen == [{"no_speech_threshold": 1.0, "logprob_threshold": -3.0, "compression_ratio_threshold": None}] * 2
+    bounds = {"no_speech_threshold": 1.0, "logprob_threshold": -3.0, "compression_ratio_threshold": None}
+    assert seen == [bounds | {"vad_threshold": None}] * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "expected"),
+    [
+        ("whisper-smallest", "de", "an English-only model knows no 'de' (take a multilingual model)"),
+        ("whisper-smallest", "German", "an English-only model knows no 'German'"),
+        ("smallest", "en", "a CTC model cannot be told language 'en' (leave the language out)"),
+    ],
+)
+def test_a_language_that_the_model_cannot_be_told_is_no_option(
+    manifest: Path,
+    save_model: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    language: str,
+    expected: str,
+) -> None:
+    monkeypatch.undo()
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(save_model(model)), "--manifest", str(manifest), "--language", language])
+    err = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert expected in err.splitlines()[-1]
+
+
+def test_a_bundle_is_told_no_language_but_its_own(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+    folder = shutil.copytree(Path(__file__).parents[2] / "data" / "bundle", tmp_path / "bundle")
+
+    def score() -> tuple[object, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", str(folder), "--manifest", str(manifest), "--language", "FRA", "--limit", "1"])
+        return stop.value.code, capsys.readouterr().err
+
+    code, err = score()
+    assert code == 2
+    assert "a CTC model cannot be told language 'FRA'" in err
+    content = json.loads((folder / "myqasr.json").read_text())
+    content["config"]["language"] = "fra"
+    (folder / "myqasr.json").write_text(json.dumps(content))
+    assert score()[0] == 0

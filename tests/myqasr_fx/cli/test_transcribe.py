@@ -91,7 +91,8 @@ def test_bounds_of_no_speech_reach_the_runtime(
     monkeypatch.setattr(runtime, "with_thresholds", lambda given, bounds: seen.append(bounds) or given)
     words = ("--no-speech-threshold", "0.5", "--logprob-threshold", "-2", "--compression-ratio-threshold", "3")
     assert run(capsys, "bundle", str(recordings / "a.wav"), *words)[0] == 0
-    assert seen == [{"no_speech_threshold": 0.5, "logprob_threshold": -2.0, "compression_ratio_threshold": 3.0}]
+    bounds = {"no_speech_threshold": 0.5, "logprob_threshold": -2.0, "compression_ratio_threshold": 3.0}
+    assert seen == [bounds | {"vad_threshold": None}]
     monkeypatch.undo()
     monkeypatch.setattr(runtime, "load_bundle", lambda folder: CtcRuntime(None, None, None, 0, 0))
     with pytest.raises(SystemExit) as stop:

@@ -59,6 +59,21 @@ def test_no_folder_keeps_nothing() -> None:
     assert len(calls) == 2
 
 
+def test_a_private_store_keeps_numbers_of_layers_only(tmp_path: Path, clips: ClipSet) -> None:
+    public, private = Store(tmp_path, KEYS), Store(tmp_path, KEYS, private=True)
+    stats = {("fc1", "input"): ActivationStats(3, 0.2, 0.5, 0.3, 0.1, 0.3)}
+    logits = KEYS.logits("clip", (1,), None)
+    private.write(KEY, SAID)
+    private.write(logits, torch.zeros(2, 3))
+    private.write(KEYS.statistics(clips), (stats, SAID))
+    assert list(tmp_path.iterdir()) == []
+    private.write(KEYS.grams(clips, looked_up=False), {"fc1": torch.eye(2)})
+    private.ledger(clips, "rtn 8").append({("fc1", LayerAlone("kl", 8)): stats["fc1", "input"]})
+    assert sorted(path.name.partition("-")[0] for path in tmp_path.iterdir()) == ["grams", "layers"]
+    public.write(KEY, SAID)
+    assert private.read(KEY) == SAID  # what others left is read
+
+
 def test_every_flipped_byte_and_every_cut_is_measured_again(tmp_path: Path) -> None:
     store, (calls, compute) = Store(tmp_path, KEYS), counted(SAID)
     store.get(KEY, compute)

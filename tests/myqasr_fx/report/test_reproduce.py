@@ -24,6 +24,7 @@ class Stop(Exception):
         {"budget": "20MB", "recipe": "best", "rounding": "rtn", "sequential": False, "min_bits": 1},
         {"budget": "20MB", "budget_kind": "paper", "order": "ascending", "min_agreement": 0.9},
         {"uniform_bits": 4, "no_speech_threshold": 0.9},
+        {"uniform_bits": 4, "vad_threshold": 0.05},
     ],
 )
 def test_the_command_resolves_to_the_same_options(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from myqasr_fx.errors import BundleError
-from myqasr_fx.runtime import OrtRunner
+from myqasr_fx.runtime import OrtRunner, ort_runner
 
 KEPT = Path(__file__).parents[2] / "data" / "bundle"
 RUN = """
@@ -25,6 +25,25 @@ def test_nothing_is_left_in_the_home_folder(tmp_path: Path) -> None:
     settings = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"} | home
     subprocess.run([sys.executable, "-c", RUN, KEPT], check=True, env=settings)
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "hint"),
+    [("1.20.1", "install onnxruntime 1.25 or newer"), ("1.25.0", None), ("1.32.0", None), ("", None)],
+)
+def test_what_an_old_release_refuses_names_the_oldest_that_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, hint: str | None
+) -> None:
+    monkeypatch.setattr(ort_runner, "_VERSION", f"onnxruntime {version}")
+    (tmp_path / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match=f"onnxruntime {version} refuses") as caught:
+        OrtRunner(tmp_path / "model.onnx")
+    assert caught.value.hint == hint
+
+
+def test_the_oldest_release_is_that_of_the_requirements() -> None:
+    requirements = (Path(__file__).parents[3] / "setup.py").read_text(encoding="utf-8")
+    assert f'"onnxruntime>={ort_runner.OLDEST[0]}.{ort_runner.OLDEST[1]},<2"' in requirements
 
 
 def test_what_a_graph_does_not_take_is_one_line() -> None:
