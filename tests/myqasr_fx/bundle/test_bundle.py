@@ -82,6 +82,8 @@ def test_it_opens_with_every_command(bundle: Path, recording: Path, run: Run) ->
     assert set(said["text"]) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ") and said["text"]
 
 
+MEASURE = {"name": "agreement", "value": 0.9, "low": 0.8, "high": 0.95, "bound": 0.9, "state": "undecided"}
+
 BROKEN: list[tuple[tuple[str | int, ...], Any]] = [
     (("model",), 3),
     (("model",), None),
@@ -116,6 +118,12 @@ BROKEN: list[tuple[tuple[str | int, ...], Any]] = [
     (("acceptance", "clips"), 0),
     (("acceptance", "agreement_ci95"), [0.5]),
     (("acceptance", "agreement"), 1.5),
+    (("acceptance", "measures"), [{}]),
+    (("acceptance", "measures"), [{**MEASURE, "name": "charm"}]),
+    (("acceptance", "measures"), [{**MEASURE, "state": "perhaps"}]),
+    (("acceptance", "measures"), [{**MEASURE, "high": 0.5}]),
+    (("acceptance", "judged"), [1]),
+    (("acceptance", "more_seconds"), -1),
     (("versions",), {"torch": 2}),
     (("format_version",), True),
     (("format_version",), "1"),
