@@ -65,7 +65,7 @@ def verdict(record: AcceptanceRecord) -> Text:
     text = Text(record.verdict, _COLORS[record.verdict])
     text.append(
         f": {record.agreement:.2%} of {record.positions} tokens as at full precision on {heard}, "
-        f"divergence {record.kl:.4f} nats; of {record.words} words {record.substitutions:.2%} differ, "
+        f"divergence {record.kl:.3f} nats; of {record.words} words {record.substitutions:.2%} differ, "
         f"{record.deletions:.2%} are left out, {record.insertions:.2%} added; "
         f"{record.loops} clips in a loop, {record.blanks} blank",
         "default",
