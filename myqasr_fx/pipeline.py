@@ -110,10 +110,7 @@ def quantize(
         rule = learning.request.no_speech
         contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options, rule)
         observed = job.measurements.observed
-        trial = Trial(
-            job.shares, observed, config.acceptance, learning.request.language, learning.store, _run(job, fitted, road)
-        )
-        assessed = assess(contenders, trial, road.progress, road.limits)
+        assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
         manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)
         decides = decided_by_recordings(config, config.sequential)
         calibration = replace(manifest.calibration, decides=decides)
@@ -237,10 +234,10 @@ def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[M
     return measuring(prepared, clips, replace(road, config=config)), request, config
 
 
-def _run(job: FitJob, fitted: Fitted, road: Road) -> Run:
-    """What another run could do more of."""
-    config = road.config
-    return Run(
+def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Trial:
+    """What to judge on, and what another run could do more of."""
+    config, language = road.config, learning.request.language
+    run = Run(
         hardest=config.recipe == EFFORTS["high"],
         model_bytes=fitted.model_bytes,
         num_weights=job.prepared.num_weights,
@@ -248,6 +245,7 @@ def _run(job: FitJob, fitted: Fitted, road: Road) -> Run:
         max_clips=config.max_clips,
         enough=road.limits.held_out_from,
     )
+    return Trial(job.shares, job.measurements.observed, config.acceptance, language, learning.store, run)
 
 
 def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:

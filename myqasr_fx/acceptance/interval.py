@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, unique
 
 import numpy as np
 from scipy.stats import beta, chi2, norm, t
@@ -33,6 +33,7 @@ _TAIL = 0.025
 _Z = float(norm.ppf(1 - _TAIL))
 
 
+@unique
 class Law(Enum):
     """What is counted, and its dispersion on development speech (``benchmarks/results/direction.csv``, rounded up)."""
 
