@@ -54,7 +54,7 @@ def to_decide(run: Run, judged: tuple[int, float, bool], more_seconds: float | N
     recordings = format_seconds(more_seconds / share if held_out else given * seconds / clips)
     return (
         f"about {speech} {'more' if held_out else 'of'} held-out speech would decide: give {recordings} "
-        f"{'more ' if held_out else ''}of recordings{', with ' + ' '.join(options) if options else ''}",
+        f"of {'further ' if held_out else ''}recordings{', with ' + ' '.join(options) if options else ''}",
     )
 
 

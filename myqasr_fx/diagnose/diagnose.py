@@ -104,8 +104,9 @@ def diagnose(
 def _no_speech(config: Mapping[str, Any]) -> NoSpeechRule:
     """By what rule the verdict heard nothing."""
     threshold = config.get("no_speech_threshold")
-    known = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    return NoSpeechRule(no_speech_threshold=threshold) if known else USUAL
+    if not isinstance(threshold, (int, float)) or isinstance(threshold, bool):
+        return USUAL
+    return NoSpeechRule(no_speech_threshold=threshold)
 
 
 def _thresholds(config: Mapping[str, Any]) -> Thresholds:

@@ -43,10 +43,10 @@ def test_loops_alone_ask_for_a_bit_more() -> None:
             RUN,
             (8, 80.0, True),
             40.0,
-            "about 40 s more held-out speech would decide: give 2 min 40 s more of recordings",
+            "about 40 s more held-out speech would decide: give 2 min 40 s of further recordings",
         ),
         (RUN, (8, 80.0, True), 40.0, "--max-clips 48"),
-        (replace(RUN, max_clips=64), (8, 80.0, True), 40.0, "give 2 min 40 s more of recordings"),
+        (replace(RUN, max_clips=64), (8, 80.0, True), 40.0, "give 2 min 40 s of further recordings"),
         (
             RUN,
             (4, 40.0, False),

@@ -103,7 +103,7 @@ def test_quantize_and_inspect_say_the_same_of_a_verdict(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tip = "about 1 min 00 s more held-out speech would decide: give 4 min 00 s more of recordings"
+    tip = "about 1 min 00 s more held-out speech would decide: give 4 min 00 s of further recordings"
     assert manifest.acceptance is not None
     doubt = replace(manifest.acceptance, verdict=UNCERTAIN, failed=(), more_seconds=60.0, advice=(tip,))
     monkeypatch.setenv("COLUMNS", "200")
