@@ -70,13 +70,19 @@ def to_mend(run: Run, found: Sequence[MeasureRecord]) -> tuple[str, ...]:
     bits = min(max((_bits(m) for m in found if m.state != HOLDS), default=1.0), room)
     if bits > 0:
         more = math.ceil(bits * run.num_weights / 8)
-        megabytes = math.ceil((run.model_bytes + more) / 100_000) / 10
         tips.append(
-            f"--budget {megabytes:g}MB (+{more:,} bytes), by the rule of thumb that one bit more a weight divides the "
-            "divergence by four and the words and tokens that differ by two"
+            f"--budget {_size(run.model_bytes + more)} (+{more:,} bytes), by the rule of thumb that one bit more a "
+            "weight divides the divergence by four and the words and tokens that differ by two"
         )
     tips.append("more recordings, which choose better codes and make the verdict surer")
     return tuple(tips)
+
+
+def _size(wanted: int) -> str:
+    """Bytes as a budget, rounded up to three figures or so."""
+    if wanted < 10_000_000:
+        return f"{math.ceil(wanted / 1000)}KB"
+    return f"{math.ceil(wanted / 100_000) / 10:g}MB"
 
 
 def _bits(measure: MeasureRecord) -> float:

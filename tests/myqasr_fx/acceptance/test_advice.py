@@ -32,6 +32,11 @@ def test_bytes_are_no_advice_where_every_weight_has_eight_bits() -> None:
     assert strict[1].startswith("--budget 40MB")
 
 
+def test_small_models_are_counted_in_kilobytes() -> None:
+    small = replace(RUN, model_bytes=200_000, num_weights=400_000)
+    assert to_mend(small, [KL])[1].startswith("--budget 225KB (+25,000 bytes)")
+
+
 def test_loops_alone_ask_for_a_bit_more() -> None:
     assert to_mend(RUN, [replace(KL, high=0.01, low=0.0, value=0.005, state=HOLDS)])[1].startswith("--budget 25MB")
 
