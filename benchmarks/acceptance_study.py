@@ -36,8 +36,9 @@ from acceptance_speech import Speech
 from acceptance_tables import plot, summary
 from average_bits import average_bits
 
+from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.acceptance.compare import Heard, compare
-from myqasr_fx.acceptance.judge import judge
+from myqasr_fx.acceptance.judge import Judged, judge
 from myqasr_fx.acceptance.loops import is_loop
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.evaluate import evaluate, normalize
@@ -88,6 +89,9 @@ VARIANTS = (
 )
 NAME = "acceptance_study"
 
+NO_RUN = Run(hardest=True, model_bytes=1, num_weights=1, holdout=0.25, max_clips=32, enough=8)
+"""No advice is read here."""
+
 
 class Known:
     """The full-precision model's logits, computed once a clip.
@@ -137,12 +141,7 @@ class Bench:
         runtime, found = self._runtime(runnable_in_torch(rounded)), {}
         for name, side in self._speech.sides.items():
             comparisons = list(compare(self._known, runtime, self._hear(name), normalize))
-            record = judge(
-                comparisons,
-                replace(job.shares, judge=side.judged, held_out=True),
-                Thresholds(),
-                job.limits.held_out_from,
-            )
+            record = judge(comparisons, Judged(side.judged, held_out=True), Thresholds(), NO_RUN)
             errors = self._errors(runtime, name)
             found[name] = Outcome.of((variant, name, bits), record, errors, full[name]), errors
         return found

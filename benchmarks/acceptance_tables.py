@@ -10,8 +10,6 @@ from pathlib import Path
 from acceptance_outcomes import DEV, TEST, Outcome
 from scipy.stats import spearmanr
 
-from myqasr_fx.options.thresholds import Thresholds
-
 MOST_LOSS = 0.02
 """Word error rate that a model may lose and still be worth accepting."""
 
@@ -97,19 +95,8 @@ def correlation(outcomes: Sequence[Outcome], figure: Figure) -> float | None:
     return float(spearmanr(values, [outcome.loss for outcome in outcomes]).statistic)
 
 
-def accepts(thresholds: Thresholds) -> Callable[[Outcome], bool]:
-    """The verdict with these bounds."""
-
-    def rule(outcome: Outcome) -> bool:
-        most = ("kl", "deletions", "insertions", "loops", "blanks")
-        held = all(getattr(outcome, name) <= getattr(thresholds, f"max_{name}") for name in most)
-        return held and outcome.agreement >= thresholds.min_agreement
-
-    return rule
-
-
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: every figure, the verdict with its default bounds, and the models."""
+    """Markdown: every figure, and the models."""
     dev, test = ([o for o in outcomes if o.side == side] for side in (DEV, TEST))
     wanted = [o for o in test if o.in_range]
     counts = {model: sum(o.variant.model == model for o in wanted) for model in sorted({o.variant.model for o in test})}
@@ -131,8 +118,6 @@ def summary(outcomes: Sequence[Outcome]) -> str:
             *map(str, scores),
         ]
         lines.append(f"| {figure.name} | {' | '.join(cells)} |")
-    scores = [Score.of(part, accepts(Thresholds())) for part in (dev, wanted, test)]
-    lines.append(f"| the verdict, default bounds | |{' |' * len(counts)} | {' | '.join(map(str, scores))} |")
     lines += ["", "Wrong verdicts: accepted of those that lose more than 2 points / rejected of the others.", ""]
     return "\n".join((*lines, *_models(outcomes), ""))
 

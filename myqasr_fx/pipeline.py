@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.acceptance.assess import Contenders, assess
 from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.audio import AudioInput, ClipSet, select_clips
@@ -41,6 +42,7 @@ from myqasr_fx.models.prepared import CANONICALIZING, Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.needs import decided_by_recordings, needs_of
+from myqasr_fx.options.recipes import EFFORTS
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.process.stage import Stage
@@ -108,8 +110,7 @@ def quantize(
         rule = learning.request.no_speech
         contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options, rule)
         observed = job.measurements.observed
-        trial = Trial(job.shares, observed, config.acceptance, learning.request.language, learning.store)
-        assessed = assess(contenders, trial, road.progress, road.limits)
+        assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
         manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)
         decides = decided_by_recordings(config, config.sequential)
         calibration = replace(manifest.calibration, decides=decides)
@@ -230,6 +231,20 @@ def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[M
         request = fit_request(prepared, config)
         check_feasible(prepared, request)
     return measuring(prepared, clips, replace(road, config=config)), request, config
+
+
+def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Trial:
+    """What to judge on, and what another run could do more of."""
+    config, language = road.config, learning.request.language
+    run = Run(
+        hardest=config.recipe == EFFORTS["high"],
+        model_bytes=fitted.model_bytes,
+        num_weights=job.prepared.num_weights,
+        holdout=config.holdout,
+        max_clips=config.max_clips,
+        enough=road.limits.held_out_from,
+    )
+    return Trial(job.shares, job.measurements.observed, config.acceptance, language, learning.store, run)
 
 
 def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:

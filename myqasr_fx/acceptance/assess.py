@@ -8,12 +8,12 @@ from pathlib import Path
 
 from myqasr_fx.acceptance.compare import compare
 from myqasr_fx.acceptance.hear import hear
-from myqasr_fx.acceptance.judge import judge
+from myqasr_fx.acceptance.judge import Judged, judge
 from myqasr_fx.acceptance.kept_logits import KeptLogits
 from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.bundle.comparison import ClipComparison
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
-from myqasr_fx.evaluate.wer import normalize, normalize_plain
+from myqasr_fx.evaluate.wer import Normalizer, normalize, normalize_plain
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress
@@ -53,6 +53,11 @@ class Contenders:
         runners = {name: Once(OrtRunner(path, settings)) for name, path in self.models.items()}
         return runtime_of(self.speech, runners, 0, self.no_speech)
 
+    @property
+    def normalizer(self) -> Normalizer:
+        """Of texts before their words are compared."""
+        return normalize if self.speech.generation is not None else normalize_plain
+
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
@@ -79,11 +84,11 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
     reference = contenders.reference()
     if trial.shares.held_out and trial.store.folder is not None:
         reference = KeptLogits(reference, trial.store, limits.kept_logits_bytes)
-    normalizer = normalize if contenders.speech.generation is not None else normalize_plain
     comparisons = []
     with progress.stage("judge without labels", len(trial.shares.judge)) as advance:
         heard = hear(reference, trial, limits.batch)
-        for comparison in compare(reference, contenders.candidate(), heard, normalizer):
+        for comparison in compare(reference, contenders.candidate(), heard, contenders.normalizer):
             comparisons.append(comparison)
             advance(1)
-    return Assessed(judge(comparisons, trial.shares, trial.thresholds, limits.held_out_from), tuple(comparisons))
+    judged = Judged.of(trial.shares, limits.held_out_from)
+    return Assessed(judge(comparisons, judged, trial.thresholds, trial.run), tuple(comparisons))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from myqasr_fx.acceptance.compare import Heard
 from myqasr_fx.acceptance.trial import Trial
+from myqasr_fx.audio import Clip
 from myqasr_fx.runtime import Runtime, Transcript
 
 
@@ -20,16 +23,25 @@ def hear(reference: Runtime, trial: Trial, batch: int) -> tuple[Heard, ...]:
         known = dict(trial.observed.pairs())
         return tuple(Heard(clip, known[clip]) for clip in judged)
 
-    def decode() -> tuple[Transcript, ...]:
-        samples = [clip.samples for clip in judged]
-        found: list[Transcript] = []
-        for start in range(0, len(samples), batch):
-            found += reference.transcribe_batch(samples[start : start + batch], trial.language)
-        return tuple(found)
-
     key = trial.store.keys.transcripts(judged)
     found = trial.store.read(key)
     if found is None or len(found) != len(judged):
-        found = decode()
+        found = decoded(reference, judged, trial.language, batch)
         trial.store.write(key, found)
     return tuple(Heard(clip, said) for clip, said in zip(judged, found, strict=True))
+
+
+def decoded(reference: Runtime, clips: Sequence[Clip], language: str | None, batch: int) -> tuple[Transcript, ...]:
+    """What the model writes for clips.
+
+    Args:
+        reference: The full-precision model.
+        clips: To hear.
+        language: Code for a multilingual model; None detects it.
+        batch: Clips decoded together.
+    """
+    samples = [clip.samples for clip in clips]
+    found: list[Transcript] = []
+    for start in range(0, len(samples), batch):
+        found += reference.transcribe_batch(samples[start : start + batch], language)
+    return tuple(found)

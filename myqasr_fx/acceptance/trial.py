@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.measure.clip_shares import ClipShares
 from myqasr_fx.measure.measurements import Observed
 from myqasr_fx.measure.store import Store
@@ -20,6 +21,7 @@ class Trial:
         thresholds: Bounds.
         language: Code for a multilingual model; None detects it.
         store: Keeps what the full-precision model says about held-out clips: it does not depend on the budget.
+        run: What another run could do more of.
     """
 
     shares: ClipShares
@@ -27,3 +29,4 @@ class Trial:
     thresholds: Thresholds
     language: str | None
     store: Store
+    run: Run

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from myqasr_fx.bundle.measure_record import MeasureRecord
 from myqasr_fx.bundle.records import check_least
 
-ACCEPTED, REJECTED = "accepted", "rejected"
+ACCEPTED, UNCERTAIN, REJECTED = "accepted", "uncertain", "rejected"
+VERDICTS = (ACCEPTED, UNCERTAIN, REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,8 @@ class AcceptanceRecord:
     """How the bundle compares with the full-precision model on unlabelled speech.
 
     Args:
-        verdict: ``accepted`` or ``rejected``.
+        verdict: ``accepted``: every measure holds; ``rejected``: one fails, or clips in a loop or blank; else
+            ``uncertain``.
         failed: Each bound that does not hold, in words.
         held_out: True when the clips were kept out of the calibration.
         note: What limits the verdict; None when nothing does.
@@ -23,15 +26,20 @@ class AcceptanceRecord:
         sha256: Of their samples.
         positions: Positions compared teacher-forced: tokens and their ends, or frames of a CTC model.
         agreement: Share of positions with the same best token.
-        agreement_ci95: Its 95 % interval, clips resampled; None for a single clip.
+        agreement_ci95: Its 95 % interval; None in bundles of earlier versions for a single clip.
         kl: Mean Kullback-Leibler divergence from full precision, nats a position.
         words: Words of the full-precision transcripts.
         substitutions: Words written differently, a word of the full-precision transcripts.
         deletions: Words left out, likewise.
         insertions: Words added, likewise.
-        changes_ci95: 95 % interval of the sum of these three, clips resampled; None for a single clip.
+        changes_ci95: 95 % interval of the sum of these three; None likewise.
         loops: Clips whose transcript repeats itself where the full-precision one does not.
         blanks: Clips without a word where the full-precision transcript has some.
+        measures: Each with its interval and its bound; none in bundles of earlier versions.
+        more_seconds: Further speech to judge on that would decide; None where the verdict is certain, or where more
+            speech is not expected to decide.
+        judged: SHA-256 of each clip's samples, in order.
+        advice: What would help a bundle that is not accepted, most useful first.
     """
 
     verdict: str
@@ -52,20 +60,24 @@ class AcceptanceRecord:
     changes_ci95: tuple[float, float] | None
     loops: int
     blanks: int
+    measures: tuple[MeasureRecord, ...] = ()
+    more_seconds: float | None = None
+    judged: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.verdict not in (ACCEPTED, REJECTED):
-            raise ValueError(f"verdict: {self.verdict[:40]!r}, expected {ACCEPTED} or {REJECTED}")
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"verdict: {self.verdict[:40]!r}, expected {', '.join(VERDICTS)}")
         check_least(self, ("clips",), 1)
-        check_least(self, ("seconds", "positions", "words", "loops", "blanks"))
+        check_least(self, ("seconds", "positions", "words", "loops", "blanks", "more_seconds"))
         for share in (self.agreement, *(self.agreement_ci95 or ())):
             if not 0 <= share <= 1:
                 raise ValueError(f"agreement: {share}, expected 0 to 1")
 
     @property
-    def accepted(self) -> bool:
-        """True when every bound holds."""
-        return self.verdict == ACCEPTED
+    def rejected(self) -> bool:
+        """True when a bound does not hold."""
+        return self.verdict == REJECTED
 
     @property
     def changes(self) -> float:

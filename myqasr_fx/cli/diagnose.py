@@ -18,11 +18,16 @@ from myqasr_fx.cli.visible import shown
 from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
+    from myqasr_fx.bundle.verdict_record import AcceptanceRecord
     from myqasr_fx.diagnose.record import Diagnosis
 
-Audio = Annotated[list[Path], Option("--audio", help="Recordings to compare on, files or folders; no texts needed.")]
+Audio = Annotated[
+    list[Path], Option("--audio", help="Those that the bundle was made with, to compare on the clips of its verdict.")
+]
 Model = Annotated[str | None, Option("--model", help="The bundle's model. [default: the name in myqasr.json]")]
-MaxClips = Annotated[int, Option("--max-clips", help="Most windows of 30 s to use.", min=1)]
+MaxClips = Annotated[
+    int, Option("--max-clips", help="Most clips to try single layers on, and to compare on of other recordings.", min=1)
+]
 
 
 def diagnose(
@@ -37,16 +42,16 @@ def diagnose(
 ) -> Answer:
     """Find out where a bundle differs from its full-precision model, and what to change."""
     opened = QuantizedBundle.open(bundle)
-    from myqasr_fx.audio import select_clips
     from myqasr_fx.diagnose.diagnose import diagnose as compare
+    from myqasr_fx.diagnose.recordings import choose
     from myqasr_fx.models.load import load_model
 
     known = opened.manifest.config.get("language")  # names the adapter, where the model has several
     spoken = language or (known if isinstance(known, str) else None)
     speech = load_model(model or opened.manifest.model, spoken)
-    clips = select_clips(audio, max_clips)
-    found = compare(opened, speech, clips, speech.told(language), RichProgress())
-    return Answer({"bundle": str(bundle), **asdict(found)}, _view(found))
+    chosen = choose(audio, opened.manifest, max_clips)
+    found = compare(opened, speech, chosen, speech.told(spoken), RichProgress())
+    return Answer({"bundle": str(bundle), **asdict(found)}, _view(found, opened.manifest.acceptance))
 
 
 _COLUMNS = (
@@ -58,7 +63,7 @@ NAMED = 3
 """Layers that the summary names."""
 
 
-def _view(found: Diagnosis) -> RenderableType:
+def _view(found: Diagnosis, verdict: AcceptanceRecord | None) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("layer", no_wrap=True)
     for name in ("bits", "bytes", "rounding dB", "runtime dB", "alone, nats", "share"):
@@ -72,8 +77,9 @@ def _view(found: Diagnosis) -> RenderableType:
         table.add_row(*map(shown, cells))
     lines = [
         *_COLUMNS,
-        f"{found.model}: on {found.clips} clips, {found.positions} positions, {found.agreement:.2%} of the best tokens "
-        f"are the same; divergence {found.bundle_kl:.4f} nats, {found.rounding_kl:.4f} with its weights in torch",
+        f"{found.model}: {found.agreement:.2%} of {found.positions} tokens as at full precision on {_clips(found)}, "
+        f"divergence {found.bundle_kl:.4f} nats, {found.rounding_kl:.4f} with its weights in torch",
+        *_against(found, verdict),
         *_costliest(found, total),
     ]
     if (token := found.token) is not None:
@@ -84,6 +90,20 @@ def _view(found: Diagnosis) -> RenderableType:
             f"bundle: {token.why}" + (f"; most of it by {token.layer}" if token.layer else "")
         )
     return Group(table, *map(shown, lines), *(shown(line, "yellow") for line in (*_advice(found), *found.notes)))
+
+
+def _clips(found: Diagnosis) -> str:
+    return f"the {found.clips} clips of the verdict" if found.judged else f"{found.clips} clips"
+
+
+def _against(found: Diagnosis, verdict: AcceptanceRecord | None) -> list[str]:
+    """How far these figures can be believed, and why they are not those of the verdict where they are not."""
+    lines = [f"{measure.state}: {measure.told}" for measure in found.measures]
+    if found.judged or verdict is None:
+        return lines
+    why = "are not those that it judged" if verdict.judged else "may be others: the bundle does not name its own"
+    heard = f"{verdict.agreement:.2%} of {verdict.positions} tokens, divergence {verdict.kl:.4f} nats"
+    return [*lines, f"the verdict says {verdict.verdict} from {heard}; these clips {why}"]
 
 
 def _advice(found: Diagnosis) -> list[str]:

@@ -41,7 +41,7 @@ def _names(option: str) -> str:
 _SIZE = "Size: exactly one of the first three, or none with --allocation linear"
 _METHOD, _FILE, _RUN = "Method", "Files", "Run"
 _REPORT = "Report"
-_VERDICT = "Verdict on clips held out, without texts; exit code 3 when a bound does not hold"
+_VERDICT = "Verdict on clips held out: 95 % intervals inside these bounds; exit code 3 when one is outside"
 
 Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
 MoreAudio = Annotated[list[Path] | None, Argument(metavar="AUDIO", help="As with --audio.", show_default=False)]
@@ -140,13 +140,13 @@ DumpIr = Annotated[Path | None, _option(_RUN, "--dump-ir", "Folder for the graph
 
 HoldOut = Annotated[float | None, _option(_VERDICT, "--holdout", "Share of the clips kept out of the calibration.")]
 MinAgreement = Annotated[
-    float | None, _option(_VERDICT, "--min-agreement", "Share of tokens preferred as at full precision.")
+    float | None, _option(_VERDICT, "--min-agreement", "Least share of tokens preferred as at full precision.")
 ]
-MaxKl = Annotated[float | None, _option(_VERDICT, "--max-kl", "Divergence from full precision, nats a token.")]
-MaxDeletions = Annotated[float | None, _option(_VERDICT, "--max-deletions", "Share of words left out.")]
-MaxInsertions = Annotated[float | None, _option(_VERDICT, "--max-insertions", "Share of words added.")]
-MaxLoops = Annotated[float | None, _option(_VERDICT, "--max-loops", "Share of clips that repeat themselves.")]
-MaxBlanks = Annotated[float | None, _option(_VERDICT, "--max-blanks", "Share of clips without a word.")]
+MaxKl = Annotated[float | None, _option(_VERDICT, "--max-kl", "Most divergence from full precision, nats a token.")]
+MaxDeletions = Annotated[float | None, _option(_VERDICT, "--max-deletions", "Largest share of words left out.")]
+MaxInsertions = Annotated[float | None, _option(_VERDICT, "--max-insertions", "Largest share of words added.")]
+MaxLoops = Annotated[float | None, _option(_VERDICT, "--max-loops", "Largest share of clips that repeat themselves.")]
+MaxBlanks = Annotated[float | None, _option(_VERDICT, "--max-blanks", "Largest share of clips without a word.")]
 
 Private = Annotated[
     bool | None,

@@ -151,5 +151,5 @@ def _plan(model: str, recordings: list[Path], config: QuantizeConfig) -> Answer:
 
 
 def exit_code(verdict: AcceptanceRecord | None) -> int:
-    """What the command ends with."""
-    return REJECTED_EXIT if verdict is not None and not verdict.accepted else 0
+    """What the command ends with: an uncertain verdict is no bad news."""
+    return REJECTED_EXIT if verdict is not None and verdict.rejected else 0

@@ -10,15 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx.bundle.bundle import BundleManifest, CalibrationRecord, LayerRecord, QuantizedBundle
-from myqasr_fx.bundle.verdict_record import AcceptanceRecord
+from myqasr_fx.bundle.measure_record import OPEN
+from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, UNCERTAIN, AcceptanceRecord
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.options.units import format_seconds
 
-REJECTED_ADVICE = (
-    "what helps: --effort high, a larger budget, or more recordings, on which the verdict is surer; "
-    "`myqasr diagnose` names the layers behind it"
-)
-"""Below a verdict that is bad news."""
+_COLORS = {ACCEPTED: "green", UNCERTAIN: "yellow", REJECTED: "bold red"}
 
 
 def bundle_data(bundle: QuantizedBundle) -> dict[str, Any]:
@@ -57,15 +54,15 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
     notes += [f"not used: {reason}" for reason in manifest.calibration.rejected]
     if manifest.acceptance is not None and manifest.acceptance.note:
         notes.append(manifest.acceptance.note)
-    if manifest.acceptance is not None and not manifest.acceptance.accepted:
-        notes.append(REJECTED_ADVICE)
+    if manifest.acceptance is not None:
+        notes += _advice(manifest.acceptance)
     return Group(grid, *(shown(note, "yellow") for note in notes))
 
 
 def verdict(record: AcceptanceRecord) -> Text:
-    """The verdict, what it rests on and every bound that does not hold."""
+    """The verdict, what it rests on, every bound that does not hold and every one that is not decided."""
     heard = f"{record.clips} {'held-out ' if record.held_out else ''}clips, {format_seconds(record.seconds)}"
-    text = Text(record.verdict, "green" if record.accepted else "bold red")
+    text = Text(record.verdict, _COLORS[record.verdict])
     text.append(
         f": {record.agreement:.2%} of {record.positions} tokens as at full precision on {heard}, "
         f"divergence {record.kl:.3f} nats; of {record.words} words {record.substitutions:.2%} differ, "
@@ -75,7 +72,20 @@ def verdict(record: AcceptanceRecord) -> Text:
     )
     for reason in record.failed:
         text.append(f"\n{visible(reason)}", "red")
+    for measure in record.measures:
+        if measure.state == OPEN:
+            text.append(f"\n{measure.state}: {measure.told}", "yellow")
     return text
+
+
+def _advice(record: AcceptanceRecord) -> list[str]:
+    """What would help a bundle that is not accepted."""
+    if not record.advice:
+        return []
+    if record.verdict == UNCERTAIN:
+        return list(record.advice)
+    tips = [f"{number}. {tip}" for number, tip in enumerate(record.advice, 1)]
+    return ["what would help, in this order:", *tips, "`myqasr diagnose` names the layers behind it"]
 
 
 def layer_table(manifest: BundleManifest) -> Table:

@@ -1,27 +1,35 @@
 """Runs the full-precision model, its fake-quantized weights and the bundle on the same clips, side by side.
 
 All three are teacher-forced with what the full-precision model writes. The bundle holds no full-precision weights, so
-the model is loaded again; the quantized weights are read from the files.
+the model is loaded again; the quantized weights are read from the files. Agreement and divergence of the bundle come
+from where those of the verdict come from: on the same clips they are the same figures.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from myqasr_fx.audio import Clip, ClipSet, clip_name
+from myqasr_fx.acceptance.again import compared_again
+from myqasr_fx.acceptance.assess import Contenders
+from myqasr_fx.acceptance.measures import measures
+from myqasr_fx.audio import Clip, clip_name
 from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.comparison import ClipComparison
 from myqasr_fx.bundle.external_data import model_files
+from myqasr_fx.bundle.measure_record import AGREEMENT, KL
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.drift import Drift
 from myqasr_fx.diagnose.onnx_side import ShowingRunner, show_products
 from myqasr_fx.diagnose.record import Diagnosis, LayerDiagnosis
+from myqasr_fx.diagnose.recordings import Chosen
 from myqasr_fx.diagnose.token import Position, explain, first_difference
 from myqasr_fx.diagnose.torch_side import TorchSide, quantized_weights
 from myqasr_fx.errors import ModelError, OptionError
@@ -31,31 +39,38 @@ from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.retired import rearranged
+from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Transcript
-from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
+from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
+from myqasr_fx.runtime.torch_runner import runtime_of
 from passes.manager.run_passes import run_passes
 from passes.rounding.round_floats import RoundFloats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clips:
-    """What is compared on: clips, what the full-precision model writes for them, and its logits."""
+    """What is compared on: clips, what the full-precision model writes for them, and what the verdict makes of them."""
 
-    clips: tuple[Clip, ...]
+    chosen: Chosen
     said: tuple[Transcript, ...]
     forced: tuple[ForcedClip, ...]
+    compared: tuple[ClipComparison, ...]
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        return self.chosen.clips
 
 
 def diagnose(
-    bundle: QuantizedBundle, speech: SpeechModel, clips: ClipSet, language: str | None, progress: Progress
+    bundle: QuantizedBundle, speech: SpeechModel, chosen: Chosen, language: str | None, progress: Progress
 ) -> Diagnosis:
     """Compares a bundle with its model, layer by layer and token by token.
 
     Args:
         bundle: The bundle.
         speech: The model that it was made from.
-        clips: At least one; two to four tell enough.
+        chosen: Clips to compare on.
         language: Code for a multilingual model; None detects it.
         progress: Told about every clip and layer.
 
@@ -75,11 +90,30 @@ def diagnose(
         prepared = prepare(speech)
     paths = model_files(bundle, prepared.program.graphs)
     weights = quantized_weights(prepared, manifest.layers, read_weights(paths.values(), manifest.layers))
-    with progress.stage("transcribe", 1):
-        said = torch_runtime(speech, prepared.program).transcribe_batch([c.samples for c in clips.clips], language)
-    forced = tuple(forced_clip(speech, c.samples, t) for c, t in zip(clips.clips, said, strict=True))
-    heard = _Clips(clips.clips, tuple(said), forced)
-    return _Comparison(bundle, prepared, weights).run(heard, progress)
+    contenders = Contenders(speech, prepared.program, paths, manifest.session_options, _no_speech(manifest.config))
+    with progress.stage("transcribe", len(chosen.clips)) as advance:
+        pairs = []
+        for pair in compared_again(contenders, chosen.clips, language):
+            pairs.append(pair)
+            advance(1)
+    said, compared = zip(*pairs, strict=True)
+    forced = tuple(forced_clip(speech, c.samples, t) for c, t in zip(chosen.clips, said, strict=True))
+    return _Comparison(bundle, prepared, weights).run(_Clips(chosen, said, forced, compared), progress)
+
+
+def _no_speech(config: Mapping[str, Any]) -> NoSpeechRule:
+    """By what rule the verdict heard nothing."""
+    threshold = config.get("no_speech_threshold")
+    if not isinstance(threshold, (int, float)) or isinstance(threshold, bool):
+        return USUAL
+    return NoSpeechRule(no_speech_threshold=threshold)
+
+
+def _thresholds(config: Mapping[str, Any]) -> Thresholds:
+    """The bounds of the verdict, as far as this version knows them."""
+    kept, names = config.get("acceptance"), {field.name for field in fields(Thresholds)}
+    known = kept.items() if isinstance(kept, Mapping) else ()
+    return Thresholds(**{name: value for name, value in known if name in names})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +136,11 @@ class _Comparison:
                 runtime.add(fake_outputs, onnx_outputs)
                 logits.append((expected.numpy(), faked.numpy(), got))
                 advance(1)
-        position = first_difference(logits)
-        kl, shifts = self._alone(full, heard.forced, [expected for expected, _, _ in logits], position, progress)
+        position = first_difference(logits[: heard.chosen.alone])
+        tried = heard.chosen.alone
+        kl, shifts = self._alone(
+            full, heard.forced[:tried], [expected for expected, _, _ in logits[:tried]], position, progress
+        )
         layers = tuple(
             LayerDiagnosis(
                 name=layer.name,
@@ -128,20 +165,23 @@ class _Comparison:
     ) -> Diagnosis:
         count = sum(len(expected) for expected, _, _ in logits)
         rounding_kl = sum(float(divergence_of(full, fake).sum()) for full, fake, _ in logits) / count
-        bundle_kl = sum(float(divergence_of(full, got).sum()) for full, _, got in logits) / count
-        same = sum(int((full.argmax(-1) == got.argmax(-1)).sum()) for full, _, got in logits)
+        config = self.bundle.manifest.config
+        found = {m.name: m.record() for m in measures(heard.compared, _thresholds(config))}
+        bundle_kl = found[KL].value
         token = None
         if position is not None:
             clip, said = heard.clips[position.clip], heard.said[position.clip]
             token = explain(position, self.prepared.speech, (clip_name(clip), said), layers)
-        rounds = self.bundle.manifest.config["activations"] != "float"
+        rounds = config["activations"] != "float"
         return Diagnosis(
             model=self.prepared.speech.name,
+            judged=heard.chosen.judged,
             clips=len(heard.clips),
-            positions=count,
+            positions=sum(c.positions for c in heard.compared),
             rounding_kl=round(rounding_kl, 6),
-            bundle_kl=round(bundle_kl, 6),
-            agreement=round(same / count, 6),
+            bundle_kl=bundle_kl,
+            agreement=found[AGREEMENT].value,
+            measures=(found[AGREEMENT], found[KL]),
             layers=layers,
             token=token,
             advice=advise(self.bundle.manifest, layers, rounding_kl, bundle_kl),

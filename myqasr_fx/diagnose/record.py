@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from myqasr_fx.bundle.measure_record import MeasureRecord
+
 
 @dataclass(frozen=True, slots=True)
 class LayerDiagnosis:
@@ -84,11 +86,13 @@ class Diagnosis:
 
     Args:
         model: Name of the full-precision model.
+        judged: True when the clips are those of the bundle's verdict, which then has the same figures.
         clips: Clips compared.
         positions: Tokens and ends, or frames.
         rounding_kl: Divergence of the fake-quantized weights from full precision, nats a position.
         bundle_kl: Divergence of the bundle from full precision.
         agreement: Share of positions where the bundle prefers the same token as full precision.
+        measures: Agreement and divergence with their intervals and the bundle's bounds.
         layers: In network order.
         token: First token that differs; None when all are the same.
         advice: Most useful first.
@@ -96,11 +100,13 @@ class Diagnosis:
     """
 
     model: str
+    judged: bool
     clips: int
     positions: int
     rounding_kl: float
     bundle_kl: float
     agreement: float
+    measures: tuple[MeasureRecord, ...]
     layers: tuple[LayerDiagnosis, ...]
     token: TokenDiagnosis | None
     advice: tuple[Advice, ...]

@@ -11,6 +11,10 @@ from myqasr_fx.errors import OptionError
 class Thresholds:
     """Bounds on what is measured against the full-precision model; a bound that is just met is met.
 
+    The first four are for what the bundle does on speech like the clips, of which a verdict knows an interval: all of
+    it has to be inside. So they are wider than what the figures of an accepted bundle look like. The defaults were
+    chosen on development speakers with both kinds of wrong verdict in view (``benchmarks/acceptance_rates.py``).
+
     Args:
         min_agreement: Smallest share of positions with the same best token, teacher-forced.
         max_kl: Largest mean Kullback-Leibler divergence, nats a position, teacher-forced.
@@ -23,10 +27,10 @@ class Thresholds:
         OptionError: A bound is not a number, or is negative; a share is above 1.
     """
 
-    min_agreement: float = 0.96
-    max_kl: float = 0.05
-    max_deletions: float = 0.02
-    max_insertions: float = 0.02
+    min_agreement: float = 0.9
+    max_kl: float = 0.07
+    max_deletions: float = 0.1
+    max_insertions: float = 0.1
     max_loops: float = 0.0
     max_blanks: float = 0.0
 

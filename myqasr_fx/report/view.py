@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord
 from myqasr_fx.bundle.byte_category import Category
 from myqasr_fx.bundle.comparison import ClipComparison
+from myqasr_fx.bundle.measure_record import AGREEMENT, FAILS, HOLDS, KL, MeasureRecord
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.report.record import LayerDetail
 from myqasr_fx.report.words import Piece, mark
 from passes.numbers.scheme import MAX_PACKED_BITS
@@ -89,12 +92,21 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One line of the verdict: what was measured, and what had to hold."""
+    """One line of the verdict: what was measured, what had to hold, and whether it does.
+
+    Args:
+        name: Of the measure.
+        value: On the clips.
+        interval: Of 95 %; empty for counts of clips and in bundles of earlier versions.
+        bound: What it is held against.
+        state: ``holds``, ``undecided`` or ``fails``.
+    """
 
     name: str
     value: str
+    interval: str
     bound: str
-    holds: bool
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +198,33 @@ def bounds(manifest: BundleManifest) -> tuple[Bound, ...]:
     record, limits = manifest.acceptance, manifest.config.get("acceptance")
     if record is None or limits is None:
         return ()
-    least, kl = limits["min_agreement"], limits["max_kl"]
-    rows = [
-        Bound("token agreement", f"{record.agreement:.2%}", f"≥ {least:.2%}", record.agreement >= least),
-        Bound("divergence, nats", f"{record.kl:.4f}", f"≤ {kl:g}", record.kl <= kl),
-    ]
-    for name, value, key in (
-        ("words left out", record.deletions, "max_deletions"),
-        ("words added", record.insertions, "max_insertions"),
-        ("clips in a loop", record.loops / record.clips, "max_loops"),
-        ("blank clips", record.blanks / record.clips, "max_blanks"),
+    rows = [_measured(measure) for measure in record.measures or _without_intervals(record, limits)]
+    for name, count, key in (
+        ("clips in a loop", record.loops, "max_loops"),
+        ("blank clips", record.blanks, "max_blanks"),
     ):
-        rows.append(Bound(name, f"{value:.2%}", f"≤ {limits[key]:.2%}", value <= limits[key]))
+        share, most = count / record.clips, limits[key]
+        rows.append(Bound(name, f"{share:.2%}", "", f"≤ {most:.2%}", HOLDS if share <= most else FAILS))
     return tuple(rows)
+
+
+def _measured(measure: MeasureRecord) -> Bound:
+    shown, sign = measure.shown, "≥" if measure.name == AGREEMENT else "≤"
+    interval = "" if measure.low == measure.high else f"{shown(measure.low)} to {shown(measure.high)}"
+    return Bound(measure.title, shown(measure.value), interval, f"{sign} {shown(measure.bound)}", measure.state)
+
+
+def _without_intervals(record: AcceptanceRecord, limits: Mapping[str, Any]) -> Iterator[MeasureRecord]:
+    """The measures of bundles of earlier versions, whose verdict compared the figures alone."""
+    for name, key in (
+        (AGREEMENT, "min_agreement"),
+        (KL, "max_kl"),
+        ("deletions", "max_deletions"),
+        ("insertions", "max_insertions"),
+    ):
+        value, bound = getattr(record, name), limits[key]
+        holds = value >= bound if name == AGREEMENT else value <= bound
+        yield MeasureRecord(name, value, value, value, bound, HOLDS if holds else FAILS)
 
 
 def spoken(comparison: ClipComparison, audio: str | None) -> Spoken:

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 from acceptance_outcomes import DEV, TEST, Outcome, Variant
-from acceptance_tables import AGREEMENT, BASELINE, KL, Score, accepts, choose, correlation, plot, summary
-
-from myqasr_fx.options.thresholds import Thresholds
+from acceptance_tables import AGREEMENT, BASELINE, KL, Score, choose, correlation, plot, summary
 
 MODELS = ((0.001, 0.0), (0.01, 0.01), (0.03, 0.015), (0.05, 0.03), (0.2, 0.05), (0.9, 0.5))
 """Divergence and loss."""
@@ -36,12 +34,6 @@ def test_rank_correlation() -> None:
     assert correlation(outcomes(TEST), KL) == pytest.approx(1)
     assert correlation(outcomes(TEST), BASELINE) == pytest.approx(1)
     assert correlation(outcomes(TEST)[:1], KL) is None
-
-
-@pytest.mark.parametrize(("bounds", "expected"), [({}, (0, 3, 0, 3)), ({"max_kl": 0.1}, (1, 3, 0, 3))])
-def test_the_verdict_is_that_of_the_bounds(bounds: dict[str, float], expected: tuple[int, ...]) -> None:
-    rule = accepts(Thresholds(**{"min_agreement": 0.9, "max_kl": 0.04, **bounds}))
-    assert Score.of(outcomes(TEST), rule) == Score(*expected)
 
 
 def test_the_summary_counts_models_in_range() -> None:

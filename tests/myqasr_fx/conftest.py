@@ -39,6 +39,7 @@ from myqasr_fx.bundle.bundle import (
     VerificationRecord,
 )
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
+from myqasr_fx.bundle.measure_record import MeasureRecord
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.fit.request import fit_request
@@ -273,15 +274,15 @@ def manifest() -> BundleManifest:
         versions={"python": "3.11", "onnxruntime": "1.32"},
         acceptance=AcceptanceRecord(
             verdict="rejected",
-            failed=("token agreement 95.00%, expected at least 96.00%",),
+            failed=("token agreement 85.00% [78.00%, 89.00%], expected at least 90.00%",),
             held_out=True,
             note="only 80 words were heard: the rates are rough",
             clips=2,
             seconds=20.0,
             sha256="00" * 32,
             positions=100,
-            agreement=0.95,
-            agreement_ci95=(0.93, 0.97),
+            agreement=0.85,
+            agreement_ci95=(0.78, 0.89),
             kl=0.03,
             words=80,
             substitutions=0.01,
@@ -290,5 +291,12 @@ def manifest() -> BundleManifest:
             changes_ci95=(0.0, 0.04),
             loops=0,
             blanks=0,
+            measures=(
+                MeasureRecord("agreement", 0.85, 0.78, 0.89, 0.9, "fails"),
+                MeasureRecord("kl", 0.03, 0.01, 0.08, 0.07, "undecided"),
+                MeasureRecord("deletions", 0.0, 0.0, 0.09, 0.1, "holds"),
+                MeasureRecord("insertions", 0.0125, 0.0, 0.11, 0.1, "undecided"),
+            ),
+            advice=("--effort high looks longer for codes, in the same bytes", "more recordings"),
         ),
     )

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.acceptance.hear import hear
 from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.audio import Clip, ClipSet
@@ -38,7 +39,8 @@ def trial(count: int, folder: Path | None = None, language: str | None = None) -
     shares = share_clips(clips, 0.25, 0, Limits())
     said = tuple(Transcript(f"{clip.samples[0]:.4f}", (), 1.0) for clip in shares.observe.clips)
     store = Store(folder, Keys("model", language, "hf"))
-    return Trial(shares, Observed(shares.observe, said), Thresholds(), language, store)
+    run = Run(hardest=True, model_bytes=1, num_weights=1, holdout=0.25, max_clips=40, enough=8)
+    return Trial(shares, Observed(shares.observe, said), Thresholds(), language, store, run)
 
 
 def test_clips_of_the_calibration_are_not_decoded_again() -> None:

@@ -68,11 +68,14 @@ def test_it_opens_with_every_command(bundle: Path, recording: Path, run: Run) ->
     told, kept = json.loads(out), json.loads((bundle / MANIFEST).read_text())
     assert code == 0 and told.pop("path") == str(bundle)
     assert told["calibration"].pop("decides") is None  # an earlier version did not say
+    unsaid = {"measures": [], "more_seconds": None, "judged": [], "advice": []}  # nor of what sureness
+    assert {name: told["acceptance"].pop(name) for name in unsaid} == unsaid
     assert {block.pop("format") for layer in told["layers"] for block in layer["blocks"]} == {"affine"}
     assert told == kept
     code, out, _ = run("inspect", bundle)
     assert code == 0
     assert "low-bit kernel" in out
+    assert "rejected: 75.50% of 200 tokens" in out
     (bundle / "report.html").unlink()
     assert run("report", bundle)[:2] == (0, f"{bundle / 'report.html'}\n")
     assert "Transcripts" in (bundle / "report.html").read_text(encoding="utf-8")
@@ -81,6 +84,8 @@ def test_it_opens_with_every_command(bundle: Path, recording: Path, run: Run) ->
     assert (code, said["seconds"]) == (0, 0.5)
     assert set(said["text"]) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ' ") and said["text"]
 
+
+MEASURE = {"name": "agreement", "value": 0.9, "low": 0.8, "high": 0.95, "bound": 0.9, "state": "undecided"}
 
 BROKEN: list[tuple[tuple[str | int, ...], Any]] = [
     (("model",), 3),
@@ -116,6 +121,12 @@ BROKEN: list[tuple[tuple[str | int, ...], Any]] = [
     (("acceptance", "clips"), 0),
     (("acceptance", "agreement_ci95"), [0.5]),
     (("acceptance", "agreement"), 1.5),
+    (("acceptance", "measures"), [{}]),
+    (("acceptance", "measures"), [{**MEASURE, "name": "charm"}]),
+    (("acceptance", "measures"), [{**MEASURE, "state": "perhaps"}]),
+    (("acceptance", "measures"), [{**MEASURE, "high": 0.5}]),
+    (("acceptance", "judged"), [1]),
+    (("acceptance", "more_seconds"), -1),
     (("versions",), {"torch": 2}),
     (("format_version",), True),
     (("format_version",), "1"),

@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.bundle.measure_record import MeasureRecord
+from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.cli.diagnose import _view
 from myqasr_fx.diagnose.record import Advice, Diagnosis, LayerDiagnosis
 
@@ -12,13 +15,31 @@ LAYERS = tuple(
     LayerDiagnosis(name, "linear", 4.0, 100, 20.0, None, kl, None)
     for name, kl in (("a", 0.01), ("b", 0.02), ("c", 0.05), ("d", 0.02))
 )
-FOUND = Diagnosis("tiny", 2, 90, 0.07, 0.08, 0.95, LAYERS, None, (), ())
+MEASURES = (
+    MeasureRecord("agreement", 0.95, 0.89, 0.98, 0.9, "undecided"),
+    MeasureRecord("kl", 0.08, 0.071, 0.12, 0.07, "fails"),
+)
+FOUND = Diagnosis("tiny", True, 2, 90, 0.07, 0.08, 0.95, MEASURES, LAYERS, None, (), ())
 
 
-def shown(found: Diagnosis) -> str:
-    console = Console(width=160, record=True)
-    console.print(_view(found))
+def shown(found: Diagnosis, verdict: AcceptanceRecord | None = None) -> str:
+    console = Console(width=200, record=True)
+    console.print(_view(found, verdict))
     return console.export_text()
+
+
+def test_the_figures_are_those_of_the_verdict_or_it_says_that_they_are_not(manifest: BundleManifest) -> None:
+    verdict = manifest.acceptance
+    assert verdict is not None
+    text = shown(FOUND, verdict)
+    assert "95.00% of 90 tokens as at full precision on the 2 clips of the verdict, divergence 0.0800 nats" in text
+    assert "undecided: token agreement 95.00% [89.00%, 98.00%], expected at least 90.00%" in text
+    assert "fails: divergence 0.0800 nats [0.0710, 0.1200 nats], expected at most 0.07 nats" in text
+    assert "the verdict says" not in text
+    other = replace(FOUND, judged=False)
+    says = "the verdict says rejected from 85.00% of 100 tokens, divergence 0.0300 nats; these clips"
+    assert f"{says} may be others: the bundle does not name its own" in shown(other, verdict)
+    assert f"{says} are not those that it judged" in shown(other, replace(verdict, judged=("00",)))
 
 
 def test_the_summary_names_the_costliest_layers_and_every_column_is_explained() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx import pipeline
-from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, AcceptanceRecord
+from myqasr_fx.bundle.bundle import BundleManifest, QuantizedBundle
+from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, UNCERTAIN, AcceptanceRecord
 from myqasr_fx.cli.app import main
 from myqasr_fx.cli.quantize import exit_code
 from myqasr_fx.fit.plan import Plan, PlannedLayer
@@ -90,7 +91,39 @@ def test_bad_bounds_are_one_line(options: list[str], message: str, capsys: pytes
 def test_only_a_rejected_bundle_changes_the_exit_code() -> None:
     assert exit_code(None) == 0
     assert exit_code(RECORD) == 0
+    assert exit_code(replace(RECORD, verdict=UNCERTAIN)) == 0
     assert exit_code(replace(RECORD, verdict=REJECTED)) == 3
+
+
+@pytest.mark.parametrize("command", ["quantize", "inspect"])
+def test_quantize_and_inspect_say_the_same_of_a_verdict(
+    command: str,
+    manifest: BundleManifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tip = "about 1 min 00 s more held-out speech would decide: give 4 min 00 s of further recordings"
+    assert manifest.acceptance is not None
+    doubt = replace(manifest.acceptance, verdict=UNCERTAIN, failed=(), more_seconds=60.0, advice=(tip,))
+    monkeypatch.setenv("COLUMNS", "200")
+    for record, code in ((manifest.acceptance, 3), (doubt, 0)):
+        made = replace(manifest, acceptance=record)
+        bundle = QuantizedBundle(tmp_path, made)
+        made.write(tmp_path)
+        for file in made.files:
+            (tmp_path / file.name).write_bytes(bytes(file.bytes))
+        monkeypatch.setattr(pipeline, "quantize", lambda *_, made=bundle, **__: made)
+        arguments = [*BASE, "--budget", "100KB", "--out", "x"] if command == "quantize" else ["inspect", str(tmp_path)]
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert (stop.value.code or 0) == (code if command == "quantize" else 0)
+        out = " ".join(capsys.readouterr().out.split())
+        assert f"verdict {record.verdict}: 85.00% of 100 tokens as at full precision on 2 held-out clips" in out
+        assert "undecided: divergence 0.0300 nats [0.0100, 0.0800 nats], expected at most 0.07 nats" in out
+        assert (tip in out) is (record is doubt)
+        steps = "what would help, in this order: 1. --effort high looks longer for codes, in the same bytes 2. more"
+        assert (steps in out) is (record is not doubt)
 
 
 def test_a_dry_run_shows_the_plan_and_needs_no_folder(

@@ -42,6 +42,17 @@ def test_what_is_known_is_shown(manifest: BundleManifest, details: ReportDetails
     assert '<mark class="gone">' in page
 
 
+def test_an_uncertain_verdict_is_said_with_what_would_decide(manifest: BundleManifest, details: ReportDetails) -> None:
+    assert manifest.acceptance is not None
+    page = render_report(manifest, details)
+    assert "What would help, in this order" in page and "--effort high looks longer" in page
+    tip = "about 1 min 00 s more held-out speech would decide"
+    doubt = replace(manifest.acceptance, verdict="uncertain", failed=(), more_seconds=60.0, advice=(tip,))
+    page = render_report(replace(manifest, acceptance=doubt), details)
+    for text in ('class="uncertain">uncertain', "What would decide", tip, "78.00% to 89.00%", ">undecided<"):
+        assert text in page
+
+
 def test_without_a_verdict_or_a_budget(manifest: BundleManifest, details: ReportDetails) -> None:
     page = render_report(replace(manifest, acceptance=None, budget_bytes=None), details)
     assert "not judged" in page

@@ -22,7 +22,7 @@ class Stop(Exception):
         {"avg_bits": 4.5, "seed": 7, "symmetric": True, "fill": False, "max_kl": 0.2, "holdout": 0.5},
         {"uniform_bits": 3, "granularity": "channel", "activations": "int8", "language": "de", "private": True},
         {"budget": "20MB", "recipe": "best", "rounding": "rtn", "sequential": False, "min_bits": 1},
-        {"budget": "20MB", "budget_kind": "paper", "order": "ascending", "min_agreement": 0.9},
+        {"budget": "20MB", "budget_kind": "paper", "order": "ascending", "min_agreement": 0.8},
         {"uniform_bits": 4, "no_speech_threshold": 0.9},
         {"uniform_bits": 4, "vad_threshold": 0.05},
     ],

@@ -34,9 +34,18 @@ def test_layers_keep_their_order_and_have_a_rank(manifest: BundleManifest, detai
 
 def test_bounds_repeat_the_verdict(manifest: BundleManifest) -> None:
     rows = bounds(manifest)
-    assert [row.holds for row in rows] == [False, True, True, True, True, True]
-    assert (rows[0].name, rows[0].value, rows[0].bound) == ("token agreement", "95.00%", "≥ 96.00%")
+    assert [row.state for row in rows] == ["fails", "undecided", "holds", "undecided", "holds", "holds"]
+    first = rows[0]
+    assert (first.name, first.value, first.interval) == ("token agreement", "85.00%", "78.00% to 89.00%")
+    assert (first.bound, rows[1].bound) == ("≥ 90.00%", "≤ 0.0700 nats")
     assert bounds(replace(manifest, acceptance=None)) == ()
+
+
+def test_bounds_of_an_earlier_version_compare_the_figures_alone(manifest: BundleManifest) -> None:
+    assert manifest.acceptance is not None
+    rows = bounds(replace(manifest, acceptance=replace(manifest.acceptance, measures=())))
+    assert [row.state for row in rows] == ["fails", *["holds"] * 5]
+    assert {row.interval for row in rows} == {""}
 
 
 def test_damage_is_shown_beside_what_was_measured(manifest: BundleManifest) -> None:
