@@ -8,17 +8,25 @@ from random import Random
 from typing import Any
 
 from fault_base import QUANTIZE
-from fault_bytes import damaged
 from fault_case import Case, Kind, Make
 from fault_check import inert_page
-from fault_json import TEXTS, hostile, mutated_json
+from fault_folder import link_tree
+from fault_json import hostile, mutated_json
 from fault_models import replace
-from fault_process import link_tree
+from fault_onnx import changed_onnx
 
 BUNDLE = "in/bundle"
 _REPORT_TEXTS = (
     *("</script><script>alert(1)</script>", "<!--<script>", "<img src=x onerror=alert(1)>", '"><svg onload=alert(1)>'),
-    *("</title><script>x</script>", "\u2028\u2029", "javascript:alert(1)", "{{ data }}", "{% raw %}", "'\"`\\", "&lt;b&gt;"),
+    *(
+        "</title><script>x</script>",
+        "\u2028\u2029",
+        "javascript:alert(1)",
+        "{{ data }}",
+        "{% raw %}",
+        "'\"`\\",
+        "&lt;b&gt;",
+    ),
     *("\x1b]8;;http://x\x07", "\u202e", "a\nb", "x" * 4_000),
 )
 
@@ -71,76 +79,16 @@ def _graph(base: Path, scratch: Path, random: Random) -> Case:
     """The ONNX files of a bundle."""
     bundle = _linked(base, scratch, random)
     name = random.choice(sorted(path.name for path in (base / bundle).glob("*.onnx")))
-    content, fault = _changed_onnx((base / bundle / name).read_bytes(), random)
+    content, fault = changed_onnx((base / bundle / name).read_bytes(), random)
     replace(scratch / BUNDLE / name, content)
     return Case(f"{bundle}/{name}: {fault}", ("transcribe", BUNDLE, "in/f0.wav", "--json"))
 
 
 def _lint(base: Path, scratch: Path, random: Random) -> Case:
     path = random.choice(sorted(base.glob("bundle-*/*.onnx")))
-    content, fault = _changed_onnx(path.read_bytes(), random)
+    content, fault = changed_onnx(path.read_bytes(), random)
     (scratch / "in" / "model.onnx").write_bytes(content)
     return Case(f"{path.parent.name}/{path.name}: {fault}", ("lint", "in/model.onnx", "--json"))
-
-
-def _changed_onnx(content: bytes, random: Random) -> tuple[bytes, str]:
-    """The file with faults in its bytes, or another graph in a file that is well-formed."""
-    if random.random() < 0.4:
-        return damaged(content, random)
-    import onnx
-
-    model = onnx.load_from_string(content)
-    fault = _change_graph(model, random)
-    return model.SerializeToString(), fault
-
-
-def _change_graph(model: Any, random: Random) -> str:
-    graph, text = model.graph, random.choice(TEXTS[:-1]).replace("\ud800", "?")
-    node, tensor = random.choice(graph.node), random.choice(graph.initializer)
-    choice = random.randrange(12)
-    if choice == 0:
-        node.op_type = random.choice(("Add", "Loop", "If", "DequantizeLinear", "MatMulNBits", "Nothing", text))
-        return f"operator {node.name} is {node.op_type[:40]!r}"
-    if choice == 1 and node.input:
-        node.input[random.randrange(len(node.input))] = random.choice(("", "nowhere", text, node.output[0]))
-        return f"operator {node.name} reads something else"
-    if choice == 2 and node.input:
-        del node.input[random.randrange(len(node.input))]
-        return f"operator {node.name} lacks an input"
-    if choice == 3:
-        tensor.data_type = random.choice((0, 1, 2, 3, 8, 10, 16, 21, 22, 25, 99, -1))
-        return f"tensor {tensor.name} has type {tensor.data_type}"
-    if choice == 4:
-        del tensor.dims[:]
-        tensor.dims.extend(random.choice(((), (0,), (-1,), (1 << 40,), (1 << 62, 4), (3, 5, 7), (1,) * 30)))
-        return f"tensor {tensor.name} has shape {list(tensor.dims)}"
-    if choice == 5:
-        tensor.raw_data = tensor.raw_data[: len(tensor.raw_data) // 2]
-        return f"tensor {tensor.name} has half of its bytes"
-    if choice == 6:
-        tensor.name = text
-        return f"a tensor is called {text[:40]!r}"
-    if choice == 7 and node.attribute:
-        attribute = random.choice(node.attribute)
-        attribute.i = random.choice((0, -1, 3, 1 << 40, 1 << 62))
-        return f"{attribute.name} of {node.op_type} is {attribute.i}"
-    if choice == 8:
-        version = random.choice((0, 1, 7, 99, 1 << 40, -1))
-        model.opset_import[0].version = version
-        return f"opset {version}"
-    if choice == 9:
-        model.ir_version = random.choice((0, 1, 3, 99, 1 << 40, -1))
-        return f"IR version {model.ir_version}"
-    if choice == 10:
-        where = random.choice(("/etc/passwd", "../../x", "weights.bin", text, "\\\\host\\share"))
-        tensor.ClearField("raw_data")
-        tensor.data_location = 1
-        for key, value in (("location", where), ("offset", random.choice(("0", "-1", "x"))), ("length", "1000000")):
-            entry = tensor.external_data.add()
-            entry.key, entry.value = key, value
-        return f"tensor {tensor.name} lies in {where[:40]!r}"
-    del graph.output[:]
-    return "has no output"
 
 
 def _report(base: Path, scratch: Path, random: Random) -> Case:
@@ -173,7 +121,13 @@ def _hostile_texts(manifest: dict[str, Any], random: Random) -> str:
     text = random.choice(_REPORT_TEXTS)
     layer = random.choice(manifest["layers"])
     places: tuple[tuple[Any, str], ...] = (
-        *((manifest, "model"), (manifest["calibration"], "note"), (layer, "name"), (layer, "rounding"), (layer, "reason")),
+        *(
+            (manifest, "model"),
+            (manifest["calibration"], "note"),
+            (layer, "name"),
+            (layer, "rounding"),
+            (layer, "reason"),
+        ),
         *((manifest["versions"], "python"), (manifest["config"], "language"), (manifest["config"], "sensitivity")),
         *((manifest["config"], "rounding"), (manifest["acceptance"] or {}, "note"), (manifest["files"][0], "name")),
     )
@@ -183,10 +137,10 @@ def _hostile_texts(manifest: dict[str, Any], random: Random) -> str:
 
 
 KINDS = (
-    Kind("bundle, myqasr.json", 260, _manifest),
-    Kind("bundle, other JSON", 160, _files(*("config.json", "preprocessor_config.json", "generation_config.json"))),
-    Kind("bundle, tokenizer", 100, _files(*("tokenizer.json", "vocab.json", "tokenizer_config.json"))),
-    Kind("bundle, ONNX", 100, _graph),
-    Kind("ONNX for lint", 140, _lint),
-    Kind("data of reports", 160, _report),
+    Kind("bundle, myqasr.json", 220, _manifest),
+    Kind("bundle, other JSON", 130, _files(*("config.json", "preprocessor_config.json", "generation_config.json"))),
+    Kind("bundle, tokenizer", 90, _files(*("tokenizer.json", "vocab.json", "tokenizer_config.json"))),
+    Kind("bundle, ONNX", 80, _graph),
+    Kind("ONNX for lint", 110, _lint),
+    Kind("data of reports", 140, _report),
 )

@@ -51,6 +51,7 @@ class Case:
         makes: Entries of the scratch folder that a command that works leaves there.
         keeps: Entries that may be there after one that does not, too.
         check: Looks at the result of a command that worked.
+        accepts: Words of the line that refuses another input, which is only read when the one with the fault was fine.
     """
 
     fault: str
@@ -58,6 +59,7 @@ class Case:
     makes: tuple[str, ...] = ()
     keeps: tuple[str, ...] = ()
     check: Check | None = None
+    accepts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Ended:
         out: Standard output.
         err: Standard error.
         seconds: It took.
+        cpu_seconds: Of the processor it took.
         peak_bytes: Of resident memory.
         made: Files and folders that were not there before, or changed, relative to the scratch folder.
     """
@@ -77,6 +80,7 @@ class Ended:
     out: str
     err: str
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     made: tuple[str, ...]
 
@@ -108,7 +112,9 @@ def judge(case: Case, ended: Ended, scratch: Path) -> Verdict:
     complaint = _complaint(case, ended) or (None if refused else _wrong_answer(case, ended, scratch))
     if complaint:
         return Verdict(Outcome.UNFORESEEN, complaint)
-    return Verdict(Outcome.REFUSED, last_line(ended.err)) if refused else Verdict(Outcome.WORKED, "")
+    if not refused or (case.accepts and case.accepts in last_line(ended.err)):
+        return Verdict(Outcome.WORKED, "")
+    return Verdict(Outcome.REFUSED, last_line(ended.err))
 
 
 def last_line(text: str) -> str:
@@ -203,13 +209,13 @@ class Tried:
         fault: What was wrong, in words.
         command: Arguments of ``myqasr``.
         verdict: What came of it.
-        seconds: It took.
+        ended: How the command with the fault ended.
     """
 
     fault: str
     command: tuple[str, ...]
     verdict: Verdict
-    seconds: float
+    ended: Ended
 
 
 Attempt = Callable[[Path, Path, Random, int], Tried]

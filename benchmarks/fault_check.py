@@ -25,7 +25,9 @@ def whole_bundle(name: str) -> Check:
         folder = scratch / name
         try:
             manifest = strict_json((folder / "myqasr.json").read_text(encoding="utf-8"))
-            wrong = [file["name"] for file in manifest["files"] if (folder / file["name"]).stat().st_size != file["bytes"]]
+            wrong = [
+                file["name"] for file in manifest["files"] if (folder / file["name"]).stat().st_size != file["bytes"]
+            ]
             strict_json((folder / "report.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError) as error:
             return f"no whole bundle: {type(error).__name__}: {error}"

@@ -38,7 +38,9 @@ def small_disk(victim: Victim, tries: int, what: str) -> Trial:
             if what == "target":
                 target = f"{DISK}/{victim.target}"
                 command = tuple(target if word == victim.target else word for word in victim.command)
-                moved = replace(victim, command=command, target=target, keeps=tuple(f"{DISK}/{k}" for k in victim.keeps))
+                moved = replace(
+                    victim, command=command, target=target, keeps=tuple(f"{DISK}/{k}" for k in victim.keeps)
+                )
             variables = {"TMPDIR": str(scratch / DISK)} if what == "temporary folder" else {}
             place = Place(scratch, environment=variables, largest_file=None if is_mounted else size)
             ended = run(moved.command, place)
@@ -101,15 +103,15 @@ def _tried(fault: str, command: tuple[str, ...], complaint: str | None, ended: E
     outcome = Outcome.HANG if ended.code is None else Outcome.UNFORESEEN if complaint else Outcome.REFUSED
     if not complaint and ended.code in (0, 3):
         outcome = Outcome.WORKED
-    return Tried(fault, command, Verdict(outcome, complaint or last_line(ended.err)), ended.seconds)
+    return Tried(fault, command, Verdict(outcome, complaint or last_line(ended.err)), ended)
 
 
 TRIALS = (
-    small_disk(QUANTIZING, 14, "target"),
-    small_disk(QUANTIZING, 10, "temporary folder"),
-    small_disk(PERSONALIZING, 10, "target"),
+    small_disk(QUANTIZING, 12, "target"),
+    small_disk(QUANTIZING, 8, "temporary folder"),
+    small_disk(PERSONALIZING, 8, "target"),
     small_disk(REPORTING, 14, "target"),
-    no_change(CACHING, 40),
-    no_change(PERSONALIZING, 20),
+    no_change(CACHING, 30),
+    no_change(PERSONALIZING, 16),
     no_change(REPORTING, 6),
 )

@@ -11,23 +11,60 @@ from fault_base import PERSONALIZE, QUANTIZE
 from fault_bytes import damaged
 from fault_case import Case, Kind, Make
 from fault_check import same_answer
+from fault_folder import link_tree
 from fault_json import TEXTS, hostile, mutated_json, mutated_value
-from fault_models import replace
-from fault_process import link_tree
+from fault_models import only_read, replace
 
 _WAV_FIELDS = {"size": (4, "<I"), "format": (20, "<H"), "channels": (22, "<H"), "rate": (24, "<I")}
 _WAV_FIELDS |= {"bytes a second": (28, "<I"), "bytes a frame": (32, "<H"), "bits": (34, "<H"), "data": (40, "<I")}
 _WAV_VALUES = (0, 1, 2, 3, 7, 8, 24, 64, 255, 4000, 8000, 65_535, 1 << 20, 1 << 31, (1 << 32) - 1)
 
 _TOML = (
-    *("0", "-1", "2.5", "1e30", "inf", "nan", "9" * 400, "9" * 5000, "true", '""', '"x"', "[]", "{}", '["a", 1]', "1979-05-27"),
-    *('"\\u001b[2J"', '"*"', '"group:0"', '"group:-1"', '"group:9999999999"', '"group:x"', "[" * 20_000, "{a=" * 5_000, "="),
+    *(
+        "0",
+        "-1",
+        "2.5",
+        "1e30",
+        "inf",
+        "nan",
+        "9" * 400,
+        "9" * 5000,
+        "true",
+        '""',
+        '"x"',
+        "[]",
+        "{}",
+        '["a", 1]',
+        "1979-05-27",
+    ),
+    *(
+        '"\\u001b[2J"',
+        '"*"',
+        '"group:0"',
+        '"group:-1"',
+        '"group:9999999999"',
+        '"group:x"',
+        "[" * 20_000,
+        "{a=" * 5_000,
+        "=",
+    ),
     *('"[[[["', '"' + "a" * 20_000 + '"', '"' + "*a" * 200 + '"', "0x10", "1_0", "07:32:00", '"""\n"""'),
 )
 _OPTIONS = (
     *("rounding", "min_bits", "max_bits", "max_kl", "granularity", "calibration", "activations", "opset", "seed"),
-    *("holdout", "symmetric", "layout", "allocation", "order", "sensitivity", "language", "max_clips", "fill", "nonsense"),
-    *("optimize", "sequential", "uniform_bits", "budget", "cache", "rules", "budget_kind", "max_spread"),
+    *(
+        "holdout",
+        "symmetric",
+        "layout",
+        "allocation",
+        "order",
+        "sensitivity",
+        "language",
+        "max_clips",
+        "fill",
+        "nonsense",
+    ),
+    *("optimize", "sequential", "uniform_bits", "budget", "cache", "rules", "budget_kind", "max_spread", "nonsense"),
 )
 _LAYER = ("match", "bits", "keep", "granularity", "rounding", "nonsense")
 
@@ -46,7 +83,9 @@ def _recording(form: str) -> Make:
             fault = f"{field} is {value}"
         else:
             content, fault = damaged(content, random)
-        heard = f"in/{random.choice(('a', 'a', 'ä b', '-x', 'a' * 200))}.{random.choice((form, form, form, 'wav', 'mp3'))}"
+        heard = (
+            f"in/{random.choice(('a', 'a', 'ä b', '-x', 'a' * 200))}.{random.choice((form, form, form, 'wav', 'mp3'))}"
+        )
         (scratch / heard).write_bytes(content)
         fault = f"{name} as {heard[3:30]}: {fault}"
         if random.random() < 0.2:
@@ -81,7 +120,9 @@ def _manifest(base: Path, scratch: Path, random: Random) -> Case:
         content, fault = damaged(b"\n".join(lines), random)
     (scratch / "in" / "manifest.jsonl").write_bytes(content)
     command = ("evaluate", "in/bundle", "--manifest", "in/manifest.jsonl", "--json")
-    more = random.choice(((), (), ("--filter", f"gender={random.choice(TEXTS[:11])}"), ("--limit", "2"), ("--language", "xx")))
+    more = random.choice(
+        ((), (), ("--filter", f"gender={random.choice(TEXTS[:11])}"), ("--limit", "2"), ("--language", "xx"))
+    )
     return Case(fault, (*command, *more))
 
 
@@ -105,6 +146,8 @@ def _rules(base: Path, scratch: Path, random: Random) -> Case:
             lines.insert(number + 1, f"{key} = {value}")
         content, fault = "\n".join(lines).encode(), f"{key} = {value[:40]}"
     (scratch / "in" / "rules.toml").write_bytes(content)
+    if random.random() < 0.8:
+        return only_read(scratch, fault, ("quantize", "in/model", "--rules", "in/rules.toml"))
     size = random.choice((QUANTIZE, ("--budget", "60KB"), ("--avg-bits", "5")))
     command = ("quantize", "in/model", "in/f0.wav", "--rules", "in/rules.toml", *size, "--dry-run", "--json")
     return Case(fault, command)
@@ -185,14 +228,14 @@ def _evaluation(base: Path, scratch: Path, random: Random) -> Case:
 
 
 KINDS = (
-    Kind("recording, WAV", 120, _recording("wav")),
-    Kind("recording, FLAC", 70, _recording("flac")),
-    Kind("recording, OGG", 70, _recording("ogg")),
-    Kind("recording, MP3", 70, _recording("mp3")),
-    Kind("recording, M4A", 70, _recording("m4a")),
-    Kind("manifest", 120, _manifest),
-    Kind("rules", 120, _rules),
-    Kind("cache", 80, _cache),
-    Kind("results of personalize", 60, _results),
-    Kind("evaluation for a report", 60, _evaluation),
+    Kind("recording, WAV", 100, _recording("wav")),
+    Kind("recording, FLAC", 60, _recording("flac")),
+    Kind("recording, OGG", 60, _recording("ogg")),
+    Kind("recording, MP3", 60, _recording("mp3")),
+    Kind("recording, M4A", 60, _recording("m4a")),
+    Kind("manifest", 100, _manifest),
+    Kind("rules", 110, _rules),
+    Kind("cache", 50, _cache),
+    Kind("results of personalize", 40, _results),
+    Kind("evaluation for a report", 50, _evaluation),
 )

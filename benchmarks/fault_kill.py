@@ -8,8 +8,18 @@ from random import Random
 
 from fault_case import Ended, Outcome, Trial, Tried, Verdict, last_line, wrong_lines
 from fault_process import Place, run
-from fault_victims import CACHING, PERSONALIZING, QUANTIZING, REPORTING, Victim
-from fault_victims import at_change, healthy, killing, limit, link_old
+from fault_victims import (
+    CACHING,
+    PERSONALIZING,
+    QUANTIZING,
+    REPORTING,
+    Victim,
+    at_change,
+    healthy,
+    killing,
+    limit,
+    link_old,
+)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _CODES = {signal.SIGINT: (130,), signal.SIGTERM: (143, -signal.SIGTERM), signal.SIGKILL: (-signal.SIGKILL,)}
@@ -38,10 +48,10 @@ def kill_trial(victim: Victim, tries: int) -> Trial:
         ended = run(command, place)
         fault = f"{sign.name} {moment}{', replacing' if replacing else ''}"
         complaint = _complaint(victim, sign, ended, old, usual.state, scratch)
-        if complaint is None:
+        if complaint is None and (sign == signal.SIGKILL or victim.keeps):  # else nothing is different for a next run
             complaint = _after(victim, base, scratch, usual.state)
         outcome = Outcome.UNFORESEEN if complaint else Outcome.WORKED if ended.code in DONE else Outcome.REFUSED
-        return Tried(fault, command, Verdict(outcome, complaint or ""), ended.seconds)
+        return Tried(fault, command, Verdict(outcome, complaint or ""), ended)
 
     return Trial(f"killed: {victim.name}", tries, attempt)
 
@@ -83,8 +93,8 @@ def _difference(state: object, new: object) -> str:
 
 
 TRIALS = (
-    kill_trial(QUANTIZING, 66),
+    kill_trial(QUANTIZING, 60),
     kill_trial(CACHING, 18),
-    kill_trial(PERSONALIZING, 66),
-    kill_trial(REPORTING, 66),
+    kill_trial(PERSONALIZING, 42),
+    kill_trial(REPORTING, 84),
 )

@@ -14,13 +14,14 @@ from fault_bytes import damaged
 from fault_case import Case, Kind, Make
 from fault_check import whole_bundle
 from fault_ct2 import TIED, ct2_bytes
+from fault_folder import link_tree
 from fault_json import mutated_json, mutated_value
-from fault_process import link_tree
 
-FULL = 0.1
-"""Share of inputs with which a whole bundle is made; the others are quantized without writing."""
+FULL, PLANNED = 0.04, 0.12
+"""Shares of inputs with which a whole bundle is made, and a plan; of the others the model is read and no more."""
 
 MODEL = "in/model"
+_SHAPES = ((), (0,), (1,), (0, 64), (1, 1, 1, 1), (5000, 3), (64, 64), (1,) * 9)
 _DTYPES = (np.float32, np.float16, np.int8, np.int16, np.int32)
 
 
@@ -35,9 +36,18 @@ def model_case(base: Path, scratch: Path, random: Random, fault: str) -> Case:
     for name in ("f0.wav", "m0.wav"):
         (scratch / "in" / name).hardlink_to(base / "audio" / name)
     command = ("quantize", MODEL, "in/f0.wav", "in/m0.wav", *QUANTIZE, "--json")
-    if random.random() < FULL:
+    choice = random.random()
+    if choice < FULL:
         return Case(fault, (*command, "--out", "out"), makes=("out",), check=whole_bundle("out"))
-    return Case(fault, (*command, "--dry-run"))
+    if choice < FULL + PLANNED:
+        return Case(fault, (*command, "--dry-run"))
+    return only_read(scratch, fault, ("quantize", MODEL))
+
+
+def only_read(scratch: Path, fault: str, command: tuple[str, ...]) -> Case:
+    """Stops behind what is read before recordings: the only one is empty."""
+    (scratch / "in" / "empty.wav").touch()
+    return Case(fault, (*command, "in/empty.wav", *QUANTIZE, "--dry-run", "--json"), accepts="empty.wav: is empty")
 
 
 def _json_in(model: str, *files: str) -> Make:
@@ -94,7 +104,9 @@ def changed(array: np.ndarray, random: Random) -> np.ndarray:
     if choice == 1:
         return np.full(array.shape, random.choice((0, np.nan, np.inf, 1e30, -1)), np.float32)
     if choice == 2:
-        return np.zeros(random.choice(((), (0,), (1,), (0, 64), (1, 1, 1, 1), (5000, 3), (64, 64), (1,) * 9)), array.dtype)
+        return np.zeros(
+            random.choice(((), (0,), (1,), (0, 64), (1, 1, 1, 1), (5000, 3), (64, 64), (1,) * 9)), array.dtype
+        )
     if choice == 3:
         return np.concatenate([array, array]) if array.ndim else array[None]
     if choice == 4:
@@ -131,7 +143,9 @@ def _other_tensors(header: dict[str, Any], data: bytes, random: Random) -> tuple
     }
     name = random.choice(list(tensors))
     if random.random() < 0.2:
-        other = random.choice(("", "extra.weight", "\x1b[2J", name + ".weight", name.replace("layers.0", "layers.99999")))
+        other = random.choice(
+            ("", "extra.weight", "\x1b[2J", name + ".weight", name.replace("layers.0", "layers.99999"))
+        )
         tensors[other] = tensors.pop(name)
         fault = f"{name} is called {other!r}"
     else:
@@ -152,7 +166,9 @@ def _merges(base: Path, scratch: Path, random: Random) -> Case:
     (scratch / MODEL / "tokenizer.json").unlink()
     name = random.choice(("vocab.json", "merges.txt", "merges.txt"))
     content = (base / "whisper" / name).read_bytes()
-    content, fault = mutated_json(content, random) if name.endswith("json") else damaged(content + b"a b\nab c\n", random)
+    content, fault = (
+        mutated_json(content, random) if name.endswith("json") else damaged(content + b"a b\nab c\n", random)
+    )
     replace(scratch / MODEL / name, content)
     return model_case(base, scratch, random, f"{name}: {fault}")
 
@@ -175,17 +191,21 @@ _TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json")
 _EXTRACTOR = ("preprocessor_config.json", "processor_config.json")
 
 KINDS = (
-    Kind("CTranslate2 model.bin", 200, _ct2),
-    Kind("CTranslate2 config.json and tokenizer.json", 100, _json_in("ct2", "config.json", "config.json", "tokenizer.json")),
-    Kind("safetensors", 240, _safetensors),
-    Kind("safetensors index", 60, _json_in("sharded", "model.safetensors.index.json")),
-    Kind("config.json, Whisper", 120, _json_in("whisper", "config.json")),
-    Kind("config.json, CTC", 140, _json_in("ctc", "config.json")),
-    Kind("generation_config.json", 100, _json_in("whisper", "generation_config.json")),
-    Kind("tokenizer, Whisper", 100, _json_in("whisper", "tokenizer.json", *_TOKENIZER)),
-    Kind("tokenizer of vocabulary and merges", 50, _merges),
-    Kind("tokenizer, CTC", 100, _json_in("ctc", "vocab.json", "vocab.json", *_TOKENIZER)),
-    Kind("feature extractor, Whisper", 60, _json_in("whisper", *_EXTRACTOR)),
-    Kind("feature extractor, CTC", 60, _json_in("ctc", *_EXTRACTOR)),
-    Kind("files that do not belong there", 30, _lora),
+    Kind("CTranslate2 model.bin", 160, _ct2),
+    Kind(
+        "CTranslate2 config.json and tokenizer.json",
+        70,
+        _json_in("ct2", "config.json", "config.json", "tokenizer.json"),
+    ),
+    Kind("safetensors", 180, _safetensors),
+    Kind("safetensors index", 40, _json_in("sharded", "model.safetensors.index.json")),
+    Kind("config.json, Whisper", 100, _json_in("whisper", "config.json")),
+    Kind("config.json, CTC", 120, _json_in("ctc", "config.json")),
+    Kind("generation_config.json", 90, _json_in("whisper", "generation_config.json")),
+    Kind("tokenizer, Whisper", 90, _json_in("whisper", "tokenizer.json", *_TOKENIZER)),
+    Kind("tokenizer of vocabulary and merges", 40, _merges),
+    Kind("tokenizer, CTC", 90, _json_in("ctc", "vocab.json", "vocab.json", *_TOKENIZER)),
+    Kind("feature extractor, Whisper", 40, _json_in("whisper", *_EXTRACTOR)),
+    Kind("feature extractor, CTC", 40, _json_in("ctc", *_EXTRACTOR)),
+    Kind("files that do not belong there", 20, _lora),
 )

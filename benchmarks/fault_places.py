@@ -21,7 +21,8 @@ from random import Random
 
 from fault_base import QUANTIZE
 from fault_case import LIMIT_SECONDS, NAME, Ended, Outcome, Trial, Tried, Verdict, last_line, strict_json
-from fault_process import HOME, TEMPORARY, Place, entries, environment, link_tree, run_whole
+from fault_folder import changes, entries, link_tree
+from fault_process import HOME, TEMPORARY, Place, environment, run_whole
 
 COLUMNS = 20
 _ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": None}
@@ -92,7 +93,7 @@ def _attempt(base: Path, scratch: Path, random: Random, number: int) -> Tried:
     outcome = Outcome.HANG if ended.code is None else Outcome.UNFORESEEN if complaint else Outcome.WORKED
     if outcome is Outcome.WORKED and ended.code == 2:
         outcome = Outcome.REFUSED
-    return Tried(missing.name, command, Verdict(outcome, complaint or last_line(ended.err)), ended.seconds)
+    return Tried(missing.name, command, Verdict(outcome, complaint or last_line(ended.err)), ended)
 
 
 def _complaint(missing: Missing, command: tuple[str, ...], ended: Ended) -> str | None:
@@ -135,10 +136,10 @@ def _on_terminal(command: tuple[str, ...], place: Place) -> Ended:
         process.kill()
     code = process.wait()
     os.close(ours)
-    after = entries(place.scratch)
-    made = tuple(sorted(name for name, mark in after.items() if before.get(name) != mark))
+    made = changes(before, place.scratch)
     text = shown.decode("utf-8", "replace")
-    return Ended(code if left > 0 else None, text, "", time.perf_counter() - start, 0, made)
+    seconds = time.perf_counter() - start
+    return Ended(code if left > 0 else None, text, "", seconds, seconds, 0, made)
 
 
 TRIALS = (Trial("missing: HOME, UTF-8, streams, columns", len(MISSING) * len(_COMMANDS), _attempt),)

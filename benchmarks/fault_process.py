@@ -7,10 +7,10 @@ parent, whose threads a child would miss.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import resource
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fault_case import LIMIT_SECONDS, Ended
+from fault_folder import changes, entries
 
 HOME, TEMPORARY = "home", "tmp"
 MOST_ADDRESSES = 16 << 30
@@ -56,6 +57,9 @@ class Place:
 def import_everything() -> None:
     """What commands import on their way, so that no child has to; starts no thread."""
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "ORT_DISABLE_TELEMETRY": "1"}
+    os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # as the command line does
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     import av  # noqa: F401
     import jiwer  # noqa: F401
 
@@ -70,8 +74,22 @@ def import_everything() -> None:
     import myqasr_fx.report.command
     import myqasr_fx.runtime  # noqa: F401
 
+
+def warm_up(base: Path) -> None:
+    """Takes the road of a plan once, on which libraries import and keep what every child would have to anew.
+
+    Raises:
+        SystemExit: A thread was started, which children would miss.
+    """
+    from myqasr_fx import pipeline
+    from myqasr_fx.options.resolve import resolve_config
+
+    for name in ("ctc", "whisper"):
+        pipeline.plan(str(base / name), [base / "audio" / "f0.wav"], config=resolve_config(uniform_bits=4))
     gc.collect()
     gc.freeze()
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise SystemExit("a thread runs in the process that is forked")
 
 
 def run(command: Sequence[str], place: Place) -> Ended:
@@ -90,12 +108,11 @@ def run(command: Sequence[str], place: Place) -> Ended:
         child = os.fork()
         if not child:
             _become(command, place, paths)
-        code, peak = _wait(child, place, start)
+        code, usage = _wait(child, place, start)
         seconds = time.perf_counter() - start
         out, err = (path.read_text(encoding="utf-8", errors="surrogateescape") for path in paths)
-    after = entries(place.scratch)
-    made = tuple(sorted(name for name, mark in after.items() if before.get(name) != mark))
-    return Ended(code, out, err, seconds, peak, made)
+    made = changes(before, place.scratch)
+    return Ended(code, out, err, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, made)
 
 
 def run_whole(command: Sequence[str], place: Place, prefix: Sequence[str] = ()) -> Ended:
@@ -122,10 +139,9 @@ def run_whole(command: Sequence[str], place: Place, prefix: Sequence[str] = ()) 
         code, out, err = done.returncode, done.stdout, done.stderr
     except subprocess.TimeoutExpired as error:
         code, out, err = None, error.stdout or b"", error.stderr or b""
-    seconds, after = time.perf_counter() - start, entries(place.scratch)
-    made = tuple(sorted(name for name, mark in after.items() if before.get(name) != mark))
+    seconds, made = time.perf_counter() - start, changes(before, place.scratch)
     texts = [each.decode("utf-8", "surrogateescape") for each in (out, err)]
-    return Ended(code, texts[0], texts[1], seconds, 0, made)
+    return Ended(code, texts[0], texts[1], seconds, seconds, 0, made)
 
 
 def in_child(work: Callable[[], None]) -> None:
@@ -145,24 +161,6 @@ def in_child(work: Callable[[], None]) -> None:
         os._exit(0)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         raise SystemExit(f"{getattr(work, '__name__', work)}: failed")
-
-
-def entries(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Everything below ``folder`` by relative name, with what changes when it does; of folders nothing."""
-    found: dict[str, tuple[int, int, int]] = {}
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        with os.scandir(folder / inside) as listed:
-            for entry in listed:
-                name = f"{inside}/{entry.name}" if inside else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    found[name] = (0, 0, 0)
-                    waiting.append(name)
-                else:
-                    status = entry.stat(follow_symlinks=False)
-                    found[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
-    return found
 
 
 def environment(place: Place) -> dict[str, str]:
@@ -185,7 +183,8 @@ def _become(command: Sequence[str], place: Place, said: Sequence[Path]) -> NoRet
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
         sys.stdout, sys.stderr = (
-            open(number, "w", encoding="utf-8", closefd=False, buffering=buffered) for number, buffered in ((1, -1), (2, 1))
+            open(number, "w", encoding="utf-8", closefd=False, buffering=buffered)
+            for number, buffered in ((1, -1), (2, 1))
         )
         variables = environment(place)
         os.environ.clear()
@@ -225,8 +224,8 @@ def _main(command: Sequence[str]) -> int:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
 
 
-def _wait(child: int, place: Place, start: float) -> tuple[int | None, int]:
-    """Exit code, None after too long, and the largest resident size of a child, bytes."""
+def _wait(child: int, place: Place, start: float) -> tuple[int | None, resource.struct_rusage]:
+    """Exit code of a child, None after too long, and what it used."""
     handle = os.pidfd_open(child)
     try:
         if place.stop is not None:
@@ -239,9 +238,4 @@ def _wait(child: int, place: Place, start: float) -> tuple[int | None, int]:
         _, status, usage = os.wait4(child, 0)
     finally:
         os.close(handle)
-    return os.waitstatus_to_exitcode(status) if ended else None, usage.ru_maxrss << 10
-
-
-def link_tree(source: Path, target: Path) -> None:
-    """Copies a folder by hard links, which cost nothing; whoever changes a file of it has to replace it."""
-    shutil.copytree(source, target, copy_function=os.link, dirs_exist_ok=True)
+    return os.waitstatus_to_exitcode(status) if ended else None, usage

@@ -35,7 +35,7 @@ def write_table(rows: Collection[Mapping[str, Any]], kinds: Sequence[str], optio
         content = {
             "seed": options.seed,
             "versions": {name: version(name) for name in _PACKAGES},
-            "seconds": round(sum(row["wall_seconds"] for row in rows)),
+            "processor_seconds": round(sum(row["cpu_seconds"] for row in rows)),
             "kinds": counted,
         }
         (options.out / "faults.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -15,7 +15,8 @@ from pathlib import Path
 from fault_base import CLIPS, PERSONALIZE, QUANTIZE
 from fault_case import LIMIT_SECONDS, Ended
 from fault_check import digest, page_complaint
-from fault_process import Place, Watch, link_tree, run
+from fault_folder import link_tree
+from fault_process import Place, Watch, run
 
 _CHANGES = frozenset({"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT

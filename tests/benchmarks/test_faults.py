@@ -16,8 +16,8 @@ from fault_table import counts, table
 from faults import INPUTS, TRIALS, attempt, read_outcomes
 
 CASE = Case("a fault", ("inspect", "in/bundle", "--json"), makes=("out",))
-WELL = Ended(0, '{"a": 1}\n', "transcribe …\n", 1.0, 1 << 20, ("out", "out/x"))
-REFUSED = Ended(2, "", "load model …\nmyqasr: in/bundle: damaged (quantize again)\n", 1.0, 1 << 20, ())
+WELL = Ended(0, '{"a": 1}\n', "transcribe …\n", 1.0, 1.0, 1 << 20, ("out", "out/x"))
+REFUSED = Ended(2, "", "load model …\nmyqasr: in/bundle: damaged (quantize again)\n", 1.0, 1.0, 1 << 20, ())
 
 
 def test_the_campaign_is_as_large_as_it_has_to_be() -> None:
@@ -48,6 +48,8 @@ def test_what_is_right() -> None:
     assert judge(CASE, WELL, Path()).outcome is Outcome.WORKED
     assert judge(CASE, REFUSED, Path()).outcome is Outcome.REFUSED
     assert judge(CASE, replace(WELL, code=3), Path()).outcome is Outcome.WORKED
+    read = replace(CASE, accepts="in/bundle: damaged")  # the fault is elsewhere, and did not matter
+    assert judge(read, REFUSED, Path()).outcome is Outcome.WORKED
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_an_unforeseen_input_is_kept(tmp_path: Path) -> None:
 
     def attempted(base: Path, scratch: Path, random: Random, number: int) -> Tried:
         (scratch / "input").write_text(str(number))
-        return Tried("a fault", ("inspect",), Verdict(Outcome.UNFORESEEN, "why"), 0.1)
+        return Tried("a fault", ("inspect",), Verdict(Outcome.UNFORESEEN, "why"), WELL)
 
     row = attempt(Trial("a kind", 1, attempted), 7, Namespace(work=tmp_path, seed=1))
     assert (row["name"], row["outcome"], row["command"]) == ("a kind/7", "unforeseen", ["inspect"])
