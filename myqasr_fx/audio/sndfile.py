@@ -53,7 +53,10 @@ class SoundfileDecoder:
 
     def seek(self, frame: int) -> None:
         """Goes on at a sample."""
-        self._file.seek(frame)
+        try:
+            self._file.seek(frame)
+        except soundfile.SoundFileError as error:
+            raise self._damaged(error) from error
 
     def read(self, frames: int) -> np.ndarray:
         """The next samples (T, C)."""
@@ -61,8 +64,11 @@ class SoundfileDecoder:
             with nullcontext() if self.seekable else no_native_errors():
                 block: np.ndarray = self._file.read(frames, dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
-            raise AudioError(f"{self._path}: is damaged or truncated: {error}", hint="copy the file again") from error
+            raise self._damaged(error) from error
         return block
+
+    def _damaged(self, error: soundfile.SoundFileError) -> AudioError:
+        return AudioError(f"{self._path}: is damaged or truncated: {error}", hint="copy the file again")
 
 
 @contextmanager

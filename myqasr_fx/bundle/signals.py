@@ -13,29 +13,42 @@ from types import FrameType
 def signals_as_exceptions() -> Iterator[Callable[[], None]]:
     """SIGTERM and SIGHUP unwind the stack like Ctrl-C instead of ending the process on the spot.
 
+    Inside another such context, that one stays in charge.
+
     Yields:
         What raises again if a signal came. Python runs a handler wherever it is, in finalizers and callbacks of
         compiled code too, and an exception that is raised there goes no further.
     """
-    came: list[int] = []
-
-    def check() -> None:
-        if came:
-            raise KeyboardInterrupt if came[0] == signal.SIGINT else SystemExit(128 + came[0])
-
-    def leave(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        check()
-
     if threading.current_thread() is not threading.main_thread():
-        yield check
+        yield _Unwinding().check
         return
+    outer = signal.getsignal(signal.SIGTERM)
+    if isinstance(outer, _Unwinding):
+        yield outer.check
+        return
+    unwinding = _Unwinding()
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
     mine = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
     for number in mine:
-        signal.signal(number, leave)
+        signal.signal(number, unwinding)
     try:
-        yield check
+        yield unwinding.check
     finally:
         for number, handler in mine.items():
             signal.signal(number, handler)
+
+
+class _Unwinding:
+    """A handler that raises, and knows what came."""
+
+    def __init__(self) -> None:
+        self._came: list[int] = []
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        self._came.append(number)
+        self.check()
+
+    def check(self) -> None:
+        """Raises if a signal came."""
+        if self._came:
+            raise KeyboardInterrupt if self._came[0] == signal.SIGINT else SystemExit(128 + self._came[0])
