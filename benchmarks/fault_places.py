@@ -22,7 +22,7 @@ from random import Random
 from fault_base import QUANTIZE
 from fault_case import LIMIT_SECONDS, NAME, Ended, Outcome, Trial, Tried, Verdict, last_line, strict_json
 from fault_folder import changes, entries, link_tree
-from fault_process import HOME, TEMPORARY, Place, environment, run_whole
+from fault_process import HOME, TEMPORARY, Place, environment, run_whole, taken
 
 COLUMNS = 20
 _ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": None}
@@ -125,9 +125,9 @@ def _on_terminal(command: tuple[str, ...], place: Place) -> Ended:
     process = subprocess.Popen(whole, cwd=place.scratch, env=environment(place), start_new_session=True, **streams)
     os.close(theirs)
     shown = bytearray()
-    while (left := start + LIMIT_SECONDS - time.perf_counter()) > 0:
+    while (left := LIMIT_SECONDS - taken(process.pid, start)) > 0:
         if not select.select([ours], [], [], left)[0]:
-            break
+            continue
         try:
             shown += os.read(ours, 1 << 16)
         except OSError:  # the other end is closed

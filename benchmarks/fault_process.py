@@ -6,6 +6,7 @@ parent, whose threads a child would miss.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -20,6 +21,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import PIPE
 from typing import NoReturn
 
 from fault_case import LIMIT_SECONDS, Ended
@@ -43,7 +45,7 @@ class Place:
         stop: Signal and the seconds after which it is sent.
         largest_file: Bytes beyond which no file can grow.
         environment: Variables to set; None takes one away.
-        limit: Seconds after which it is ended.
+        limit: Seconds after which it is ended; those in which it waited for a processor do not count.
     """
 
     scratch: Path
@@ -108,8 +110,7 @@ def run(command: Sequence[str], place: Place) -> Ended:
         child = os.fork()
         if not child:
             _become(command, place, paths)
-        code, usage = _wait(child, place, start)
-        seconds = time.perf_counter() - start
+        code, usage, seconds = _wait(child, place, start)
         out, err = (path.read_text(encoding="utf-8", errors="surrogateescape") for path in paths)
     made = changes(before, place.scratch)
     return Ended(code, out, err, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, made)
@@ -127,21 +128,19 @@ def run_whole(command: Sequence[str], place: Place, prefix: Sequence[str] = ()) 
         (place.scratch / name).mkdir(exist_ok=True)
     before, start = entries(place.scratch), time.perf_counter()
     whole = [*prefix, sys.executable, "-m", "myqasr_fx", *command]
-    try:
-        done = subprocess.run(
-            whole,
-            cwd=place.scratch,
-            env=environment(place),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=place.limit,
-        )
-        code, out, err = done.returncode, done.stdout, done.stderr
-    except subprocess.TimeoutExpired as error:
-        code, out, err = None, error.stdout or b"", error.stderr or b""
+    process = subprocess.Popen(
+        whole, cwd=place.scratch, env=environment(place), stdin=subprocess.DEVNULL, stdout=PIPE, stderr=PIPE
+    )
+    said, ended = (b"", b""), False
+    while not ended and (left := place.limit - taken(process.pid, start)) > 0:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            said, ended = process.communicate(timeout=left), True
+    if not ended:
+        process.kill()
+        said = process.communicate()
     seconds, made = time.perf_counter() - start, changes(before, place.scratch)
-    texts = [each.decode("utf-8", "surrogateescape") for each in (out, err)]
-    return Ended(code, texts[0], texts[1], seconds, seconds, 0, made)
+    texts = [each.decode("utf-8", "surrogateescape") for each in said]
+    return Ended(process.returncode if ended else None, texts[0], texts[1], seconds, seconds, 0, made)
 
 
 def in_child(work: Callable[[], None]) -> None:
@@ -224,18 +223,30 @@ def _main(command: Sequence[str]) -> int:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
 
 
-def _wait(child: int, place: Place, start: float) -> tuple[int | None, resource.struct_rusage]:
-    """Exit code of a child, None after too long, and what it used."""
+def _wait(child: int, place: Place, start: float) -> tuple[int | None, resource.struct_rusage, float]:
+    """Exit code of a child, None after too long; what it used; and the seconds that it took."""
     handle = os.pidfd_open(child)
     try:
         if place.stop is not None:
             number, seconds = place.stop
             if not select.select([handle], [], [], max(start + seconds - time.perf_counter(), 0))[0]:
                 signal.pidfd_send_signal(handle, number)
-        ended = bool(select.select([handle], [], [], max(start + place.limit - time.perf_counter(), 0))[0])
+        ended = False
+        while not ended and (left := place.limit - taken(child, start)) > 0:
+            ended = bool(select.select([handle], [], [], left)[0])
         if not ended:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
+        took = taken(child, start)
         _, status, usage = os.wait4(child, 0)
     finally:
         os.close(handle)
-    return os.waitstatus_to_exitcode(status) if ended else None, usage
+    return os.waitstatus_to_exitcode(status) if ended else None, usage, took
+
+
+def taken(process: int, start: float) -> float:
+    """Seconds since ``start`` but for those in which a process waited for a processor: the machine may be busy."""
+    passed = time.perf_counter() - start
+    try:
+        return passed - int(Path(f"/proc/{process}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, IndexError):  # a system that keeps no count
+        return passed

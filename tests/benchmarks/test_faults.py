@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -12,6 +14,7 @@ from fault_bytes import damaged
 from fault_case import Case, Ended, Outcome, judge, wrong_lines
 from fault_check import DATA, page_complaint
 from fault_json import mutated_json
+from fault_process import Place, run_whole, taken
 from fault_table import counts, table
 from faults import INPUTS, TRIALS, attempt, read_outcomes
 
@@ -138,3 +141,22 @@ def test_an_unforeseen_input_is_kept(tmp_path: Path) -> None:
     row = attempt(Trial("a kind", 1, attempted), 7, Namespace(work=tmp_path, seed=1))
     assert (row["name"], row["outcome"], row["command"]) == ("a kind/7", "unforeseen", ["inspect"])
     assert (tmp_path / "kept" / "a-kind_7" / "input").read_text() == "7"
+
+
+def test_what_only_sleeps_hangs(tmp_path: Path) -> None:
+    ended = run_whole(("--help",), Place(tmp_path, limit=0.3), ("sh", "-c", "echo said; exec sleep 60", "sh"))
+    assert (ended.code, ended.out) == (None, "said\n")
+    assert ended.seconds < 30
+
+
+def test_a_command_has_the_time_that_it_needs(tmp_path: Path) -> None:
+    ended = run_whole(("--help",), Place(tmp_path), ("sh", "-c", "echo said; exit 3", "sh"))
+    assert (ended.code, ended.out) == (3, "said\n")
+
+
+def test_waiting_for_a_processor_takes_no_time() -> None:
+    start = time.perf_counter()
+    with subprocess.Popen(("sleep", "60")) as process:
+        found = [taken(process.pid, start - 5), taken(1 << 30, start - 5)]
+        process.kill()
+    assert 0 < found[0] <= found[1] < time.perf_counter() - start + 5
