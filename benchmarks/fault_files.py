@@ -13,60 +13,12 @@ from fault_case import Case, Kind, Make
 from fault_check import same_answer
 from fault_folder import link_tree
 from fault_json import TEXTS, hostile, mutated_json, mutated_value
-from fault_models import only_read, replace
+from fault_models import replace
+from fault_rules import rules
 
 _WAV_FIELDS = {"size": (4, "<I"), "format": (20, "<H"), "channels": (22, "<H"), "rate": (24, "<I")}
 _WAV_FIELDS |= {"bytes a second": (28, "<I"), "bytes a frame": (32, "<H"), "bits": (34, "<H"), "data": (40, "<I")}
 _WAV_VALUES = (0, 1, 2, 3, 7, 8, 24, 64, 255, 4000, 8000, 65_535, 1 << 20, 1 << 31, (1 << 32) - 1)
-
-_TOML = (
-    *(
-        "0",
-        "-1",
-        "2.5",
-        "1e30",
-        "inf",
-        "nan",
-        "9" * 400,
-        "9" * 5000,
-        "true",
-        '""',
-        '"x"',
-        "[]",
-        "{}",
-        '["a", 1]',
-        "1979-05-27",
-    ),
-    *(
-        '"\\u001b[2J"',
-        '"*"',
-        '"group:0"',
-        '"group:-1"',
-        '"group:9999999999"',
-        '"group:x"',
-        "[" * 20_000,
-        "{a=" * 5_000,
-        "=",
-    ),
-    *('"[[[["', '"' + "a" * 20_000 + '"', '"' + "*a" * 200 + '"', "0x10", "1_0", "07:32:00", '"""\n"""'),
-)
-_OPTIONS = (
-    *("rounding", "min_bits", "max_bits", "max_kl", "granularity", "calibration", "activations", "opset", "seed"),
-    *(
-        "holdout",
-        "symmetric",
-        "layout",
-        "allocation",
-        "order",
-        "sensitivity",
-        "language",
-        "max_clips",
-        "fill",
-        "nonsense",
-    ),
-    *("optimize", "sequential", "uniform_bits", "budget", "cache", "rules", "budget_kind", "max_spread", "nonsense"),
-)
-_LAYER = ("match", "bits", "keep", "granularity", "rounding", "nonsense")
 
 
 def _recording(form: str) -> Make:
@@ -124,33 +76,6 @@ def _manifest(base: Path, scratch: Path, random: Random) -> Case:
         ((), (), ("--filter", f"gender={random.choice(TEXTS[:11])}"), ("--limit", "2"), ("--language", "xx"))
     )
     return Case(fault, (*command, *more))
-
-
-def _rules(base: Path, scratch: Path, random: Random) -> Case:
-    link_tree(base / "ctc", scratch / "in" / "model")
-    (scratch / "in" / "f0.wav").hardlink_to(base / "audio" / "f0.wav")
-    text = (base / "rules.toml").read_text(encoding="utf-8")
-    choice = random.random()
-    if choice < 0.25:
-        content, fault = damaged(text.encode(), random)
-    else:
-        lines = text.split("\n")
-        number = random.randrange(len(lines))
-        in_layers = "[[layers]]" in lines[: number + 1]
-        key = random.choice(_LAYER if in_layers else _OPTIONS)
-        value = random.choice(_TOML)
-        if random.random() < 0.6 and " = " in lines[number]:
-            key = lines[number].partition(" = ")[0]
-            lines[number] = f"{key} = {value}"
-        else:
-            lines.insert(number + 1, f"{key} = {value}")
-        content, fault = "\n".join(lines).encode(), f"{key} = {value[:40]}"
-    (scratch / "in" / "rules.toml").write_bytes(content)
-    if random.random() < 0.8:
-        return only_read(scratch, fault, ("quantize", "in/model", "--rules", "in/rules.toml"))
-    size = random.choice((QUANTIZE, ("--budget", "60KB"), ("--avg-bits", "5")))
-    command = ("quantize", "in/model", "in/f0.wav", "--rules", "in/rules.toml", *size, "--dry-run", "--json")
-    return Case(fault, command)
 
 
 def _cache(base: Path, scratch: Path, random: Random) -> Case:
@@ -234,7 +159,7 @@ KINDS = (
     Kind("recording, MP3", 60, _recording("mp3")),
     Kind("recording, M4A", 60, _recording("m4a")),
     Kind("manifest", 100, _manifest),
-    Kind("rules", 110, _rules),
+    Kind("rules", 150, rules),
     Kind("cache", 50, _cache),
     Kind("results of personalize", 40, _results),
     Kind("evaluation for a report", 50, _evaluation),

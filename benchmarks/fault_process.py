@@ -42,7 +42,7 @@ class Place:
     Args:
         scratch: Its working folder; ``home`` and ``tmp`` in it are made.
         watch: An audit hook; None without one.
-        stop: Signal and the seconds after which it is sent.
+        stop: Signal and the seconds, as of ``limit``, after which it is sent.
         largest_file: Bytes beyond which no file can grow.
         environment: Variables to set; None takes one away.
         limit: Seconds after which it is ended; those in which it waited for a processor do not count.
@@ -229,7 +229,10 @@ def _wait(child: int, place: Place, start: float) -> tuple[int | None, resource.
     try:
         if place.stop is not None:
             number, seconds = place.stop
-            if not select.select([handle], [], [], max(start + seconds - time.perf_counter(), 0))[0]:
+            alive = True
+            while alive and (left := seconds - taken(child, start)) > 0:
+                alive = not select.select([handle], [], [], left)[0]
+            if alive:
                 signal.pidfd_send_signal(handle, number)
         ended = False
         while not ended and (left := place.limit - taken(child, start)) > 0:

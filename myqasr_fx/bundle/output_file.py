@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from myqasr_fx.bundle.signals import signals_as_exceptions
+from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 from myqasr_fx.errors import OutputError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -64,13 +64,17 @@ def _unfinished(path: Path) -> Iterator[tuple[int, Path]]:
         if left.name.startswith(prefix):
             _remove_dead(left)
     made = path.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}")
-    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    descriptor = None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with signals_held():
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor, made
     finally:
-        os.close(descriptor)
-        made.unlink(missing_ok=True)
+        with signals_held():
+            if descriptor is not None:
+                os.close(descriptor)
+                made.unlink(missing_ok=True)
 
 
 def _remove_dead(left: Path) -> None:

@@ -8,6 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+_USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+"""Handlers of a process that minds none; any other is left alone."""
+
 
 @contextlib.contextmanager
 def signals_as_exceptions() -> Iterator[Callable[[], None]]:
@@ -27,8 +30,7 @@ def signals_as_exceptions() -> Iterator[Callable[[], None]]:
         yield outer.check
         return
     unwinding = _Unwinding()
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-    mine = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
+    mine = {number: handler for number, handler in _USUAL.items() if signal.getsignal(number) is handler}
     for number in mine:
         signal.signal(number, unwinding)
     try:
@@ -38,17 +40,45 @@ def signals_as_exceptions() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Within :func:`signals_as_exceptions`, a signal that comes meanwhile raises behind this context.
+
+    For what would be left halfway: a new file whose name nobody knows yet, a folder that is being removed.
+    """
+    unwinding = next((h for h in map(signal.getsignal, _USUAL) if isinstance(h, _Unwinding)), None)
+    if unwinding is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with unwinding.held():
+        yield
+
+
 class _Unwinding:
     """A handler that raises, and knows what came."""
 
     def __init__(self) -> None:
         self._came: list[int] = []
+        self._holds = 0
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         self._came.append(number)
-        self.check()
+        if not self._holds:
+            self.check()
 
     def check(self) -> None:
         """Raises if a signal came."""
         if self._came:
             raise KeyboardInterrupt if self._came[0] == signal.SIGINT else SystemExit(128 + self._came[0])
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Raises behind the outermost of these contexts what came within."""
+        before = len(self._came)
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if not self._holds and len(self._came) > before:
+                self.check()

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import is_count, read_ids, read_json
 from myqasr_fx.models.quiet import quiet
@@ -49,7 +49,7 @@ def load_tokenizer(
         ModelError: A file is damaged or holds anything but tokens and their ids.
     """
     config = {name: _checked(folder / name) | dict(settings or {}) for name in (CONFIG, _SPECIAL_MAP)}
-    with TemporaryDirectory(prefix="myqasr-") as staged:
+    with temporary_folder() as staged:
         for name in vocabulary:
             if isinstance(vocabulary, Mapping):
                 Path(staged, name).write_text(json.dumps(vocabulary[name]), encoding="utf-8")
@@ -61,7 +61,7 @@ def load_tokenizer(
         for name, content in config.items():
             Path(staged, name).write_text(json.dumps(content), encoding="utf-8")
         with library_errors(folder):
-            return tokenizer_class.from_pretrained(staged, local_files_only=True)
+            return tokenizer_class.from_pretrained(str(staged), local_files_only=True)
 
 
 def read_tokenizer_json(path: Path) -> dict[str, int]:

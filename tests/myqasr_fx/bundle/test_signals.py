@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from myqasr_fx.bundle.signals import signals_as_exceptions
+from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +34,22 @@ def test_an_inner_context_knows_what_came_to_the_outer_one() -> None:
         with signals_as_exceptions() as check, pytest.raises(SystemExit):
             check()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_held_signal_raises_behind_the_outermost_hold(number: signal.Signals) -> None:
+    reached = []
+    with pytest.raises((KeyboardInterrupt, SystemExit)), signals_as_exceptions():
+        with signals_held():
+            with signals_held():
+                os.kill(os.getpid(), number)
+                reached.append("inner")
+            reached.append("outer")
+        reached.append("behind")
+    assert reached == ["inner", "outer"]
+
+
+def test_nothing_is_held_where_nobody_unwinds() -> None:
+    with pytest.raises(KeyboardInterrupt), signals_held():
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("goes on behind a signal")
