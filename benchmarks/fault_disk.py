@@ -77,6 +77,12 @@ def mounted(folder: Path, size: int) -> Iterator[bool]:
             subprocess.run(["umount", str(folder)], check=True, capture_output=True)
 
 
+def unmount(scratch: Path) -> None:
+    """Takes away the disk that a campaign which was stopped left in its scratch folder."""
+    if (scratch / DISK).is_mount():
+        subprocess.run(["umount", str(scratch / DISK)], check=True, capture_output=True)
+
+
 def _complaint(victim: Victim, ended: Ended, base: Path, scratch: Path, done: bool) -> str | None:
     if ended.code not in (0, 2, 3):
         return f"exit code {ended.code}: {last_line(ended.err)[:300]}"

@@ -101,6 +101,7 @@ def attempt(trial: Trial, number: int, options: argparse.Namespace) -> dict[str,
     """
     name = f"{trial.name}/{number}"
     scratch = options.work / "scratch"
+    fault_disk.unmount(scratch)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     start = processor_seconds()
