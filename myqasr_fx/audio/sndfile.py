@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 
 from myqasr_fx.audio.decoder import truncated
-from myqasr_fx.audio.native_errors import no_native_errors
 from myqasr_fx.errors import AudioError
+from myqasr_fx.process.native_errors import no_native_errors
 
 _UNKNOWN_LENGTH = 0x7FFFF000
 """Bytes of sound from which on a header means 'until the end of the file', as programs write it into a pipe."""

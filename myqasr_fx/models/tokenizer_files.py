@@ -16,6 +16,8 @@ from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import is_count, read_ids, read_json
 from myqasr_fx.models.quiet import quiet
 from myqasr_fx.models.refusal import place, reason, shown, wrong
+from myqasr_fx.process.library_error import is_librarys
+from myqasr_fx.process.native_errors import no_native_errors
 
 CONFIG = "tokenizer_config.json"
 _SPECIAL_MAP = "special_tokens_map.json"
@@ -103,10 +105,10 @@ def check_places(path: Path, added: Mapping[str, int], vocabulary: Mapping[str, 
 def library_errors(where: Path) -> Iterator[None]:
     """Turns whatever the tokenizers' library raises, its panics included, into one error."""
     try:
-        with quiet():
+        with quiet(), no_native_errors():
             yield
-    except BaseException as error:  # a panic of its Rust code is no Exception
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+    except BaseException as error:
+        if not is_librarys(error):
             raise
         raise ModelError(f"{place(where)}: the tokenizer cannot be read: {reason(error)}") from error
 

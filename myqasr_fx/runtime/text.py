@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 
 from myqasr_fx.bundle.untrusted_json import read_object, short
 from myqasr_fx.errors import BundleError
-from myqasr_fx.process.library_error import first_line
+from myqasr_fx.process.library_error import first_line, is_librarys
+from myqasr_fx.process.native_errors import no_native_errors
 
 _TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
@@ -30,9 +31,10 @@ class WhisperText:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except BaseException as error:  # tokenizers raises bare exceptions, and its Rust code panics
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            with no_native_errors():
+                self._tokenizer = Tokenizer.from_file(str(path))
+        except BaseException as error:
+            if not is_librarys(error):
                 raise
             raise BundleError(f"{path}: cannot be read: {first_line(error)}", hint="quantize again") from error
 
