@@ -106,6 +106,8 @@ def run(command: Sequence[str], place: Place) -> Ended:
     before = entries(place.scratch)
     with tempfile.TemporaryDirectory() as said:
         paths = [Path(said, name) for name in ("out", "err")]
+        for path in paths:  # the child may be killed before it opens them
+            path.touch()
         start = time.perf_counter()
         child = os.fork()
         if not child:

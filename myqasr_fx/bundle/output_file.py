@@ -16,23 +16,23 @@ from myqasr_fx.errors import OutputError
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_file(path: Path, text: str, *, force: bool) -> None:
-    """Writes ``text`` beside ``path`` and renames it; a link at ``path`` is replaced, not followed.
+def write_file(path: Path, content: str | bytes, *, force: bool) -> None:
+    """Writes ``content`` beside ``path`` and renames it; a link at ``path`` is replaced, not followed.
 
     Args:
         path: The file.
-        text: Its content.
+        content: Of the file; text becomes UTF-8.
         force: Replace a file; without it an existing one is refused, and what is no file is refused always.
 
     Raises:
         OutputError: It exists, cannot be written, or the disk is full.
     """
-    content = text.encode("utf-8", "replace")
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     check_file(path, force)
     try:
         with signals_as_exceptions() as check_signals, _unfinished(path) as (descriptor, made):
             with os.fdopen(os.dup(descriptor), "wb") as file:
-                file.write(content)
+                file.write(data)
             os.fsync(descriptor)
             check_signals()
             check_file(path, force)  # somebody else may have written it meanwhile

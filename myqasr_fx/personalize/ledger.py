@@ -61,10 +61,11 @@ class Row:
     def __post_init__(self) -> None:
         counts = (self.errors, self.words, self.positions, self.same)
         if not all(0 <= count < _MOST for count in counts) or not math.isfinite(self.nats):
-            raise ValueError(f"counts {counts} and {self.nats} nats, expected whole numbers of at least 0")
+            raise EvaluationError(f"{self.audio}: counts {counts} and {self.nats} nats: expected numbers of at least 0")
 
 
 _MOST = 1 << 40
+"""More than anybody counts."""
 
 _KEY = (*(f.name for f in fields(Cell)), "audio")
 _TEXTS = ("errors", "words")
@@ -89,7 +90,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
         raise EvaluationError(f"{path}: its columns are {', '.join(lines[0])}, expected {', '.join(_HEAD)}")
     try:
         return tuple(_row(line) for line in lines[1:])
-    except ValueError as error:
+    except (ValueError, EvaluationError) as error:
         raise EvaluationError(f"{path}: a damaged line: {error}") from error
 
 

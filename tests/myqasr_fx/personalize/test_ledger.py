@@ -58,5 +58,5 @@ def test_counts_that_cannot_be_are_refused(tmp_path: Path, numbers: str) -> None
     ledger.resume({})
     with ledger.path.open("a") as file:
         file.write(f"r,avg=3,2,0,a,a,a0.wav,{numbers}\n")
-    with pytest.raises(EvaluationError, match=r"a damaged line: counts"):
+    with pytest.raises(EvaluationError, match=r"a damaged line: a0\.wav: counts"):
         read_rows(ledger.path)
