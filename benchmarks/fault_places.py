@@ -124,9 +124,10 @@ def _on_terminal(command: tuple[str, ...], place: Place) -> Ended:
     whole = [sys.executable, "-m", "myqasr_fx", *command]
     process = subprocess.Popen(whole, cwd=place.scratch, env=environment(place), start_new_session=True, **streams)
     os.close(theirs)
-    shown = bytearray()
-    while (left := LIMIT_SECONDS - taken(process.pid, start)) > 0:
-        if not select.select([ours], [], [], left)[0]:
+    shown, waited = bytearray(), 0.0
+    while (left := LIMIT_SECONDS - (seconds := taken(process.pid, start))) > 0:
+        waited = time.perf_counter() - start - seconds  # gone with the process
+        if not select.select([ours], [], [], min(1.0, left))[0]:
             continue
         try:
             shown += os.read(ours, 1 << 16)
@@ -138,7 +139,7 @@ def _on_terminal(command: tuple[str, ...], place: Place) -> Ended:
     os.close(ours)
     made = changes(before, place.scratch)
     text = shown.decode("utf-8", "replace")
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start - waited
     return Ended(code if left > 0 else None, text, "", seconds, seconds, 0, made)
 
 

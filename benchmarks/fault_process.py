@@ -133,14 +133,15 @@ def run_whole(command: Sequence[str], place: Place, prefix: Sequence[str] = ()) 
     process = subprocess.Popen(
         whole, cwd=place.scratch, env=environment(place), stdin=subprocess.DEVNULL, stdout=PIPE, stderr=PIPE
     )
-    said, ended = (b"", b""), False
-    while not ended and (left := place.limit - taken(process.pid, start)) > 0:
+    said, ended, waited = (b"", b""), False, 0.0
+    while not ended and place.limit > (seconds := taken(process.pid, start)):
+        waited = time.perf_counter() - start - seconds  # gone with the process
         with contextlib.suppress(subprocess.TimeoutExpired):
-            said, ended = process.communicate(timeout=left), True
+            said, ended = process.communicate(timeout=min(1.0, place.limit - seconds)), True
     if not ended:
         process.kill()
         said = process.communicate()
-    seconds, made = time.perf_counter() - start, changes(before, place.scratch)
+    seconds, made = time.perf_counter() - start - waited, changes(before, place.scratch)
     texts = [each.decode("utf-8", "surrogateescape") for each in said]
     return Ended(process.returncode if ended else None, texts[0], texts[1], seconds, seconds, 0, made)
 
