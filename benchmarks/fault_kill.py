@@ -24,6 +24,8 @@ from fault_victims import (
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _CODES = {signal.SIGINT: (130,), signal.SIGTERM: (143, -signal.SIGTERM), signal.SIGKILL: (-signal.SIGKILL,)}
 DONE = (0, 3)
+_BEGINS = 0.2
+"""Seconds before which a child is ours and not yet the program."""
 
 
 def kill_trial(victim: Victim, tries: int) -> Trial:
@@ -39,7 +41,7 @@ def kill_trial(victim: Victim, tries: int) -> Trial:
         old = victim.state(scratch)
         command = (*victim.command, *(victim.force if replacing else ()))
         if number % 2:
-            seconds = random.uniform(0, usual.ended.seconds)
+            seconds = max(random.uniform(0, usual.ended.seconds), _BEGINS)
             place, moment = Place(scratch, stop=(sign, seconds)), f"after {seconds:.2f} s"
         else:
             at = 1 + number * usual.changes // tries

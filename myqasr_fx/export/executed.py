@@ -16,6 +16,7 @@ import onnxruntime
 from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.errors import OutputError, VerificationError
 from myqasr_fx.process.library_error import first_line
+from myqasr_fx.process.onnx_session import open_session
 
 FUSED = ("MatMulNBits", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearConv")
 """Kernels that read low-bit weights."""
@@ -77,7 +78,7 @@ def optimized_graph(path: Path, options: Mapping[str, str]) -> onnx.GraphProto:
         optimized = folder / "optimized.onnx"
         session_options.optimized_model_filepath = str(optimized)
         try:
-            onnxruntime.InferenceSession(path, session_options, providers=["CPUExecutionProvider"])
+            open_session(path, session_options)
         except Exception as error:
             if shutil.disk_usage(folder).free < path.stat().st_size:
                 where = f"no space left in the temporary folder {folder.parent}"
