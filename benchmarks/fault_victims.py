@@ -19,7 +19,12 @@ from fault_folder import link_tree
 from fault_process import Place, Watch, run
 
 _CHANGES = frozenset({"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink"})
+_REMOVALS = frozenset({"os.remove", "os.rmdir"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+Act = Callable[[str, str], None]
+"""Called with an audit event and its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +148,8 @@ def link_old(victim: Victim, base: Path, scratch: Path) -> None:
         new.hardlink_to(old)
 
 
-def at_change(act: Callable[[str], None]) -> Watch:
-    """An audit hook that calls ``act`` with the path right before each change of the file system."""
+def at_change(act: Act) -> Watch:
+    """An audit hook that calls ``act`` right before each change of the file system."""
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":
@@ -155,25 +160,25 @@ def at_change(act: Callable[[str], None]) -> Watch:
             return
         path = arguments[0]
         if path != os.devnull and isinstance(path, str | bytes | os.PathLike):
-            act(os.fsdecode(path))
+            act(event, os.fsdecode(path))
 
     return watch
 
 
-def counted(counter: mmap.mmap) -> Callable[[str], None]:
+def counted(counter: mmap.mmap) -> Act:
     """Counts in memory that parent and child share."""
 
-    def act(_: str) -> None:
+    def act(event: str, path: str) -> None:
         counter[:8] = struct.pack("<q", struct.unpack("<q", counter[:8])[0] + 1)
 
     return act
 
 
-def killing(at: int, number: int) -> Callable[[str], None]:
+def killing(at: int, number: int) -> Act:
     """Sends a signal to the process before its change number ``at``."""
     left = [at]
 
-    def act(_: str) -> None:
+    def act(event: str, path: str) -> None:
         left[0] -= 1
         if left[0] == 0:
             os.kill(os.getpid(), number)
@@ -181,13 +186,13 @@ def killing(at: int, number: int) -> Callable[[str], None]:
     return act
 
 
-def refusing(at: int, inside: str) -> Callable[[str], None]:
-    """From change number ``at`` on, the file system takes nothing new below ``inside``."""
+def refusing(at: int, inside: str) -> Act:
+    """From change number ``at`` on, the file system takes nothing new below ``inside``; what is there can go."""
     left = [at]
 
-    def act(path: str) -> None:
+    def act(event: str, path: str) -> None:
         left[0] -= 1
-        if left[0] < 0 and os.path.abspath(path).startswith(inside):
+        if left[0] < 0 and event not in _REMOVALS and os.path.abspath(path).startswith(inside):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     return act
