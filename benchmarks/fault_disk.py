@@ -1,9 +1,9 @@
 """A full disk at every write of the commands that write: one line, no half-written target, nothing left behind.
 
 A disk is full in two ways. From its change number N on, the file system refuses every new file and every change but
-removals (an audit hook raises ENOSPC, N running over all changes of a healthy run). And a tmpfs of a few pages, of every size
-between none and what a healthy run needs, takes part of a file only; where mounting is not permitted, RLIMIT_FSIZE
-ends every file at that size instead.
+removals (an audit hook raises ENOSPC, N running over all changes of a healthy run). And a tmpfs of a few pages, of
+every size between none and what a healthy run needs, takes part of a file only; where mounting is not permitted,
+RLIMIT_FSIZE ends every file at that size instead.
 """
 
 from __future__ import annotations
