@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from fault_check import DATA, page_complaint
 from fault_json import mutated_json
 from fault_process import Place, run_whole, taken
 from fault_table import counts, table
+from fault_victims import at_change, refusing
 from faults import INPUTS, TRIALS, attempt, read_outcomes
 
 CASE = Case("a fault", ("inspect", "in/bundle", "--json"), makes=("out",))
@@ -160,3 +162,13 @@ def test_waiting_for_a_processor_takes_no_time() -> None:
         found = [taken(process.pid, start - 5), taken(1 << 30, start - 5)]
         process.kill()
     assert 0 < found[0] <= found[1] < time.perf_counter() - start + 5
+
+
+def test_a_full_disk_takes_nothing_new_and_lets_files_be_removed(tmp_path: Path) -> None:
+    watch = at_change(refusing(1, str(tmp_path)))
+    watch("os.mkdir", (str(tmp_path / "a"), 511, -1))  # the change before
+    watch("os.remove", (str(tmp_path / "a"), -1))
+    watch("open", (str(tmp_path / "a"), "r", os.O_RDONLY))
+    watch("os.mkdir", ("/elsewhere", 511, -1))
+    with pytest.raises(OSError, match="No space left"):
+        watch("open", (str(tmp_path / "a"), "w", os.O_WRONLY | os.O_CREAT))
