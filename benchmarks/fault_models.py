@@ -161,15 +161,21 @@ def _other_tensors(header: dict[str, Any], data: bytes, random: Random) -> tuple
 
 
 def _merges(base: Path, scratch: Path, random: Random) -> Case:
-    """A tokenizer of ``vocab.json`` and ``merges.txt`` alone."""
+    """A tokenizer of ``vocab.json`` and ``merges.txt`` alone, two of whose tokens are merged from others."""
     link_tree(base / "whisper", scratch / MODEL)
     (scratch / MODEL / "tokenizer.json").unlink()
+    tokens = json.loads((base / "whisper" / "vocab.json").read_bytes())
+    for merged, seldom in zip(("ab", "abc"), sorted(tokens)[-2:], strict=True):
+        tokens[merged] = tokens.pop(seldom)
+    files = {
+        "vocab.json": json.dumps(tokens).encode(),
+        "merges.txt": (base / "whisper" / "merges.txt").read_bytes() + b"a b\nab c\n",
+    }
     name = random.choice(("vocab.json", "merges.txt", "merges.txt"))
-    content = (base / "whisper" / name).read_bytes()
-    content, fault = (
-        mutated_json(content, random) if name.endswith("json") else damaged(content + b"a b\nab c\n", random)
-    )
-    replace(scratch / MODEL / name, content)
+    change = mutated_json if name.endswith("json") else damaged
+    files[name], fault = change(files[name], random)
+    for file, content in files.items():
+        replace(scratch / MODEL / file, content)
     return model_case(base, scratch, random, f"{name}: {fault}")
 
 
