@@ -138,17 +138,17 @@ def _parents(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _work_folder(target: Path) -> Iterator[Path]:
     prefix = f".{target.name}.myqasr-{os.getpid()}-"
-    root, lock = None, None
+    made, lock = list[Path](), None
     try:
         with signals_held():
             while lock is None:  # a cleaner may have taken the new folder for a leftover before it was locked
-                root = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-                lock = _lock(root)
-            (root / _NEW).mkdir()
-        yield root
+                made.append(Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent)))
+                lock = _lock(made[-1])
+            (made[-1] / _NEW).mkdir()
+        yield made[-1]
     finally:
         with signals_held():
-            if root is not None:
+            for root in made:
                 _discard(root, target)
             if lock is not None:
                 os.close(lock)
