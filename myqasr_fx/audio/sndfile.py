@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 
 from myqasr_fx.audio.decoder import truncated
-from myqasr_fx.audio.native_errors import no_native_errors
 from myqasr_fx.errors import AudioError
+from myqasr_fx.process.native_errors import no_native_errors
 
 _UNKNOWN_LENGTH = 0x7FFFF000
 """Bytes of sound from which on a header means 'until the end of the file', as programs write it into a pipe."""
@@ -53,7 +53,10 @@ class SoundfileDecoder:
 
     def seek(self, frame: int) -> None:
         """Goes on at a sample."""
-        self._file.seek(frame)
+        try:
+            self._file.seek(frame)
+        except soundfile.SoundFileError as error:
+            raise self._damaged(error) from error
 
     def read(self, frames: int) -> np.ndarray:
         """The next samples (T, C)."""
@@ -61,8 +64,11 @@ class SoundfileDecoder:
             with nullcontext() if self.seekable else no_native_errors():
                 block: np.ndarray = self._file.read(frames, dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
-            raise AudioError(f"{self._path}: is damaged or truncated: {error}", hint="copy the file again") from error
+            raise self._damaged(error) from error
         return block
+
+    def _damaged(self, error: soundfile.SoundFileError) -> AudioError:
+        return AudioError(f"{self._path}: is damaged or truncated: {error}", hint="copy the file again")
 
 
 @contextmanager

@@ -10,29 +10,29 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from myqasr_fx.bundle.signals import signals_as_exceptions
+from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 from myqasr_fx.errors import OutputError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_file(path: Path, text: str, *, force: bool) -> None:
-    """Writes ``text`` beside ``path`` and renames it; a link at ``path`` is replaced, not followed.
+def write_file(path: Path, content: str | bytes, *, force: bool) -> None:
+    """Writes ``content`` beside ``path`` and renames it; a link at ``path`` is replaced, not followed.
 
     Args:
         path: The file.
-        text: Its content.
+        content: Of the file; text becomes UTF-8.
         force: Replace a file; without it an existing one is refused, and what is no file is refused always.
 
     Raises:
         OutputError: It exists, cannot be written, or the disk is full.
     """
-    content = text.encode("utf-8", "replace")
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     check_file(path, force)
     try:
         with signals_as_exceptions() as check_signals, _unfinished(path) as (descriptor, made):
             with os.fdopen(os.dup(descriptor), "wb") as file:
-                file.write(content)
+                file.write(data)
             os.fsync(descriptor)
             check_signals()
             check_file(path, force)  # somebody else may have written it meanwhile
@@ -64,13 +64,17 @@ def _unfinished(path: Path) -> Iterator[tuple[int, Path]]:
         if left.name.startswith(prefix):
             _remove_dead(left)
     made = path.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}")
-    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    descriptor = None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with signals_held():
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor, made
     finally:
-        os.close(descriptor)
-        made.unlink(missing_ok=True)
+        with signals_held():
+            if descriptor is not None:
+                os.close(descriptor)
+                made.unlink(missing_ok=True)
 
 
 def _remove_dead(left: Path) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from myqasr_fx.bundle.contents import BUNDLE, Contents
-from myqasr_fx.bundle.signals import signals_as_exceptions
+from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 from myqasr_fx.errors import BundleError, OutputError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -123,31 +123,35 @@ def _check_ours(target: Path, contents: Contents) -> None:
 def _parents(folder: Path) -> Iterator[None]:
     """Makes ``folder``; on failure removes the parents that this call made."""
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        with signals_held():
+            folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        for made in missing:
-            with contextlib.suppress(OSError):
-                made.rmdir()
+        with signals_held():
+            for made in missing:
+                with contextlib.suppress(OSError):
+                    made.rmdir()
         raise
 
 
 @contextlib.contextmanager
 def _work_folder(target: Path) -> Iterator[Path]:
     prefix = f".{target.name}.myqasr-{os.getpid()}-"
-    lock = None
-    while lock is None:  # a cleaner may have taken the new folder for a leftover before it was locked
-        root = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-        lock = _lock(root)
+    made, lock = list[Path](), None
     try:
-        (root / _NEW).mkdir()
-        yield root
+        with signals_held():
+            while lock is None:  # a cleaner may have taken the new folder for a leftover before it was locked
+                made.append(Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent)))
+                lock = _lock(made[-1])
+            (made[-1] / _NEW).mkdir()
+        yield made[-1]
     finally:
-        try:
-            _discard(root, target)
-        finally:
-            os.close(lock)
+        with signals_held():
+            for root in made:
+                _discard(root, target)
+            if lock is not None:
+                os.close(lock)
 
 
 def _lock(root: Path) -> int | None:

@@ -13,7 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and exits; see :func:`myqasr_fx.cli.app.main`."""
     try:
         from myqasr_fx.cli.app import main as run
-    except KeyboardInterrupt:
+
+        run(arguments)
+    except KeyboardInterrupt:  # while it is imported, or before it minds
         sys.stderr.write("myqasr: interrupted\n")
         raise SystemExit(130) from None
-    run(arguments)

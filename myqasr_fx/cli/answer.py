@@ -14,6 +14,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 from rich.console import Console, RenderableType
 
+from myqasr_fx.bundle.signals import signals_as_exceptions
 from myqasr_fx.cli.streams import check_output, flush_output
 from myqasr_fx.cli.system_errors import system_errors_explained
 from myqasr_fx.cli.visible import json_text
@@ -53,7 +54,7 @@ def answering(command: Callable[P, Answer]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         check_users(kwargs.values())
         check_output()
-        with contextlib.redirect_stdout(sys.stderr), system_errors_explained():
+        with signals_as_exceptions(), contextlib.redirect_stdout(sys.stderr), system_errors_explained():
             answer = command(*args, **kwargs)
         _print(answer, bool(kwargs["as_json"]))
         flush_output()

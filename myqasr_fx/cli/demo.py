@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from typer import Option
 
+from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.options import Force
 from myqasr_fx.cli.views import bundle_data, summary
@@ -61,8 +61,8 @@ def demo(
         raise OptionError("--js and --bundle belong to --web", hint="add --web DIR")
     from myqasr_fx.cli.demo_run import run_demo
 
-    with tempfile.TemporaryDirectory(prefix="myqasr-demo-") as folder:
-        result = run_demo(out or Path(folder, "bundle"), RichProgress(), force=force)
+    with temporary_folder("myqasr-demo-") as folder:
+        result = run_demo(out or folder / "bundle", RichProgress(), force=force)
     data = {
         "recordings": result.recordings,
         "calibrated": result.calibrated,
@@ -85,11 +85,11 @@ def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None
         raise OptionError("--bundle and --out exclude each other: nothing is quantized")
     page.find_packages(js)
     page.check_out(web, force)
-    with tempfile.TemporaryDirectory(prefix="myqasr-demo-") as folder:
+    with temporary_folder("myqasr-demo-") as folder:
         if given is None:
             from myqasr_fx.cli.demo_run import make_web_bundle
 
-            bundle = make_web_bundle(out or Path(folder, "bundle"), RichProgress(), force=force)
+            bundle = make_web_bundle(out or folder / "bundle", RichProgress(), force=force)
         else:
             bundle = QuantizedBundle.open(given)
         written = page.write_page(bundle, js, web, force=force)

@@ -29,6 +29,7 @@ The same texts as `myqasr COMMAND --help`, made by `python -m myqasr_fx.cli.refe
 | 2 | bad input, said in one line on standard error |
 | 3 | done, and what was found is bad news: a rejected bundle, weights that are dequantized on every run |
 | 130 | interrupted; nothing half-written stays |
+| 129, 143 | the same for SIGHUP and SIGTERM |
 
 Results go to standard output, as a table or, with `--json`, as one JSON object; progress goes to standard error, and so
 does an error, after which standard output stays empty.

@@ -7,7 +7,6 @@ from where those of the verdict come from: on the same clips they are the same f
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.comparison import ClipComparison
 from myqasr_fx.bundle.external_data import model_files
 from myqasr_fx.bundle.measure_record import AGREEMENT, KL
+from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.drift import Drift
 from myqasr_fx.diagnose.onnx_side import ShowingRunner, show_products
@@ -126,8 +126,8 @@ class _Comparison:
         full, fake = TorchSide(ForcedRun(self.prepared), {}), TorchSide(ForcedRun(self._rounded()), self.weights)
         rounding, runtime = Drift(), Drift()
         logits: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        with tempfile.TemporaryDirectory() as folder, progress.stage("compare layers", len(heard.clips)) as advance:
-            bundle = _OnnxSide(self, Path(folder))
+        with temporary_folder() as folder, progress.stage("compare layers", len(heard.clips)) as advance:
+            bundle = _OnnxSide(self, folder)
             for clip, said, forced in zip(heard.clips, heard.said, heard.forced, strict=True):
                 expected, outputs = full.outputs(forced)
                 faked, fake_outputs = fake.outputs(forced)

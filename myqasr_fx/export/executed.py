@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from types import MappingProxyType
 import onnx
 import onnxruntime
 
+from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.errors import OutputError, VerificationError
 from myqasr_fx.process.library_error import first_line
+from myqasr_fx.process.onnx_session import open_session
 
 FUSED = ("MatMulNBits", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearConv")
 """Kernels that read low-bit weights."""
@@ -73,14 +74,14 @@ def optimized_graph(path: Path, options: Mapping[str, str]) -> onnx.GraphProto:
     session_options.log_severity_level = 4
     for key, value in options.items():
         session_options.add_session_config_entry(key, value)
-    with tempfile.TemporaryDirectory() as folder:
-        optimized = Path(folder) / "optimized.onnx"
+    with temporary_folder() as folder:
+        optimized = folder / "optimized.onnx"
         session_options.optimized_model_filepath = str(optimized)
         try:
-            onnxruntime.InferenceSession(path, session_options, providers=["CPUExecutionProvider"])
+            open_session(path, session_options)
         except Exception as error:
             if shutil.disk_usage(folder).free < path.stat().st_size:
-                where = f"no space left in the temporary folder {Path(folder).parent}"
+                where = f"no space left in the temporary folder {folder.parent}"
                 raise OutputError(where, hint="free some, or set TMPDIR to another folder") from error
             version = onnxruntime.__version__
             raise VerificationError(f"onnxruntime {version} refuses {path.name}: {first_line(error)}") from error

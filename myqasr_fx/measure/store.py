@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 import torch
 
 from myqasr_fx.audio import Clip, ClipSet
+from myqasr_fx.bundle.signals import signals_held
 from myqasr_fx.errors import OutputError
 from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.layer_ledger import LayerLedger
@@ -150,7 +151,7 @@ class Store:
         if self.folder is None or (self.private and key.codec.tells):
             return
         payload = key.codec.encode(value)
-        with self._refused():
+        with self._refused(), signals_held():
             descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{key.file}.")
             try:
                 with os.fdopen(descriptor, "wb") as file:

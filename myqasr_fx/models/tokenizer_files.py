@@ -7,15 +7,17 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import is_count, read_ids, read_json
 from myqasr_fx.models.quiet import quiet
 from myqasr_fx.models.refusal import place, reason, shown, wrong
+from myqasr_fx.process.library_error import is_librarys
+from myqasr_fx.process.native_errors import no_native_errors
 
 CONFIG = "tokenizer_config.json"
 _SPECIAL_MAP = "special_tokens_map.json"
@@ -49,7 +51,7 @@ def load_tokenizer(
         ModelError: A file is damaged or holds anything but tokens and their ids.
     """
     config = {name: _checked(folder / name) | dict(settings or {}) for name in (CONFIG, _SPECIAL_MAP)}
-    with TemporaryDirectory(prefix="myqasr-") as staged:
+    with temporary_folder() as staged:
         for name in vocabulary:
             if isinstance(vocabulary, Mapping):
                 Path(staged, name).write_text(json.dumps(vocabulary[name]), encoding="utf-8")
@@ -61,7 +63,7 @@ def load_tokenizer(
         for name, content in config.items():
             Path(staged, name).write_text(json.dumps(content), encoding="utf-8")
         with library_errors(folder):
-            return tokenizer_class.from_pretrained(staged, local_files_only=True)
+            return tokenizer_class.from_pretrained(str(staged), local_files_only=True)
 
 
 def read_tokenizer_json(path: Path) -> dict[str, int]:
@@ -103,10 +105,10 @@ def check_places(path: Path, added: Mapping[str, int], vocabulary: Mapping[str, 
 def library_errors(where: Path) -> Iterator[None]:
     """Turns whatever the tokenizers' library raises, its panics included, into one error."""
     try:
-        with quiet():
+        with quiet(), no_native_errors():
             yield
-    except BaseException as error:  # a panic of its Rust code is no Exception
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+    except BaseException as error:
+        if not is_librarys(error):
             raise
         raise ModelError(f"{place(where)}: the tokenizer cannot be read: {reason(error)}") from error
 

@@ -128,7 +128,8 @@ class QuantizeConfig:
             expect(is_int(self.max_spread, 0), "max spread", self.max_spread, "whole rungs, at least 0")
         expect(is_int(self.max_clips, 1), "max clips", self.max_clips, "at least 1")
         expect(is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
-        expect(self.opset in OPSETS, "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
+        expect(is_int(self.opset, OPSETS[0], OPSETS[-1]), "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
+        expect(isinstance(self.granularity, str), "granularity", self.granularity, "tensor, channel or group:N")
         expect(is_int(self.seed, 0), "seed", self.seed, "at least 0")
         for flag in (f.name for f in fields(self) if f.type == "bool"):
             expect(isinstance(getattr(self, flag), bool), flag, getattr(self, flag), "true or false")

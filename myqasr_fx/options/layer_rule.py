@@ -35,7 +35,8 @@ class LayerRule:
         if self.bits is not None and self.keep is not None:
             raise OptionError(f"{name} bits and keep exclude each other")
         expect(self.bits is None or is_int(self.bits, 1, MAX_PACKED_BITS), f"{name} bits", self.bits, "1 to 8")
-        expect(self.keep is None or self.keep in KEPT_WIDTHS, f"{name} keep", self.keep, "16 or 32")
+        kept = self.keep is None or (is_int(self.keep, 1) and self.keep in KEPT_WIDTHS)
+        expect(kept, f"{name} keep", self.keep, "16 or 32")
         if self.granularity is not None:
             Granularity.parse(str(self.granularity))
         if self.rounding is not None:

@@ -18,6 +18,7 @@ from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.retired import REARRANGING, current, rearranged
 from myqasr_fx.options.thresholds import Thresholds
+from myqasr_fx.process.library_error import first_line
 
 _RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir"}
 """Fields of the configuration that belong to one run and not to a file of rules."""
@@ -63,8 +64,8 @@ def _of_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"rules {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"rules {path}: not TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a plain ValueError
+        raise OptionError(f"rules {path}: not TOML: {first_line(error)}") from error
 
 
 def _of_bundle(folder: Path) -> dict[str, Any]:

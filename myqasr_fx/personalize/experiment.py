@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.audio import ClipSet
+from myqasr_fx.bundle.output_file import write_file
 from myqasr_fx.bundle.untrusted_json import read_object
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import Utterance, default_normalizer, evaluate, without_diacritics
@@ -208,4 +209,4 @@ def _claim(out: Path, identity: dict[str, object]) -> None:
             )
         return
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(identity, indent=1) + "\n", force=True)

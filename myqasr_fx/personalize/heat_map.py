@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 
+from myqasr_fx.bundle.output_file import write_file
 from myqasr_fx.errors import OptionError
 from myqasr_fx.personalize.matrix import Matrix
 from myqasr_fx.personalize.metric import METRICS, Metric
@@ -64,4 +66,6 @@ def draw_heat_map(matrix: Matrix, metric: Metric, title: str, path: Path) -> Non
                     x, y, f"{value:.{meaning.digits}f}", ha="center", va="center", color="white" if dark else "black"
                 )
     figure.colorbar(image, label=f"{'WER' if metric == 'wer' else meaning.title}, {meaning.unit}")
-    figure.savefig(path, dpi=120)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=120)
+    write_file(path, drawn.getvalue(), force=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from myqasr_fx.errors import EvaluationError, OutputError
+from myqasr_fx.errors import EvaluationError
+from myqasr_fx.personalize.table import append_to_table, read_table, write_table
 
 FULL = "full precision"
 """In the place of a recipe."""
@@ -57,6 +58,14 @@ class Row:
     nats: float = 0.0
     same: int = 0
 
+    def __post_init__(self) -> None:
+        counts = (self.errors, self.words, self.positions, self.same)
+        if not all(0 <= count < _MOST for count in counts) or not math.isfinite(self.nats):
+            raise EvaluationError(f"{self.audio}: counts {counts} and {self.nats} nats: expected numbers of at least 0")
+
+
+_MOST = 1 << 40
+"""More than anybody counts."""
 
 _KEY = (*(f.name for f in fields(Cell)), "audio")
 _TEXTS = ("errors", "words")
@@ -76,16 +85,12 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     Raises:
         EvaluationError: It is no ledger.
     """
-    if not path.is_file():
-        return ()
-    with path.open(newline="", encoding="utf-8") as file:
-        text = file.read()
-    lines = list(csv.reader(text[: text.rfind("\n") + 1].split("\n")[:-1]))
+    lines = read_table(path)
     if lines and tuple(lines[0]) not in _HEADS:
         raise EvaluationError(f"{path}: its columns are {', '.join(lines[0])}, expected {', '.join(_HEAD)}")
     try:
         return tuple(_row(line) for line in lines[1:])
-    except ValueError as error:
+    except (ValueError, EvaluationError) as error:
         raise EvaluationError(f"{path}: a damaged line: {error}") from error
 
 
@@ -119,7 +124,7 @@ class Ledger:
         rows = read_rows(self.path)
         counts = Counter(row.cell for row in rows)
         done = frozenset(cell for cell, count in counts.items() if count == sizes.get(cell.test))
-        self._write("w", [list(_HEAD), *(_line(row) for row in rows if row.cell in done)])
+        write_table(self.path, [list(_HEAD), *(_line(row) for row in rows if row.cell in done)])
         return done
 
     def append(self, rows: Iterable[Row]) -> None:
@@ -128,15 +133,7 @@ class Ledger:
         Raises:
             OutputError: The file cannot be written.
         """
-        self._write("a", [_line(row) for row in rows])
-
-    def _write(self, mode: str, lines: Iterable[Sequence[object]]) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open(mode, newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(lines)
-        except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror}", hint="choose another --out") from error
+        append_to_table(self.path, _HEAD, [_line(row) for row in rows])
 
 
 def _line(row: Row) -> list[object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -10,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from myqasr_fx.bundle.output_file import write_file
 from myqasr_fx.personalize.draw import NOISE, OTHERS
 from myqasr_fx.personalize.heat_map import draw_heat_map
 from myqasr_fx.personalize.ledger import Row
 from myqasr_fx.personalize.matrix import Matrix, Method, Score, make_matrix, methods
 from myqasr_fx.personalize.metric import Metric, counted, has_texts
+from myqasr_fx.personalize.table import write_table
 from myqasr_fx.personalize.verdict import FOREIGN, Verdict, judge
 
 CONTROLS = (OTHERS, NOISE, FOREIGN)
@@ -71,9 +72,8 @@ def heat_map_file(method: Method) -> str:
 def write_result(result: Result, out: Path, plots: bool) -> tuple[Path, ...]:
     """Writes ``matrices.csv``, ``result.json`` and, if asked for, a heat map of each matrix; gives their paths."""
     written = [out / "matrices.csv", out / "result.json"]
-    with written[0].open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(_lines(result))
-    written[1].write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_table(written[0], _lines(result))
+    write_file(written[1], json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", force=True)
     for matrix in result.matrices if plots else ():
         written.append(out / heat_map_file(matrix.method))
         draw_heat_map(matrix, result.metric, method_name(matrix.method), written[-1])

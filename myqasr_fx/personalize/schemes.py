@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 
 from myqasr_fx.personalize.ledger import Cell
+from myqasr_fx.personalize.table import append_to_table
 from passes.numbers.scheme import BitScheme
 
 Widths = Mapping[str, float]
@@ -19,13 +20,8 @@ _HEAD = (*(f.name for f in fields(Cell) if f.name != "test"), "layer", "bits")
 
 def append_scheme(path: Path, cell: Cell, scheme: BitScheme) -> None:
     """Adds a row a layer."""
-    fresh = not path.is_file()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(_HEAD)
-        for name, layer in scheme.layers.items():
-            writer.writerow([*astuple(cell)[:5], name, round(layer.mean_bits, 4)])
+    rows = ([*astuple(cell)[:5], name, round(layer.mean_bits, 4)] for name, layer in scheme.layers.items())
+    append_to_table(path, _HEAD, rows)
 
 
 def read_schemes(path: Path) -> dict[tuple[str, str, int, int, str], dict[str, float]]:

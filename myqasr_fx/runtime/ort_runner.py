@@ -13,6 +13,7 @@ import onnxruntime
 
 from myqasr_fx.errors import BundleError
 from myqasr_fx.process.library_error import first_line
+from myqasr_fx.process.onnx_session import open_session
 
 OLDEST = (1, 25)
 """The oldest release that runs every file as it was verified, as in ``setup.py``."""
@@ -69,7 +70,7 @@ class OrtRunner:
         options = (settings or OrtSettings()).session_options()
         try:
             onnxruntime.disable_telemetry_events()  # where the environment variable is not heeded
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = open_session(path, options)
         except Exception as error:  # onnxruntime's errors share no base class
             raise BundleError(f"{_VERSION} refuses {path}: {first_line(error)}", hint=_newer(_VERSION)) from error
 

@@ -12,6 +12,8 @@ from tokenizers import Tokenizer
 
 from myqasr_fx.bundle.untrusted_json import read_object, short
 from myqasr_fx.errors import BundleError
+from myqasr_fx.process.library_error import first_line, is_librarys
+from myqasr_fx.process.native_errors import no_native_errors
 
 _TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
@@ -29,9 +31,12 @@ class WhisperText:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # tokenizers raises bare exceptions
-            raise BundleError(f"{path}: cannot be read: {error}", hint="quantize again") from error
+            with no_native_errors():
+                self._tokenizer = Tokenizer.from_file(str(path))
+        except BaseException as error:
+            if not is_librarys(error):
+                raise
+            raise BundleError(f"{path}: cannot be read: {first_line(error)}", hint="quantize again") from error
 
     def decode(self, tokens: Sequence[int], skip_special_tokens: bool = False) -> str:
         """Text of tokens; those of timestamps are left out."""

@@ -4,6 +4,9 @@ Rounding adds 5 % of its mean diagonal to every Gram matrix (``passes.rounding.g
 outnumber inputs by far, as in an encoder. A decoder reads a frame a token, and codes that make up for each other's
 errors on a thousand tokens do not on others: with K inputs and n frames, the part is ``5 % * max(1, 4 K / n)``. On
 recordings that were not among those n frames, that is near the best part for every kind of layer of a decoder.
+
+Where a layer reads nearly the same in every frame, the matrix without means is what float32 left of a difference of
+large numbers, and may be no sum of squares; then as much is added as float32 may have taken.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ DAMPING = 0.05
 
 ENOUGH = 4.0
 """Frames an input from which on a matrix is taken as it is."""
+
+
+UNDECIDED = 1e-6
+"""Part of its mean diagonal, an input, that a float32 sum of x x^T may be wrong by in any direction."""
 
 
 def damped_by(gram: Tensor, part: float) -> Tensor:
@@ -32,3 +39,16 @@ def steadied(gram: Tensor, frames: float) -> Tensor:
     """
     missing = ENOUGH * len(gram) / max(frames, 1.0)
     return gram if missing <= 1 else damped_by(gram, DAMPING * (missing - 1))
+
+
+def undecided(centred: Tensor, gram: Tensor) -> Tensor:
+    """What to add (K, K) to a matrix without means so that rounding can factor it; zeros where it can.
+
+    Args:
+        centred: (K, K) of ``H - m m^T``.
+        gram: (K, K) of H.
+    """
+    unit = torch.eye(len(gram), dtype=gram.dtype)
+    if not torch.linalg.cholesky_ex(damped_by(centred.double(), DAMPING)).info:
+        return 0.0 * unit
+    return UNDECIDED * len(gram) * gram.diagonal().mean() * unit

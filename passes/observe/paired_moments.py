@@ -24,7 +24,7 @@ from copy import copy
 import torch
 from torch import Tensor
 
-from passes.observe.few_frames import DAMPING, damped_by, steadied
+from passes.observe.few_frames import DAMPING, damped_by, steadied, undecided
 
 
 class PairedMoments:
@@ -88,7 +88,9 @@ class PairedMoments:
         if not self._centred:
             return gram, cross
         exact, seen = self._means / total
-        return gram - seen.outer(seen), cross - exact.outer(seen)
+        inner = gram - seen.outer(seen)
+        more = undecided(inner, gram)  # in both, or equal inputs would shift the weight
+        return inner + more, cross - exact.outer(seen) + more
 
     @property
     def frames(self) -> float:

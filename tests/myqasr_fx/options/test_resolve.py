@@ -180,6 +180,11 @@ def test_unknown_option_and_recipe() -> None:
         ("[[layers]]\nmatch = '*'\nbit = 4", "unknown key 'bit'"),
         ("[[layers]]\nmatch = '*'\nbits = 12", "bits 12: expected 1 to 8"),
         ("[options]\nseed = 'x'", "seed 'x'"),
+        (f"[options]\nseed = {'9' * 5000}", "not TOML"),
+        (f"[options]\nseed = {'[' * 20_000}", "not TOML"),
+        ("[options]\ngranularity = 3", "granularity 3: expected tensor"),
+        ("[options]\nopset = 21.0", "opset 21.0: expected 21 to 25"),
+        ("[[layers]]\nmatch = '*'\nkeep = 16.0", "keep 16.0: expected 16 or 32"),
     ],
 )
 def test_bad_rules_file_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -50,3 +50,13 @@ def test_a_damaged_line_is_named(tmp_path: Path, rows) -> None:
         file.write("r,avg=3,2,0,a,a,a0.wav,x,10\n")
     with pytest.raises(EvaluationError, match="a damaged line"):
         read_rows(ledger.path)
+
+
+@pytest.mark.parametrize("numbers", ["-1,10,0,0,0", "1,10,5,nan,0", "1,10,5,inf,0", "1,1000000000000000,0,0,0"])
+def test_counts_that_cannot_be_are_refused(tmp_path: Path, numbers: str) -> None:
+    ledger = Ledger(tmp_path / "utterances.csv")
+    ledger.resume({})
+    with ledger.path.open("a") as file:
+        file.write(f"r,avg=3,2,0,a,a,a0.wav,{numbers}\n")
+    with pytest.raises(EvaluationError, match=r"a damaged line: a0\.wav: counts"):
+        read_rows(ledger.path)

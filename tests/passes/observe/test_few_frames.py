@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from passes.numbers.affine import dequantize, qparams_from_range
-from passes.observe.few_frames import DAMPING, ENOUGH, damped_by, steadied
-from passes.rounding.carry import damped
+from passes.observe.few_frames import DAMPING, ENOUGH, damped_by, steadied, undecided
+from passes.rounding.carry import damped, falling_columns
 from passes.rounding.gptq import gptq
 
 
@@ -52,3 +52,17 @@ def test_codes_of_few_frames_cost_less_on_others() -> None:
         error = dequantize(found.codes, found.qparams) - weight
         costs.append(float(((error @ others) * error).sum()))
     assert costs[1] < 0.9 * costs[0]
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-7, 1e-5, 1e-3])
+def test_inputs_that_hardly_differ_leave_a_matrix_that_can_be_factored(spread: float) -> None:
+    seen = 3.0 + spread * frames(2_000, 1)
+    gram, means = gram_of(seen), seen.mean(0)
+    centred = gram - means.outer(means)
+    assert torch.isfinite(falling_columns(centred + undecided(centred, gram))[1]).all()
+
+
+def test_nothing_is_added_where_inputs_differ() -> None:
+    seen = 3.0 + frames(2_000, 1)
+    gram, means = gram_of(seen), seen.mean(0)
+    assert not undecided(gram - means.outer(means), gram).any()

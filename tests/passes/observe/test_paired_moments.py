@@ -6,6 +6,7 @@ import torch
 
 from passes.numbers.affine import dequantize, qparams_from_range
 from passes.observe.paired_moments import PairedMoments
+from passes.rounding.carry import falling_columns
 from passes.rounding.gptq import gptq
 
 
@@ -57,6 +58,15 @@ def test_equal_inputs_and_no_inputs_shift_nothing() -> None:
     assert torch.equal(moments.shifted(weight), weight)
     moments.add(exact, exact, weights)
     torch.testing.assert_close(moments.shifted(weight.reshape(32, 16, 4)), weight.reshape(32, 16, 4))
+
+
+def test_inputs_that_hardly_differ_shift_little_and_can_be_factored() -> None:
+    weight, exact, _, weights = make_pair()
+    moments = PairedMoments(64, centred=True)
+    seen = 3.0 + 1e-7 * exact
+    moments.add(seen, seen, weights)
+    torch.testing.assert_close(moments.shifted(weight), weight)
+    assert torch.isfinite(falling_columns(moments.gram())[1]).all()
 
 
 def test_a_bias_takes_up_the_mean_error() -> None:

@@ -1,4 +1,4 @@
-"""Keeps what the decoders' compiled code says away from standard error, where our own lines are."""
+"""Keeps what compiled code says away from standard error, where our own lines are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _STDERR = 2
 def no_native_errors() -> Iterator[None]:
     """Sends the process's standard error to nowhere; what Python writes there in between is lost as well.
 
-    libmpg123 reports on every frame and tag that it does not like, whatever becomes of the file.
+    libmpg123 reports on every frame and tag that it does not like, whatever becomes of the file, and a panic of the
+    tokenizers' Rust code prints its stack beside the error that it raises.
     """
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):  # closed, or its reader is gone

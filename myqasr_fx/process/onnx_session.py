@@ -1,0 +1,25 @@
+"""Sessions of onnxruntime, which says nothing beside our own lines."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import onnxruntime
+
+
+def open_session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """Opens a file on the processor.
+
+    What onnxruntime refuses with certain errors it reports on standard output and tries again in the same way.
+
+    Args:
+        path: ONNX file.
+        options: Of the session.
+
+    Raises:
+        Exception: onnxruntime refuses the file; its errors share no base class.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
