@@ -141,7 +141,7 @@ def test_the_rule_for_no_speech_is_that_of_the_calibration(bundles, tmp_path):
         manifest["config"] = {"no_speech_threshold": threshold} if threshold else {}
         (folder / MANIFEST).write_text(json.dumps(manifest))
         found.append(load_bundle(folder).no_speech.no_speech_threshold)
-    assert found == [0.6, 0.9, 1]
+    assert found == [0.7, 0.9, 1]
     for threshold in (1.5, "0.5", [0.5] * 1000):
         manifest["config"] = {"no_speech_threshold": threshold}
         (folder / MANIFEST).write_text(json.dumps(manifest))
