@@ -21,8 +21,8 @@ from passes.graph.graph_edit import drop_unused_tensors, get_tensor, put_buffer
 SMALLEST = 64
 """Elements below which floats stay as they are: scalars decide what an optimizer does."""
 
-_FOLDED = 8192
-"""Elements of a table up to which an optimizer looks rows up itself."""
+_FOLDED = 1 << 20
+"""Elements of a table up to which it is expected that an optimizer looks up rows that it knows, such as positions."""
 
 _LOOKUPS = (torch.ops.aten.embedding.default, torch.ops.aten.index.Tensor)
 _NAN = 0x7FC00000  # a quiet NaN of float32; its low bits are free to tell one stand-in from another

@@ -19,7 +19,7 @@ from passes.graph.graph_edit import get_tensor
 KEPT = 8
 """Translations kept: of a few models' graphs."""
 
-HELD = 1_000_000
+HELD = 4_000_000
 """Bytes of tensors above which a translation that could not do without them is not kept."""
 
 _translations: OrderedDict[tuple[str, str, int], ir.Model | frozenset[str]] = OrderedDict()
