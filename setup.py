@@ -25,7 +25,7 @@ REQUIRES = [
     # Checker and reader of the exported files; 1.23 knows opset 25.
     "onnx>=1.20,<2",
     # Intermediate representation the exported graphs are edited in.
-    "onnx-ir>=0.1.14,<2",
+    "onnx-ir>=0.1.12,<2",
     # torch.onnx.export(dynamo=True) is built on it.
     "onnxscript>=0.5,<1",
     # Verifies every exported file and runs the bundles; older releases do not fuse groups of 2 and 8 bits.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import numpy as np
+import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import DeduplicateInitializersPass
 from torch import fx
@@ -17,12 +19,12 @@ from myqasr_fx.export.to_onnx import to_onnx
 from passes.graph.graph_edit import get_tensor
 
 KEPT = 8
-"""Translations kept: of a few models' graphs."""
+"""Translations kept: of a few models' graphs, as bytes, since their nodes hold on to what torch traced."""
 
 HELD = 4_000_000
 """Bytes of tensors above which a translation that could not do without them is not kept."""
 
-_translations: OrderedDict[tuple[str, str, int], ir.Model | frozenset[str]] = OrderedDict()
+_translations: OrderedDict[tuple[str, str, int], bytes | frozenset[str]] = OrderedDict()
 
 
 def translate(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir.Model:
@@ -39,23 +41,23 @@ def translate(module: fx.GraphModule, signature: GraphSignature, opset: int) -> 
     keep = frozenset[str]()
     while True:
         found = outline(module, keep)
-        model = _translation(found, signature, opset)
-        if isinstance(model, ir.Model):
-            return _filled(model.clone(), found, module)
-        if model <= keep:
+        made = _translation(found, signature, opset)
+        if isinstance(made, bytes):
+            return _filled(ir.from_proto(onnx.ModelProto.FromString(made)), found, module)
+        if made <= keep:
             raise ExportError("the exported graph does not hold the codes of all weights")
-        keep |= model
+        keep |= made
 
 
-def _translation(found: Outline, signature: GraphSignature, opset: int) -> ir.Model | frozenset[str]:
+def _translation(found: Outline, signature: GraphSignature, opset: int) -> bytes | frozenset[str]:
     """Of an outline; or the floats that it looked at, which then need to be there."""
     key = (found.structure, repr(signature), opset)
     if key in _translations:
         _translations.move_to_end(key)
         return _translations[key]
     model = to_onnx(found.module, signature, opset)
-    made = model if _can_be_filled(model, found) else _looked_at(model, found)
-    if found.held <= HELD or not isinstance(made, ir.Model):
+    made = _emptied(model, found) if _can_be_filled(model, found) else _looked_at(model, found)
+    if found.held <= HELD or not isinstance(made, bytes):
         _translations[key] = made
     if len(_translations) > KEPT:
         _translations.popitem(last=False)
@@ -76,10 +78,18 @@ def _looked_at(model: ir.Model, found: Outline) -> frozenset[str]:
     return found.floats - model.graph.initializers.keys() or found.floats
 
 
+def _emptied(model: ir.Model, found: Outline) -> bytes:
+    """The translation with next to nothing in place of the stand-ins of floats."""
+    for name in found.floats:
+        model.graph.initializers[name].const_value = ir.Tensor(np.zeros(1, np.float32), name=name)
+    data: bytes = ir.to_proto(model).SerializeToString()
+    return data
+
+
 def _filled(model: ir.Model, found: Outline, module: fx.GraphModule) -> ir.Model:
     """The translation with the tensors of ``module``."""
     for name in found.floats:
-        model.graph.initializers[name].const_value = _tensor(module, name)
+        _stored(model.graph, name, module)
     for node in model.graph:
         if node.domain == DOMAIN and node.op_type in (DEQUANTIZE_WEIGHT, DEQUANTIZE_ROWS):
             packed = node.inputs[node.op_type == DEQUANTIZE_ROWS]
@@ -103,7 +113,7 @@ def _fill(graph: ir.Graph, node: ir.Node, names: Sequence[str | None], module: f
 
 def _stored(graph: ir.Graph, name: str, module: fx.GraphModule) -> ir.Value:
     """The initializer ``name`` with the tensor of that name."""
-    tensor = _tensor(module, name)
+    tensor = ir.Tensor(get_tensor(module, name).detach().numpy(), name=name)
     value = graph.initializers.get(name)
     if value is None:
         value = ir.Value(name=name)
@@ -111,7 +121,3 @@ def _stored(graph: ir.Graph, name: str, module: fx.GraphModule) -> ir.Value:
         graph.register_initializer(value)
     value.const_value, value.shape, value.type = tensor, ir.Shape(tensor.shape.numpy()), ir.TensorType(tensor.dtype)
     return value
-
-
-def _tensor(module: fx.GraphModule, name: str) -> ir.TensorProtocol:
-    return ir.Tensor(get_tensor(module, name).detach().numpy(), name=name)
