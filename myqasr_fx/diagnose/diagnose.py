@@ -7,7 +7,7 @@ from where those of the verdict come from: on the same clips they are the same f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from myqasr_fx.diagnose.token import Position, explain, first_difference
 from myqasr_fx.diagnose.torch_side import TorchSide, quantized_weights
 from myqasr_fx.errors import ModelError, OptionError
 from myqasr_fx.evaluate.divergence import divergence_of
-from myqasr_fx.export.read_weights import read_weights
+from myqasr_fx.export.read_weights import read_floats, read_weights
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
@@ -42,7 +42,7 @@ from myqasr_fx.options.retired import rearranged
 from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Transcript
-from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
+from myqasr_fx.runtime.bundle import no_speech_of
 from myqasr_fx.runtime.torch_runner import runtime_of
 from passes.manager.run_passes import run_passes
 from passes.rounding.round_floats import RoundFloats
@@ -90,7 +90,8 @@ def diagnose(
         prepared = prepare(speech)
     paths = model_files(bundle, prepared.program.graphs)
     weights = quantized_weights(prepared, manifest.layers, read_weights(paths.values(), manifest.layers))
-    contenders = Contenders(speech, prepared.program, paths, manifest.session_options, _no_speech(manifest.config))
+    floats = _floats(prepared, paths.values())
+    contenders = Contenders(speech, prepared.program, paths, manifest.session_options, no_speech_of(bundle))
     with progress.stage("transcribe", len(chosen.clips)) as advance:
         pairs = []
         for pair in compared_again(contenders, chosen.clips, language):
@@ -98,15 +99,18 @@ def diagnose(
             advance(1)
     said, compared = zip(*pairs, strict=True)
     forced = tuple(forced_clip(speech, c.samples, t) for c, t in zip(chosen.clips, said, strict=True))
-    return _Comparison(bundle, prepared, weights).run(_Clips(chosen, said, forced, compared), progress)
+    return _Comparison(bundle, prepared, weights, floats).run(_Clips(chosen, said, forced, compared), progress)
 
 
-def _no_speech(config: Mapping[str, Any]) -> NoSpeechRule:
-    """By what rule the verdict heard nothing."""
-    threshold = config.get("no_speech_threshold")
-    if not isinstance(threshold, (int, float)) or isinstance(threshold, bool):
-        return USUAL
-    return NoSpeechRule(no_speech_threshold=threshold)
+def _floats(prepared: Prepared, files: Iterable[Path]) -> dict[str, Tensor]:
+    """Biases, norms and tables as the files hold them: biases may make up for what the weights lack."""
+    shapes = {
+        name: tensor.shape
+        for graph in prepared.program.graphs.values()
+        for name, tensor in (*graph.named_parameters(remove_duplicate=False), *graph.named_buffers())
+    }
+    found = read_floats(files, shapes)
+    return {name: torch.from_numpy(values) for name, values in found.items() if values.shape == shapes[name]}
 
 
 def _thresholds(config: Mapping[str, Any]) -> Thresholds:
@@ -121,9 +125,11 @@ class _Comparison:
     bundle: QuantizedBundle
     prepared: Prepared
     weights: Mapping[str, Tensor]
+    floats: Mapping[str, Tensor]
 
     def run(self, heard: _Clips, progress: Progress) -> Diagnosis:
-        full, fake = TorchSide(ForcedRun(self.prepared), {}), TorchSide(ForcedRun(self._rounded()), self.weights)
+        full = TorchSide(ForcedRun(self.prepared), {})
+        fake = TorchSide(ForcedRun(self._rounded()), self.weights, self.floats)
         rounding, runtime = Drift(), Drift()
         logits: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         with temporary_folder() as folder, progress.stage("compare layers", len(heard.clips)) as advance:
@@ -139,7 +145,7 @@ class _Comparison:
         position = first_difference(logits[: heard.chosen.alone])
         tried = heard.chosen.alone
         kl, shifts = self._alone(
-            full, heard.forced[:tried], [expected for expected, _, _ in logits[:tried]], position, progress
+            (full, fake), heard.forced[:tried], [expected for expected, _, _ in logits[:tried]], position, progress
         )
         layers = tuple(
             LayerDiagnosis(
@@ -194,7 +200,7 @@ class _Comparison:
 
     def _alone(
         self,
-        full: TorchSide,
+        sides: tuple[TorchSide, TorchSide],
         clips: Sequence[ForcedClip],
         expected: Sequence[np.ndarray],
         position: Position | None,
@@ -203,9 +209,9 @@ class _Comparison:
         """Nats a position of every layer alone, and how far it moves the margin of the differing token."""
         kl: dict[str, float] = {}
         shifts: dict[str, float] = {}
-        count = sum(map(len, expected))
+        (full, fake), count = sides, sum(map(len, expected))
         with progress.stage("quantize single layers", len(self.weights)) as advance:
-            for layer, logits in full.alone(clips, self.weights, advance):
+            for layer, logits in full.alone(clips, fake, advance):
                 pairs = zip(expected, logits, strict=True)
                 kl[layer.name] = round(sum(float(divergence_of(a, b.numpy()).sum()) for a, b in pairs) / count, 8)
                 if position is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from passes.graph import meta, ops
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.numbers.scheme import HALF_BITS
+from passes.rounding.correct_biases import bias_node
 
 Seen = dict[str, npt.NDArray[np.float32]]
 
@@ -60,10 +61,12 @@ class TorchSide:
     Args:
         run: The graphs.
         weights: Layer name to a weight that takes the place of the stored one.
+        floats: The same for other tensors, by their names.
     """
 
     run: ForcedRun
     weights: Mapping[str, Tensor]
+    floats: Mapping[str, Tensor] = field(default_factory=dict)
 
     def outputs(self, clip: ForcedClip) -> tuple[Tensor, Seen]:
         """Logits (L, vocabulary), and what every layer computes; a linear layer's without its bias."""
@@ -77,16 +80,16 @@ class TorchSide:
                 result = result - args[2]
             seen[name] = result.numpy()
 
+        replaced = {**self.floats, **self._replaced(self.weights)}
         with torch.no_grad():
-            return self.run.logits(clip, self.run.start(clip), self._replaced(self.weights), watch), seen
+            return self.run.logits(clip, self.run.start(clip), replaced, watch), seen
 
     def _replaced(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {str(layer.weight): weights[layer.name] for layer in self.run.prepared.layers if layer.name in weights}
 
-    def alone(
-        self, clips: Sequence[ForcedClip], weights: Mapping[str, Tensor], done: Callable[[int], None]
-    ) -> Iterator[Alone]:
-        """Runs with one layer of ``weights`` at a time, in network order."""
+    def alone(self, clips: Sequence[ForcedClip], other: TorchSide, done: Callable[[int], None]) -> Iterator[Alone]:
+        """Runs with one layer of ``other`` at a time, its bias included, in network order."""
+        weights = other.weights
         groups: dict[Cut, list[Layer]] = {}
         steps = self.run.first_steps()
         for layer in self.run.prepared.layers:
@@ -98,7 +101,14 @@ class TorchSide:
             for cut, layers in sorted(groups.items(), key=lambda group: group[0]):
                 states = [self.run.advance(clip, state, cut) for clip, state in zip(clips, states, strict=True)]
                 for layer in layers:
-                    replaced = self._replaced({layer.name: weights[layer.name]})
+                    replaced = {**other.bias(layer), **self._replaced({layer.name: weights[layer.name]})}
                     pairs = zip(clips, states, strict=True)
                     yield layer, [self.run.logits(clip, state, replaced) for clip, state in pairs]
                     done(1)
+
+    def bias(self, layer: Layer) -> dict[str, Tensor]:
+        """The path of a layer's bias to its values, where another takes the place of the stored one."""
+        graph, position = self.run.first_steps()[layer.name]
+        node = bias_node(self.run.runs[graph].steps[position])
+        path = "" if node is None else str(node.target)
+        return {path: self.floats[path]} if path in self.floats else {}

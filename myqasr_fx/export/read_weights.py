@@ -1,9 +1,9 @@
-"""The quantized weights of a bundle's files, as the floats that they stand for."""
+"""The weights and floats of a bundle's files, as the floats that they stand for."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,13 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
                     problem = f"the files lack block {index} of {layer.name}: {error}"
                     raise BundleError(problem, hint="quantize again") from error
     return found
+
+
+def read_floats(files: Iterable[Path], names: Collection[str]) -> dict[str, Array]:
+    """The tensors of these names that the files hold as floats, which may be corrected biases, as float32."""
+    tensors = (tensor for path in files for tensor in onnx.load(path).graph.initializer if tensor.name in names)
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+    return {name: values.astype(np.float32) for name, values in found.items() if values.dtype.kind == "f"}
 
 
 def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:

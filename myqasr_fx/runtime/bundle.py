@@ -79,12 +79,16 @@ def _whisper(
         settings=_generation(bundle.file(FILE_NAME), decoder.width("logits")),
         cache=FixedCache.of(config) if fixed else CacheShape.of(config),
         model_bytes=bundle.manifest.model_bytes,
-        no_speech=_no_speech(bundle),
+        no_speech=no_speech_of(bundle),
     )
 
 
-def _no_speech(bundle: QuantizedBundle) -> NoSpeechRule:
-    """The rule that the clips of the calibration went by."""
+def no_speech_of(bundle: QuantizedBundle) -> NoSpeechRule:
+    """The rule that the clips of the calibration went by, without silero-vad.
+
+    Raises:
+        BundleError: Its bound is none.
+    """
     threshold = bundle.manifest.config.get("no_speech_threshold")
     try:
         return USUAL if threshold is None else replace(USUAL, no_speech_threshold=threshold)

@@ -52,6 +52,20 @@ def test_the_layer_that_lost_its_bits_is_found(
             diagnose(bundle, make_speech_model("wav2vec2"), clips, None, Silent())
 
 
+@pytest.mark.parametrize("name", ["smallest", "whisper-smallest"])
+def test_biases_that_make_up_for_weights_are_those_of_the_files(
+    name: str,
+    compile_model: Callable[..., QuantizedBundle],
+    make_speech_model: Callable[[str], SpeechModel],
+    noise: list[np.ndarray],
+) -> None:
+    bundle = compile_model(name, uniform_bits=3, rounding="gptq", sequential=True)
+    found = diagnose(bundle, make_speech_model(name), choose(noise, bundle.manifest, 2), None, Silent())
+    reached = [layer.runtime_db for layer in found.layers if layer.runtime_db is not None]
+    assert reached and min(reached) > 20
+    assert found.rounding_kl == pytest.approx(found.bundle_kl, rel=0.2)
+
+
 @pytest.mark.parametrize("option", ["equalize", "equalize_pairs", "sort_rows"])
 def test_layers_that_compute_something_else_are_not_compared(
     option: str,
