@@ -26,7 +26,6 @@ _FOLDED = 1 << 20
 
 _LOOKUPS = (torch.ops.aten.embedding.default, torch.ops.aten.index.Tensor)
 _NAN = 0x7FC00000  # a quiet NaN of float32; its low bits are free to tell one stand-in from another
-_BITS, _SHAPE = "bits", "shape"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,8 @@ def _strip(module: fx.GraphModule) -> Iterator[tuple[str, Codes]]:
             given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
             stored = [given.get(name) for name in ("scale", "zero_point", "table", "gains")]
             scale, *others = (None if reader is None else str(reader.target) for reader in stored)
-            yield str(given["packed"].target), Codes(int(given[_BITS]), str(scale), *others)
-            kept = (given["packed"], given["scale"], None, 8, given[_SHAPE])
+            yield str(given["packed"].target), Codes(int(given["bits"]), str(scale), *others)
+            kept = (given["packed"], given["scale"], None, 8, given["shape"])
             node.args = (*node.args[:first], *kept, *((given["form"],) if "form" in given else ()))
             node.kwargs = {}
 

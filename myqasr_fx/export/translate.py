@@ -28,12 +28,7 @@ _translations: OrderedDict[tuple[str, str, int], bytes | frozenset[str]] = Order
 
 
 def translate(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir.Model:
-    """ONNX of a lowered graph, its ``myqasr`` nodes not yet expanded.
-
-    Args:
-        module: A graph whose placeholders follow ``signature``.
-        signature: Names, types and dynamic dimensions.
-        opset: Version of the ``ai.onnx`` operators, 21 to 25.
+    """What :func:`~myqasr_fx.export.to_onnx.to_onnx` gives for the same arguments.
 
     Raises:
         ExportError: torch cannot translate the graph.
@@ -114,10 +109,7 @@ def _fill(graph: ir.Graph, node: ir.Node, names: Sequence[str | None], module: f
 def _stored(graph: ir.Graph, name: str, module: fx.GraphModule) -> ir.Value:
     """The initializer ``name`` with the tensor of that name."""
     tensor = ir.Tensor(get_tensor(module, name).detach().numpy(), name=name)
-    value = graph.initializers.get(name)
-    if value is None:
-        value = ir.Value(name=name)
-        value.const_value = tensor
-        graph.register_initializer(value)
+    value = graph.initializers.get(name) or ir.Value(name=name)
     value.const_value, value.shape, value.type = tensor, ir.Shape(tensor.shape.numpy()), ir.TensorType(tensor.dtype)
+    graph.register_initializer(value)
     return value

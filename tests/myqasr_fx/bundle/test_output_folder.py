@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -350,16 +349,6 @@ def test_two_writers_do_not_disturb_each_other(target: Path) -> None:
         write(first, "a")
         write(second, "b")
     assert visible(target.parent) == ["a", "b"]
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """The usual handlers, which a test run in the background or under nohup does not have."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

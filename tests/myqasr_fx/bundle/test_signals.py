@@ -1,20 +1,11 @@
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 
-
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """The handlers that a process has at its start."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 @pytest.mark.parametrize(
