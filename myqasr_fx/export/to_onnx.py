@@ -9,6 +9,7 @@ from torch import fx
 from myqasr_fx.capture.export import export_graph
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import ExportError
+from myqasr_fx.export.decomposed import Decomposed
 from myqasr_fx.export.placeholders import translations
 
 
@@ -29,7 +30,7 @@ def to_onnx(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir
     try:
         with torch.no_grad():
             program = torch.onnx.export(
-                export_graph(module, signature),
+                Decomposed(export_graph(module, signature)),
                 dynamo=True,
                 opset_version=opset,
                 optimize=True,
