@@ -28,6 +28,7 @@ __all__ = [
     "load",
     "load_model",
     "quantize",
+    "quantize_program",
 ]
 
 _HOMES = {  # module, and the name there where it is another
@@ -39,6 +40,7 @@ _HOMES = {  # module, and the name there where it is another
     "load": "runtime:load_bundle",
     "load_model": "models.load",
     "quantize": "api",
+    "quantize_program": "program.quantize_program",
 }
 
 

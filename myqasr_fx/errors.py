@@ -28,6 +28,7 @@ __all__ = [
     "OutputError",
     "PassError",
     "PassOrderError",
+    "ProgramInputError",
     "QuantizationError",
     "VerificationError",
 ]
@@ -55,6 +56,10 @@ class BundleError(MyqasrError):
 
 class OutputError(MyqasrError):
     """The output folder exists, cannot be written or has no room left."""
+
+
+class ProgramInputError(MyqasrError):
+    """A batch does not fit the program that it shall calibrate."""
 
 
 class EvaluationError(MyqasrError):

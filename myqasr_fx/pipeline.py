@@ -21,6 +21,7 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.bundle.output_folder import output_folder
 from myqasr_fx.bundle.run_record import write_run
+from myqasr_fx.capture.canonical import CANONICALIZING
 from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.fit.fit import Fitted, fit, rounded
 from myqasr_fx.fit.job import FitJob, priced
@@ -38,7 +39,7 @@ from myqasr_fx.measure.speech import no_speech_rule
 from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.models.client_files import write_client_files
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import CANONICALIZING, Prepared, prepare
+from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.needs import decided_by_recordings, needs_of

@@ -24,7 +24,7 @@ LAYERS = (  # of rooms; each may import from those above it
     {"myqasr_fx.runtime", "myqasr_fx.report", "myqasr_fx.lint"},
     {"myqasr_fx.evaluate", "myqasr_fx.measure", "myqasr_fx.verify"},
     {"myqasr_fx.fit", "myqasr_fx.acceptance", "myqasr_fx.corpora"},
-    {"myqasr_fx.pipeline", "myqasr_fx.diagnose"},
+    {"myqasr_fx.pipeline", "myqasr_fx.program", "myqasr_fx.diagnose"},
     {"myqasr_fx.api", "myqasr_fx.personalize"},
     {"myqasr_fx.cli", "myqasr_fx"},
     {"myqasr_fx.__main__"},
@@ -39,7 +39,14 @@ PASSES_LAYERS = (
     {"passes"},
 )
 MAKES_CONFIG = ("options/", "cli/", "api.py", "pipeline.py", "__init__.py")
-ENTRIES = ("fit/request.py", "fit/layer_requests.py", "fit/stages.py", "personalize/", "report/reproduce.py")
+ENTRIES = (
+    "fit/request.py",
+    "fit/layer_requests.py",
+    "fit/stages.py",
+    "personalize/",
+    "program/options.py",
+    "report/reproduce.py",
+)
 """Where a stage takes the options in: below, typed requests travel."""
 
 

@@ -15,6 +15,7 @@ from torch import fx, nn
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import CaptureError
 from myqasr_fx.process.collector import collector_off
+from myqasr_fx.process.library_error import first_line
 
 _CHECKS = frozenset(
     {
@@ -38,8 +39,23 @@ def capture_graph(module: nn.Module, signature: GraphSignature) -> fx.GraphModul
     Raises:
         CaptureError: The traced graph does not have the signature's inputs and outputs.
     """
-    graph_module = export_graph(module, signature).module(check_guards=False)
+    return plain_graph(export_graph(module, signature), signature)
+
+
+def plain_graph(program: torch.export.ExportedProgram, signature: GraphSignature) -> fx.GraphModule:
+    """A GraphModule of its own over the tensors of an exported program, which stays as it is.
+
+    Args:
+        program: Its results that are tensors are the signature's outputs.
+        signature: Names and shapes of inputs and outputs.
+
+    Raises:
+        CaptureError: The program does not have the signature's inputs and outputs.
+    """
+    graph_module = program.module(check_guards=False)
     graph = graph_module.graph
+    _drop_checks(graph)
+    _relax_views(graph)
     graph.set_codegen(fx.graph.CodeGen())
     graph_module._forward_pre_hooks.clear()  # they check the pytree and ranges of the inputs
     _name_inputs(graph, signature)
@@ -77,6 +93,23 @@ def export_graph(module: nn.Module, signature: GraphSignature) -> torch.export.E
     return program
 
 
+def export_module(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic_shapes: Any
+) -> torch.export.ExportedProgram:
+    """Exports a module of somebody else's; arguments as of ``torch.export.export``.
+
+    Raises:
+        CaptureError: The module is in training mode, or cannot be exported.
+    """
+    if module.training:
+        raise CaptureError("the module is in training mode", hint="call .eval() first")
+    try:
+        with torch.no_grad(), collector_off():
+            return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes)
+    except Exception as error:  # whatever the module raises, or torch of it
+        raise CaptureError(f"torch.export cannot export the module: {first_line(error)}") from error
+
+
 def _name_inputs(graph: fx.Graph, signature: GraphSignature) -> None:
     placeholders = graph.find_nodes(op="placeholder")
     if len(placeholders) != len(signature.inputs):
@@ -88,7 +121,7 @@ def _name_inputs(graph: fx.Graph, signature: GraphSignature) -> None:
 
 def _flatten_output(graph: fx.Graph, signature: GraphSignature) -> None:
     (output,) = graph.find_nodes(op="output")
-    results: tuple[Any, ...] = tuple(output.args[0])
+    results = tuple(result for result in output.args[0] if isinstance(result, fx.Node))
     if len(results) != len(signature.outputs):
         raise CaptureError(f"graph gives {len(results)} outputs, expected {', '.join(signature.output_names)}")
     output.args = (results[0] if len(results) == 1 else results,)

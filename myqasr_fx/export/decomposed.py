@@ -13,8 +13,8 @@ from torch.export import ExportedProgram
 class Decomposed(ExportedProgram):
     """``program``, sharing its graph and tensors, for ``torch.onnx.export``.
 
-    The exporter runs decompositions, which traces the whole graph anew: half of the time of a translation. Graphs of the
-    compiler mostly hold operators alone that it translates as they are, views in particular, and then it need not.
+    The exporter runs decompositions, which traces the whole graph anew: half of the time of a translation. Graphs of
+    the compiler mostly hold operators alone that it translates as they are, views in particular, and then it need not.
     """
 
     def __init__(self, program: ExportedProgram) -> None:
@@ -39,7 +39,8 @@ class Decomposed(ExportedProgram):
         table = {} if decomp_table is None else decomp_table
         if decomp_table is not None and not any(_is_to_decompose(node, table) for node in self.graph.nodes):
             return self
-        return super().run_decompositions(decomp_table, decompose_custom_triton_ops)
+        made: ExportedProgram = super().run_decompositions(decomp_table, decompose_custom_triton_ops)
+        return made
 
 
 def _is_to_decompose(node: fx.Node, table: dict[Any, Any]) -> bool:

@@ -162,7 +162,7 @@ class _StandIn:
         return StoredWeight(
             name="n" * self.name_length + ".0",
             bits=self.bits,
-            shape=(_STAND_IN_ROWS, self.cols, 1)[: max(2, self.ndim)],
+            shape=(_STAND_IN_ROWS, self.cols, 1, 1)[: max(2, self.ndim)],
             packed=codes,
             scale=np.ones(grid, np.float16),
             zero_point=None if symmetric or self.is_trellis else np.zeros(zeros, np.uint8),

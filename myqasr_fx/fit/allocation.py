@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.export.file_size import Storage, file_size
 from myqasr_fx.fit.damage_table import choices_of
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.layer_requests import GROUP_SIZES, overrides
 from myqasr_fx.fit.request import FitRequest
-from myqasr_fx.models.prepared import Prepared
 from passes.allocation.allocate_bits import AllocateBits, allocation_items, allocation_problem, read_scheme
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound
@@ -19,7 +20,7 @@ from passes.base import Program
 from passes.numbers.scheme import Granularity, NumberFormat, WeightSpec
 
 
-def check_feasible(prepared: Prepared, request: FitRequest) -> None:
+def check_feasible(prepared: CanonicalGraphs, request: FitRequest) -> None:
     """Refuses a budget that no widths meet, before any work.
 
     Raises:
@@ -49,7 +50,20 @@ def allocation_pass(job: FitJob, surplus: int = 0) -> AllocateBits:
         job: Ranked and priced.
         surplus: Bytes that the last written files had more than was predicted for them.
     """
-    prepared, request = job.prepared, job.request
+    return widths_pass(job.prepared, job.request, surplus, _choices(job, surplus))
+
+
+def widths_pass(
+    prepared: CanonicalGraphs, request: FitRequest, surplus: int, choices: Choices = MappingProxyType({})
+) -> AllocateBits:
+    """The same for the graphs of any model.
+
+    Args:
+        prepared: Canonical graphs.
+        request: What is asked of the files.
+        surplus: As in :func:`allocation_pass`.
+        choices: Bytes and damage of every way to store every item, for allocations that weigh them.
+    """
     return AllocateBits(
         _size_rule(prepared, request, surplus, (request.granularity, request.format)),
         request.allocation,
@@ -58,11 +72,11 @@ def allocation_pass(job: FitJob, surplus: int = 0) -> AllocateBits:
         overrides(request.layers, prepared.layers, request.rounding, request.format),
         request.rounding,
         request.format,
-        _choices(job, surplus),
+        choices,
     )
 
 
-def predicted_bytes(prepared: Prepared, program: Program, step: AllocateBits) -> int:
+def predicted_bytes(prepared: CanonicalGraphs, program: Program, step: AllocateBits) -> int:
     """Bytes that the rule of ``step`` predicts for what it chose for ``program``."""
     total = step.rule.fixed
     for item, spec in _specs(prepared, program, step):
@@ -89,7 +103,7 @@ class Expectation:
         return sum(self.layers.values())
 
 
-def expectation(prepared: Prepared, program: Program, step: AllocateBits) -> Expectation | None:
+def expectation(prepared: CanonicalGraphs, program: Program, step: AllocateBits) -> Expectation | None:
     """What ``step`` expects of what it chose for ``program``; None where it weighs no damage."""
     if not step.choices:
         return None
@@ -101,7 +115,7 @@ def expectation(prepared: Prepared, program: Program, step: AllocateBits) -> Exp
     return Expectation(layers, expected_bound(replace(problem, choices=step.choices)))
 
 
-def _specs(prepared: Prepared, program: Program, step: AllocateBits) -> Iterator[tuple[Item, WeightSpec]]:
+def _specs(prepared: CanonicalGraphs, program: Program, step: AllocateBits) -> Iterator[tuple[Item, WeightSpec]]:
     """Every item with what the scheme of ``program`` chose for it."""
     scheme = read_scheme(program)
     for item in allocation_items(prepared.program, split=step.rule.is_file):
@@ -115,7 +129,7 @@ def _is(choice: Choice, spec: WeightSpec) -> bool:
 
 
 def _size_rule(
-    prepared: Prepared, request: FitRequest, surplus: int, how: tuple[Granularity, NumberFormat]
+    prepared: CanonicalGraphs, request: FitRequest, surplus: int, how: tuple[Granularity, NumberFormat]
 ) -> SizeRule:
     """Prices of widths, where ``how`` is the granularity and the format of all layers without one of their own."""
     if not request.counts_files:

@@ -176,13 +176,13 @@ def _write(job: FitJob, folder: Path, surplus: int) -> tuple[Fitted, int]:
     request, (program, step) = job.request, rounded(job, surplus)
     lowered = run_passes(program, (LowerToQDQ(),), request.dump("qdq"))
     models = request.layout.paths(folder, lowered.graphs)
-    files = write_program(lowered, job.prepared.signatures, request.opset, models, _kept_floats(program))
+    files = write_program(lowered, job.prepared.signatures, request.opset, models, kept_floats(program))
     scheme, expected = read_scheme(program, request.activation_bits), expectation(job.prepared, program, step)
     fitted = Fitted(program, scheme, folder, models, files, _budget(job), expected)
     return fitted, predicted_bytes(job.prepared, program, step)
 
 
-def _kept_floats(program: Program) -> frozenset[str]:
+def kept_floats(program: Program) -> frozenset[str]:
     """Stored names of the weights that the scheme keeps at 32 bits."""
     names = set()
     for name, scheme in read_scheme(program).layers.items():

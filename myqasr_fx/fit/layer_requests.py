@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.capture.signature import GraphSignature
-from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.needs import knows_trellis
@@ -50,7 +50,7 @@ class LayerRequest:
     formats: tuple[NumberFormat, ...] = ("affine",)
 
 
-def layer_requests(prepared: Prepared, config: QuantizeConfig, *, chooses: bool) -> dict[str, LayerRequest]:
+def layer_requests(prepared: CanonicalGraphs, config: QuantizeConfig, *, chooses: bool) -> dict[str, LayerRequest]:
     """Name to request of every layer of the model.
 
     Args:

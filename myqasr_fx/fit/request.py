@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from myqasr_fx.bundle.layout import LAYOUTS, Layout
+from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.fit.layer_requests import LayerRequest, layer_requests
-from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.config import QuantizeConfig
 from passes.allocation import REGISTRY as ALLOCATIONS
@@ -84,7 +84,7 @@ class FitRequest:
         return self.dump_ir and self.dump_ir / stage
 
 
-def fit_request(prepared: Prepared, config: QuantizeConfig) -> FitRequest:
+def fit_request(prepared: CanonicalGraphs, config: QuantizeConfig) -> FitRequest:
     """Resolves options against a model.
 
     Raises:

@@ -93,8 +93,8 @@ class _Sequence:
     def moments(self, layer: Layer, node: fx.Node, cut: Cut) -> PairedMoments | None:
         """Of what the layer reads at ``node``, the step ``cut``; None for a lookup or grouped channels."""
         role = ops.role_of(node)
-        patches = Patches.of(node) if role is not None and role.kind is LayerKind.CONV1D else None
-        if role is None or role.kind is LayerKind.EMBEDDING or (role.kind is LayerKind.CONV1D and patches is None):
+        patches = Patches.of(node) if role is not None and role.kind.convolves else None
+        if role is None or role.kind is LayerKind.EMBEDDING or (role.kind.convolves and patches is None):
             return None
         (source,) = ops.activation_nodes(node)
         alive = self.clips[0].exact.state.values

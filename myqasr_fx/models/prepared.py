@@ -6,52 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Tensor
-
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
+from myqasr_fx.capture.canonical import CANONICALIZING, CanonicalGraphs
 from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper_fixed import ENCODER
 from myqasr_fx.models.sherpa import sherpa_properties
 from myqasr_fx.models.speech_model import SpeechModel
-from passes.base import Pass, Program
-from passes.canonical.canonicalize import Canonicalize
-from passes.canonical.decompose_attention import DecomposeAttention
-from passes.graph.layers import Layer, find_layers, weight_of
+from passes.graph.layers import find_layers
 from passes.manager.run_passes import run_passes
-
-CANONICALIZING: tuple[Pass, ...] = (Canonicalize(), DecomposeAttention())
-"""From captured graphs to those that all later passes take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A model as canonical graphs.
+class Prepared(CanonicalGraphs):
+    """A speech model as canonical graphs.
 
     Args:
         speech: The model; its network shares its parameters with the graphs.
-        program: Canonical graphs with attention as two products.
-        signatures: Graph name to inputs and outputs.
-        layers: In network order.
     """
 
     speech: SpeechModel
-    program: Program
-    signatures: Mapping[str, GraphSignature]
-    layers: tuple[Layer, ...]
-
-    @property
-    def num_weights(self) -> int:
-        """Weights in all layers."""
-        return sum(layer.num_weights for layer in self.layers)
-
-    def weight(self, layer: Layer) -> Tensor:
-        """The weight of ``layer`` in its own shape.
-
-        Raises:
-            PassError: The layer has none.
-        """
-        return weight_of(self.program.graphs[layer.uses[0].graph], layer)
 
 
 def prepare(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:
@@ -64,7 +38,7 @@ def prepare(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = L
     """
     captured = speech.capture(fixed_cache=layout.fixed_cache)
     program = run_passes(captured, CANONICALIZING, dump_ir and dump_ir / "prepare")
-    return Prepared(speech, program, _signatures(speech, layout), find_layers(program))
+    return Prepared(program, _signatures(speech, layout), find_layers(program), speech)
 
 
 def _signatures(speech: SpeechModel, layout: Layout) -> Mapping[str, GraphSignature]:

@@ -5,6 +5,7 @@
     addmm(b, x, t(W)) -> linear(x, W, b)              mm(x, t(W)) = matmul(x, t(W)) -> linear(x, W)
     convolution(x, W, b, ..., not transposed) -> conv1d(x, W, b, ...)           when W has three dimensions
     conv1d.padding(x, W, b, s, "same") -> conv1d(x, W, b, s, [d (k - 1) / 2])   when d (k - 1) is even
+                                                 conv2d, with four dimensions, the same
     bmm(a, b) = mm(a, b) -> matmul(a, b)              baddbmm(c, a, b) -> matmul(a, b) + c
     view(x, shape) -> reshape(x, shape)
 """
@@ -101,35 +102,43 @@ def _baddbmm(module: fx.GraphModule, node: fx.Node) -> bool:
     return _respell(node, aten.add.Tensor, (product, bound["self"]))
 
 
-def _conv1d(module: fx.GraphModule, node: fx.Node) -> bool:
+def _convolution(module: fx.GraphModule, node: fx.Node) -> bool:
     bound = ops.arguments(node)
     weight = tensor_of(bound["weight"])
-    if weight is None or weight.dim() != 3 or bound.get("transposed"):
+    if weight is None or weight.dim() - 2 not in _CONVOLUTIONS or bound.get("transposed"):
         return False
-    stride, padding, dilation = bound["stride"], bound["padding"], bound["dilation"]
+    axes = weight.dim() - 2
+    stride, dilation = _each(bound["stride"], axes), _each(bound["dilation"], axes)
+    padding = bound["padding"]
     if isinstance(padding, str):
-        reach = _one(dilation) * (int(weight.shape[2]) - 1)
-        if padding not in ("same", "valid") or (padding == "same" and reach % 2):
+        reach = [step * (int(size) - 1) for step, size in zip(dilation, weight.shape[2:], strict=True)]
+        if padding not in ("same", "valid") or (padding == "same" and any(each % 2 for each in reach)):
             return False
-        padding = [reach // 2 if padding == "same" else 0]
-    sizes = [[_one(value)] for value in (stride, padding, dilation)]
+        padding = [each // 2 if padding == "same" else 0 for each in reach]
     operands = (bound["input"], bound["weight"], bound["bias"])
-    return _respell(node, aten.conv1d.default, (*operands, *sizes, bound["groups"]))
+    sizes = (stride, _each(padding, axes), dilation)
+    return _respell(node, _CONVOLUTIONS[axes], (*operands, *sizes, bound["groups"]))
 
 
-def _one(value: int | Sequence[int]) -> int:
-    """The only element of a one-dimensional size."""
-    return value if isinstance(value, int) else int(value[0])
+def _each(value: int | Sequence[int], axes: int) -> list[int]:
+    """A size for every axis; a single one is that of all."""
+    given = [value] if isinstance(value, int) else list(value)
+    return given * axes if len(given) == 1 else given
 
+
+_CONVOLUTIONS: dict[int, Any] = {1: aten.conv1d.default, 2: aten.conv2d.default}
+"""Spatial axes to the operator."""
 
 RULES: dict[Any, Callable[[fx.GraphModule, fx.Node], bool]] = {
     aten.linear.default: _linear,
     aten.addmm.default: _addmm,
     aten.baddbmm.default: _baddbmm,
     aten.embedding.default: _embedding,
-    aten.conv1d.default: _conv1d,
-    aten.conv1d.padding: _conv1d,
-    aten.convolution.default: _conv1d,
+    aten.conv1d.default: _convolution,
+    aten.conv1d.padding: _convolution,
+    aten.conv2d.default: _convolution,
+    aten.conv2d.padding: _convolution,
+    aten.convolution.default: _convolution,
     **dict.fromkeys(ops.PRODUCTS, _product),
     **dict.fromkeys(ops.VIEWS, _reshape),
 }

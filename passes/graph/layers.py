@@ -14,7 +14,7 @@ from passes.graph import meta, ops
 from passes.graph.graph_edit import get_tensor
 from passes.graph.ops import LayerKind
 
-_MAIN_USE = (LayerKind.LINEAR, LayerKind.CONV1D, LayerKind.EMBEDDING, LayerKind.MATMUL)
+_MAIN_USE = (LayerKind.LINEAR, LayerKind.CONV1D, LayerKind.CONV2D, LayerKind.EMBEDDING, LayerKind.MATMUL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Layer:
 
     Args:
         name: Unique in the program; the weight's attribute path without ``.weight``.
-        kind: Kind of its main use: linear before conv1d before embedding; matmul for a product of activations.
+        kind: Kind of its main use: linear before a convolution before embedding; matmul for a product of activations.
         weight: Attribute path of the weight; None for a product.
-        shape: The weight's own shape: (N, K), (C_out, C_in / groups, k) or (V, D); empty for a product.
+        shape: The weight's own shape: (N, K), (C_out, C_in / groups, k …) or (V, D); empty for a product.
         uses: At least one node, in program order.
     """
 

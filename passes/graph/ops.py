@@ -4,6 +4,7 @@ After ``Canonicalize`` every quantizable node has exactly these positional argum
 
     aten.linear.default(input, weight, bias | None)
     aten.conv1d.default(input, weight, bias | None, [stride], [padding], [dilation], groups)
+    aten.conv2d.default(input, weight, bias | None, [stride] * 2, [padding] * 2, [dilation] * 2, groups)
     aten.embedding.default(weight, indices)
     aten.matmul.default(left, right)
 """
@@ -27,8 +28,14 @@ class LayerKind(StrEnum):
 
     LINEAR = "linear"
     CONV1D = "conv1d"
+    CONV2D = "conv2d"
     EMBEDDING = "embedding"
     MATMUL = "matmul"
+
+    @property
+    def convolves(self) -> bool:
+        """The weight meets patches of the input."""
+        return self in (LayerKind.CONV1D, LayerKind.CONV2D)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ QUANTIZABLE: Mapping[Any, OpRole] = MappingProxyType(
     {
         aten.linear.default: OpRole(LayerKind.LINEAR, 1, (0,), 2, 3),
         aten.conv1d.default: OpRole(LayerKind.CONV1D, 1, (0,), 3, 7),
+        aten.conv2d.default: OpRole(LayerKind.CONV2D, 1, (0,), 4, 7),
         aten.embedding.default: OpRole(LayerKind.EMBEDDING, 0, (), 2, 2),
         aten.matmul.default: OpRole(LayerKind.MATMUL, None, (0, 1), 0, 2),
     }

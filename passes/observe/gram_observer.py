@@ -31,31 +31,42 @@ _MIN_FRAMES = 8
 """Frames below which there is no telling which of them change: the tokens of a decoder count alike."""
 
 
+Pair = tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """How a convolution over (B, C, T) cuts its input into rows of C * ``kernel`` numbers."""
+    """How a convolution over (B, C, T) or (B, C, H, W) cuts its input into rows of C * k numbers.
 
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int
+    Sizes are those of the last two axes; a signal is an image of height 1.
+    """
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
 
     @classmethod
     def of(cls, node: fx.Node) -> Patches | None:
-        """Geometry of a canonical conv1d node; None when its padding is no number or its channels are grouped."""
+        """Geometry of a canonical convolution; None when its padding is no number or its channels are grouped."""
         arguments = ops.arguments(node)
         weight = tensor_of(arguments["weight"])
         sizes = [arguments[name] for name in ("stride", "padding", "dilation")]
-        numbers = [size[0] if isinstance(size, (list, tuple)) else size for size in sizes]
-        if weight is None or arguments["groups"] != 1 or not all(isinstance(number, int) for number in numbers):
+        if weight is None or arguments["groups"] != 1 or not all(isinstance(size, (list, tuple)) for size in sizes):
             return None
-        return cls(int(weight.shape[-1]), *numbers)
+        signal = weight.dim() == 3
+        stride, padding, dilation = (
+            (still, int(size[0])) if signal else (int(size[0]), int(size[1]))
+            for size, still in zip(sizes, (1, 0, 1), strict=True)
+        )
+        kernel = (1, int(weight.shape[-1])) if signal else (int(weight.shape[-2]), int(weight.shape[-1]))
+        return cls(kernel, stride, padding, dilation)
 
     def rows(self, values: Tensor) -> Tensor:
-        """(B, frames, C * kernel) of (B, C, T)."""
-        padded = F.pad(values, (self.padding, self.padding)).unsqueeze(2)  # (B, C, 1, T)
-        cut = F.unfold(padded, (1, self.kernel), dilation=(1, self.dilation), stride=(1, self.stride))
-        return cut.transpose(1, 2)
+        """(B, frames, C * k) of (B, C, T); (B * places, C * k) of (B, C, H, W), whose places know no time."""
+        image = values.unsqueeze(2) if values.ndim == 3 else values
+        cut = F.unfold(image, self.kernel, self.dilation, self.padding, self.stride).transpose(1, 2)
+        return cut if values.ndim == 3 else cut.flatten(0, 1)
 
 
 class GramObserver(nn.Module):

@@ -32,7 +32,7 @@ Grams = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class InsertGramObservers(ProgramPass):
-    """Adds an observer to every value that a linear or an ungrouped conv1d layer reads; layers that read one share it.
+    """Adds an observer to every value that a linear or an ungrouped convolution reads; layers that read one share it.
 
     Args:
         looked_up: Observe only layers whose rows are also looked up.
@@ -60,10 +60,10 @@ class InsertGramObservers(ProgramPass):
                 continue
             for module, node in nodes_of(program, layer):
                 role = ops.role_of(node)
-                if role is None or role.kind not in (LayerKind.LINEAR, LayerKind.CONV1D):
+                if role is None or not (role.kind is LayerKind.LINEAR or role.kind.convolves):
                     continue
-                patches = Patches.of(node) if role.kind is LayerKind.CONV1D else None
-                if role.kind is LayerKind.CONV1D and patches is None:
+                patches = Patches.of(node) if role.kind.convolves else None
+                if role.kind.convolves and patches is None:
                     continue
                 (source,) = ops.activation_nodes(node)
                 readers.setdefault((module, source, patches), []).append(layer.name)

@@ -59,9 +59,9 @@ class CorrectBiases(ProgramPass):
 
 
 def bias_node(node: fx.Node) -> fx.Node | None:
-    """The ``get_attr`` node of the bias of a canonical linear or conv1d node that nothing else reads; None without."""
+    """The ``get_attr`` node of the bias of a canonical linear or convolution that nothing else reads; None without."""
     role = ops.role_of(node)
-    if role is None or role.kind not in (LayerKind.LINEAR, LayerKind.CONV1D):
+    if role is None or not (role.kind is LayerKind.LINEAR or role.kind.convolves):
         return None
     bias = node.args[2]
     found = isinstance(bias, fx.Node) and bias.op == "get_attr" and len(bias.users) == 1

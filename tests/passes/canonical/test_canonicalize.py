@@ -149,14 +149,37 @@ def test_conv1d_has_seven_arguments(options: dict[str, object], padding: list[in
     torch.testing.assert_close(module(x), expected)
 
 
-def test_convolution_is_conv1d_and_other_dimensions_stay() -> None:
-    graph = torch.export.export(Conv().eval(), (torch.randn(2, 4, 9),)).run_decompositions()
-    module = graph.module(check_guards=False)
-    assert aten.convolution.default in targets(module)
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [
+        ({}, ([1, 1], [0, 0], [1, 1])),
+        ({"padding": "same", "dilation": (1, 2)}, ([1, 1], [1, 2], [1, 2])),
+        ({"stride": (2, 1), "groups": 2}, ([2, 1], [0, 0], [1, 1])),
+    ],
+)
+def test_conv2d_has_two_sizes_of_each(options: dict[str, object], sizes: tuple[list[int], ...]) -> None:
+    x = torch.randn(2, 4, 9, 9)
+    module = export(nn.Sequential(nn.Conv2d(4, 6, 3, **options)), x)
+    expected = module(x)
     Canonicalize()(module)
-    assert [layer.name for layer in find_layers(Program.of(module))] == ["conv"]
-    for other in (nn.ConvTranspose1d(4, 6, 3), nn.Conv2d(4, 6, 3)):
-        x = torch.randn(2, 4, 9) if isinstance(other, nn.ConvTranspose1d) else torch.randn(2, 4, 9, 9)
+    (node,) = calls(module, aten.conv2d.default)
+    assert len(node.args) == 7 and node.args[3:6] == sizes and meta.get(node, meta.LAYER) == "0"
+    torch.testing.assert_close(module(x), expected)
+    assert not Canonicalize()(module).modified
+
+
+def test_convolution_is_conv1d_or_conv2d_and_others_stay() -> None:
+    for conv, x in ((Conv(), torch.randn(2, 4, 9)), (nn.Sequential(nn.Conv2d(4, 6, 3)), torch.randn(2, 4, 9, 9))):
+        graph = torch.export.export(conv.eval(), (x,)).run_decompositions()
+        module = graph.module(check_guards=False)
+        assert aten.convolution.default in targets(module)
+        Canonicalize()(module)
+        assert len(find_layers(Program.of(module))) == 1
+    for other, x in (
+        (nn.ConvTranspose1d(4, 6, 3), torch.randn(2, 4, 9)),
+        (nn.ConvTranspose2d(4, 6, 3), torch.randn(2, 4, 9, 9)),
+        (nn.Conv3d(4, 6, 3), torch.randn(2, 4, 9, 9, 9)),
+    ):
         module = torch.export.export(other.eval(), (x,)).run_decompositions().module(check_guards=False)
         Canonicalize()(module)
         assert not find_layers(Program.of(module)) and targets(module) == [aten.convolution.default]

@@ -66,9 +66,20 @@ def test_calls_add_up_and_empty_values_add_nothing() -> None:
 def test_patches_are_what_a_convolution_multiplies() -> None:
     generator = torch.Generator().manual_seed(0)
     values, weight = torch.randn(2, 4, 21, generator=generator), torch.randn(6, 4, 3, generator=generator)
-    rows = Patches(kernel=3, stride=2, padding=1, dilation=2).rows(values)
+    rows = Patches(kernel=(1, 3), stride=(1, 2), padding=(0, 1), dilation=(1, 2)).rows(values)
     expected = F.conv1d(values, weight, stride=2, padding=1, dilation=2)
     torch.testing.assert_close((rows @ weight.reshape(6, -1).T).transpose(1, 2), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_patches_of_an_image_are_what_a_convolution_multiplies() -> None:
+    generator = torch.Generator().manual_seed(0)
+    values, weight = torch.randn(2, 4, 9, 8, generator=generator), torch.randn(6, 4, 3, 2, generator=generator)
+    sizes = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}
+    rows = Patches(kernel=(3, 2), **sizes).rows(values)
+    expected = F.conv2d(values, weight, **sizes)
+    assert rows.shape == (expected[:, 0].numel(), 4 * 3 * 2)
+    got = (rows @ weight.flatten(1).T).reshape(2, -1, 6).transpose(1, 2).reshape(expected.shape)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_frames_that_change_count_more() -> None:

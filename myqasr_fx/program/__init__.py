@@ -1,0 +1,1 @@
+"""The compiler for any exported program, not only for speech."""

@@ -1,0 +1,167 @@
+"""What a program takes and gives, read off ``torch.export``'s own description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
+
+from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
+from myqasr_fx.errors import CaptureError, ProgramInputError
+from passes.graph.ops import mutates
+
+Batch = Tensor | Sequence[Any] | Mapping[str, Tensor]
+"""Inputs of one call: a tensor, positional inputs, or tensors by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """Inputs and outputs of a program.
+
+    Args:
+        signature: Names, types and sizes.
+    """
+
+    signature: GraphSignature
+
+    def flat(self, batch: Batch, index: int) -> tuple[Tensor, ...]:
+        """The tensors of a batch in the order of the program's inputs.
+
+        Args:
+            batch: As in :data:`Batch`; tensors may be nested as the model takes them.
+            index: Of the batch, to name it in errors.
+
+        Raises:
+            ProgramInputError: It does not fit the program.
+        """
+        names = self.signature.input_names
+        if isinstance(batch, Mapping) and batch.keys() >= set(names):
+            found = [batch[name] for name in names]
+        else:
+            found = [leaf for leaf in pytree.tree_leaves(batch) if leaf is not None]
+        if len(found) != len(names) or not all(isinstance(value, Tensor) for value in found):
+            got = ", ".join(type(value).__name__ for value in found) or "nothing"
+            raise ProgramInputError(f"batch {index}: got {got}, expected tensors {', '.join(names)}")
+        for value, spec in zip(found, self.signature.inputs, strict=True):
+            self._check(value, spec, index)
+        return tuple(found)
+
+    def _check(self, value: Tensor, spec: TensorSpec, index: int) -> None:
+        fits = value.dim() == len(spec.dims) and all(map(self._allows, spec.dims, value.shape))
+        if not fits or value.dtype != spec.dtype:
+            wanted = f"{_plain(spec.dtype)} ({', '.join(map(str, spec.dims))})"
+            raise ProgramInputError(
+                f"batch {index}: {spec.name} is {_plain(value.dtype)} {tuple(value.shape)}, expected {wanted}",
+                hint="export the program with dynamic_shapes to take other sizes",
+            )
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise ProgramInputError(f"batch {index}: {spec.name} holds values that are not finite")
+
+    def _allows(self, dim: int | str, size: int) -> bool:
+        if isinstance(dim, int):
+            return dim == size
+        known = self.signature.dims[dim]
+        return known.minimum <= size and (known.maximum is None or size <= known.maximum)
+
+
+def interface_of(program: ExportedProgram) -> Interface:
+    """The interface of a program that :func:`torch.export.export` made.
+
+    Dynamic dimensions are named after the first input that has them: ``tokens_1`` is axis 1 of ``tokens``.
+
+    Raises:
+        CaptureError: An input is no tensor, or a dynamic size is computed.
+    """
+    described = program.graph_signature
+    nodes = {node.name: node for node in program.graph.find_nodes(op="placeholder")}
+    names: dict[str, str] = {}
+    dims: dict[str, DynamicDim] = {}
+    inputs = []
+    for name in described.user_inputs:
+        value = nodes[name].meta.get("val") if isinstance(name, str) and name in nodes else None
+        if not isinstance(value, Tensor):
+            raise CaptureError(
+                f"input {name!r} of the program is no tensor", hint="fix it in a module around the model"
+            )
+        for axis, size in enumerate(value.shape):
+            if isinstance(size, torch.SymInt) and str(size) not in names:
+                names[str(size)] = f"{name}_{axis}"
+                dims[f"{name}_{axis}"] = _dynamic(program, size, f"{name}_{axis}")
+        inputs.append(TensorSpec(name, _sizes(value, names), value.dtype))
+    return Interface(GraphSignature(tuple(inputs), tuple(_outputs(program, names)), dims))
+
+
+def check_stateless(module: fx.GraphModule) -> None:
+    """Refuses a graph that writes into its own tensors.
+
+    Raises:
+        CaptureError: Naming the first that it changes.
+    """
+    for node in module.graph.nodes:
+        if node.op == "call_function" and mutates(node):
+            root = node.args[0]
+            while isinstance(root, fx.Node) and _is_view(root):
+                root = root.args[0]
+            if isinstance(root, fx.Node) and root.op == "get_attr":
+                problem = f"the program writes into {root.target}"
+                raise CaptureError(problem, hint="export a model that keeps no state, in eval mode")
+
+
+def _is_view(node: fx.Node) -> bool:
+    """The result shares memory with the first argument."""
+    target = node.target
+    return isinstance(target, torch._ops.OpOverload) and any(r.alias_info is not None for r in target._schema.returns)
+
+
+def _outputs(program: ExportedProgram, names: Mapping[str, str]) -> Iterator[TensorSpec]:
+    """The results that are tensors; others are constants."""
+    (output,) = program.graph.find_nodes(op="output")
+    results = [node for node in output.args[0] if isinstance(node, fx.Node)]
+    if not results:
+        raise CaptureError("the program gives no tensor")
+    for index, node in enumerate(results):
+        name = "output" if len(results) == 1 else f"output_{index}"
+        yield TensorSpec(name, _sizes(node.meta["val"], names), node.meta["val"].dtype)
+
+
+def _sizes(value: Tensor, names: Mapping[str, str]) -> tuple[int | str, ...]:
+    """Numbers, names of dynamic dimensions, and expressions of those."""
+    found: list[int | str] = []
+    for size in value.shape:
+        text = str(size)
+        for symbol in sorted(names, key=len, reverse=True):
+            text = text.replace(symbol, names[symbol])
+        found.append(text if isinstance(size, torch.SymInt) else int(size))
+    return tuple(found)
+
+
+def _dynamic(program: ExportedProgram, size: torch.SymInt, name: str) -> DynamicDim:
+    symbol = size.node.expr
+    bounds = program.range_constraints.get(symbol)
+    if bounds is None:
+        raise CaptureError(f"size {symbol} of {name} is computed", hint="export with plain dynamic dimensions")
+    lower, upper = int(bounds.lower), (int(bounds.upper) if bounds.upper.is_Integer else None)
+    example = size.node.hint if size.node.has_hint() else max(2, lower)
+    return DynamicDim(max(2, int(example)), lower, upper)
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def checked(interface: Interface, batches: Iterable[Batch]) -> Iterator[tuple[Tensor, ...]]:
+    """Every batch, flat.
+
+    Raises:
+        ProgramInputError: One does not fit, or there is none.
+    """
+    index = -1
+    for index, batch in enumerate(batches):
+        yield interface.flat(batch, index)
+    if index < 0:
+        raise ProgramInputError("no batch to calibrate on", hint="give at least one")

@@ -1,0 +1,111 @@
+"""Compares the file on onnxruntime with the fake-quantized graph in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, fx
+
+from myqasr_fx.capture.signature import GraphSignature
+from myqasr_fx.errors import VerificationError
+from myqasr_fx.export.executed import ExecutedGraph, check_executed
+from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
+from myqasr_fx.verify.fake_quant import Reference, dequantized_once
+from passes.base import Program
+
+EXACT = OrtSettings(optimize=False)
+Outputs = list[np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramErrors:
+    """Relative L2 errors over all outputs of the batches compared.
+
+    Args:
+        exact: Of the file with exact kernels, beside the fake-quantized graph.
+        shipped: Of the file as a client loads it, beside the same.
+        quantization: Of the fake-quantized graph, beside the program as it was given.
+        executed: Operators that onnxruntime runs.
+    """
+
+    exact: float
+    shipped: float
+    quantization: float
+    executed: ExecutedGraph
+
+
+def verify_program(
+    path: Path,
+    signature: GraphSignature,
+    graphs: tuple[Program, Reference],
+    batches: Sequence[tuple[Tensor, ...]],
+    bounds: tuple[int, float],
+) -> ProgramErrors:
+    """Checks a file before it is called done.
+
+    Args:
+        path: The file.
+        signature: Its inputs and outputs.
+        graphs: The program as it was given, canonical; and what the file must compute.
+        batches: To compare on.
+        bounds: Products that must run in a low-bit kernel; the largest exact error.
+
+    Raises:
+        VerificationError: The file is no valid ONNX, does not run fused, or computes something else.
+    """
+    fused, most = bounds
+    try:
+        onnx.checker.check_model(path)
+    except onnx.checker.ValidationError as error:
+        raise VerificationError(f"{path.name} is no valid ONNX: {error}") from error
+    given, reference = graphs
+    expected = _in_torch(dequantized_once(reference.fake_quant), batches)
+    exact = _error(_on_onnxruntime(path, signature, EXACT, batches), expected)
+    quantization = _error(expected, _in_torch(given, batches))
+    # Rounded activations: one float32 rounding moves some to the next integer, which counts as much as its rounding.
+    allowed = most if reference.float_activations is None else max(most, quantization)
+    if not exact <= allowed:
+        raise VerificationError(
+            f"outputs of onnxruntime differ from torch by {exact:.2e}, expected at most {allowed:.0e}",
+            hint="this is a defect of the export: please report it with the program",
+        )
+    shipped = _error(_on_onnxruntime(path, signature, OrtSettings(), batches), expected)
+    return ProgramErrors(exact, shipped, quantization, check_executed(path, {}, fused))
+
+
+def _in_torch(program: Program, batches: Sequence[tuple[Tensor, ...]]) -> Outputs:
+    (module,) = program.graphs.values()
+    with torch.no_grad():
+        return [result.numpy() for batch in batches for result in _results(module, batch)]
+
+
+def _results(module: fx.GraphModule, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    made = module(*batch)
+    return (made,) if isinstance(made, Tensor) else tuple(made)
+
+
+def _on_onnxruntime(
+    path: Path, signature: GraphSignature, settings: OrtSettings, batches: Sequence[tuple[Tensor, ...]]
+) -> Outputs:
+    runner = OrtRunner(path, settings)
+    found: Outputs = []
+    for batch in batches:
+        feeds: Mapping[str, np.ndarray] = {
+            name: value.numpy() for name, value in zip(signature.input_names, batch, strict=True)
+        }
+        found += runner.run(feeds, signature.output_names).values()
+    return found
+
+
+def _error(got: Outputs, expected: Outputs) -> float:
+    """Relative L2 error of all floats together; integers count by their difference too."""
+    apart = total = 0.0
+    for one, other in zip(got, expected, strict=True):
+        apart += float(np.square(one.astype(np.float64) - other.astype(np.float64)).sum())
+        total += float(np.square(other.astype(np.float64)).sum())
+    return float(np.sqrt(apart / max(total, 1e-30)))

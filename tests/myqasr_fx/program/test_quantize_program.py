@@ -1,0 +1,174 @@
+"""Any exported program through the compiler: bytes, what the file computes, what stays in float, and bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from transformers import BertConfig, BertForSequenceClassification
+
+import myqasr_fx
+from myqasr_fx.errors import MyqasrError
+from myqasr_fx.program.quantize_program import QuantizedProgram, quantize_program
+
+
+def images(count: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(4, 3, 16, 16, generator=generator) for _ in range(count)]
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding="same"),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, groups=32, dilation=2),
+        nn.ConvTranspose2d(32, 16, 2),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64, 10),
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def exported() -> ExportedProgram:
+    with torch.no_grad():
+        return torch.export.export(network(), (images(1)[0],), dynamic_shapes=({0: Dim("batch", min=1, max=64)},))
+
+
+@pytest.fixture(scope="module")
+def quantized(exported: ExportedProgram, tmp_path_factory: pytest.TempPathFactory) -> QuantizedProgram:
+    out = tmp_path_factory.mktemp("cnn") / "cnn.onnx"
+    return quantize_program(exported, images(3), out=out, uniform_bits=6)
+
+
+def test_the_file_computes_what_the_graph_in_torch_does(quantized: QuantizedProgram) -> None:
+    session = onnxruntime.InferenceSession(quantized.path, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    assert given.shape[1:] == [3, 16, 16] and isinstance(given.shape[0], str)
+    for size in (1, 7):
+        x = torch.randn(size, 3, 16, 16, generator=torch.Generator().manual_seed(size))
+        (got,) = session.run(None, {given.name: x.numpy()})
+        expected = quantized.module(x).numpy()
+        assert np.abs(got - expected).max() < 0.05 * np.abs(expected).max()  # inputs of a product have 8 bits inside
+    assert quantized.errors.exact < 1e-4 and quantized.errors.quantization < 0.2
+    assert quantized.model_bytes == quantized.path.stat().st_size
+    assert quantized.batches == 3 and "4 layers" not in repr(quantized) and "3 layers" in repr(quantized)
+
+
+def test_whatever_stays_in_float_is_named(quantized: QuantizedProgram) -> None:
+    assert [(layer.name, layer.kind) for layer in quantized.layers] == [
+        ("0", "conv2d"),
+        ("3", "conv2d"),
+        ("7", "linear"),
+    ]
+    kept = {each.name: each for each in quantized.kept}
+    assert kept["4.weight"].op == "conv_transpose2d" and "no low-bit form" in kept["4.weight"].reason
+    assert kept["4.weight"].bytes == 4 * 32 * 16 * 4
+    assert quantized.kept[0].name == "4.weight" and kept["1.running_mean"].reason == "a bias or a norm"
+    assert not {layer.weight for layer in quantized.layers} & kept.keys()
+
+
+def test_a_program_stays_as_it_is_and_gives_the_same_file_again(
+    exported: ExportedProgram, quantized: QuantizedProgram, tmp_path: Path
+) -> None:
+    before, weights = str(exported.graph), {name: value.clone() for name, value in exported.state_dict.items()}
+    again = quantize_program(exported, images(3), out=tmp_path / "again.onnx", uniform_bits=6)
+    assert again.path.read_bytes() == quantized.path.read_bytes()
+    assert str(exported.graph) == before
+    assert all(torch.equal(value, weights[name]) for name, value in exported.state_dict.items())
+
+
+def test_a_module_with_inputs_by_name_meets_a_budget(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 128}
+    classifier = BertForSequenceClassification(BertConfig(vocab_size=500, num_labels=3, **sizes)).eval()
+    random = torch.Generator().manual_seed(0)
+    tokens = [torch.randint(0, 500, (2, 12), generator=random) for _ in range(3)]
+    batches = [{"input_ids": each, "attention_mask": torch.ones_like(each)} for each in tokens]
+    made = myqasr_fx.quantize_program(classifier, batches, "120kB", out=tmp_path / "bert.onnx")
+    assert 0.9 * 120_000 < made.model_bytes <= 120_000
+    assert made.errors.exact < 1e-4
+    kinds = {layer.kind for layer in made.layers if layer.weight}
+    assert kinds == {"embedding", "linear"} and made.errors.executed.op_types["MatMulNBits"] >= 6
+    widths = {block.spec.bits for scheme in made.scheme.layers.values() for block in scheme.blocks}
+    assert max(widths) - min(widths) <= 1
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([], "no batch to calibrate on"),
+        ([torch.zeros(2, 3, 16)], "expected float32 (x_0, 3, 16, 16)"),
+        ([torch.zeros(80, 3, 16, 16)], "expected float32 (x_0, 3, 16, 16)"),
+        ([torch.zeros(2, 3, 16, 16, dtype=torch.float64)], "is float64"),
+        ([torch.full((2, 3, 16, 16), torch.nan)], "not finite"),
+        ([(torch.zeros(2, 3, 16, 16), torch.zeros(1))], "got Tensor, Tensor"),
+        ([{"y": 1}], "got int"),
+    ],
+)
+def test_batches_that_do_not_fit(
+    exported: ExportedProgram, batches: list[object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MyqasrError) as caught:
+        quantize_program(exported, batches, out=tmp_path / "x.onnx", uniform_bits=4)
+    assert message.replace("x_0", "input_0") in caught.value.message.replace("x_0", "input_0")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Counter(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls.add_(1)
+        return self.linear(x)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("model.onnx", "got str, expected an ExportedProgram or an nn.Module"),
+        (nn.Linear(4, 4), "training mode"),
+        (nn.Sequential(nn.ReLU()).eval(), "no layer to quantize"),
+        (Counter().eval(), "writes into calls"),
+        (nn.Linear(5, 4).eval(), "torch.export cannot export the module"),
+    ],
+)
+def test_programs_that_cannot_be_used(program: object, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MyqasrError) as caught:
+        quantize_program(program, [torch.zeros(2, 4)], out=tmp_path / "x.onnx", uniform_bits=4)
+    assert message in caught.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"uniform_bits": 4, "language": "en"}, "unknown option 'language'"),
+        ({"avg_bits": 4.0, "allocation": "optimal"}, "measured on speech models alone"),
+        ({"avg_bits": 4.0, "sensitivity": "fisher"}, "measured on speech models alone"),
+        ({"budget": "200B"}, "infeasible"),
+    ],
+)
+def test_options_that_cannot_be_met(
+    exported: ExportedProgram, options: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MyqasrError) as caught:
+        quantize_program(exported, images(1), out=tmp_path / "x.onnx", **options)
+    assert message in caught.value.message
+
+
+def test_a_file_is_replaced_only_when_asked(exported: ExportedProgram, tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(b"mine")
+    with pytest.raises(MyqasrError, match="exists"):
+        quantize_program(exported, images(1), out=tmp_path / "mine.onnx", uniform_bits=4)
+    assert (tmp_path / "mine.onnx").read_bytes() == b"mine"
