@@ -9,6 +9,8 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+aten = torch.ops.aten
+
 
 class Decomposed(ExportedProgram):
     """``program``, sharing its graph and tensors, for ``torch.onnx.export``.
@@ -46,4 +48,22 @@ class Decomposed(ExportedProgram):
 def _is_to_decompose(node: fx.Node, table: dict[Any, Any]) -> bool:
     if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
         return False
-    return node.target in table or node.target._schema.is_mutable
+    return node.target in table or node.target._schema.is_mutable or _is_composite(node.target)
+
+
+def _is_composite(target: torch._ops.OpOverload) -> bool:
+    """Made of other operators, and none that the exporter is known to translate; tables leave out some of them."""
+    return target not in _TRANSLATED and target.has_kernel_for_dispatch_key(
+        torch._C.DispatchKey.CompositeImplicitAutograd
+    )
+
+
+_TRANSLATED = frozenset(
+    {
+        *(aten.reshape.default, aten.contiguous.default, aten.flatten.using_ints, aten.chunk.default),
+        *(aten.matmul.default, aten.conv1d.default, aten.conv2d.default, aten.pad.default),
+        *(aten.layer_norm.default, aten.group_norm.default, aten.softmax.int),
+        *(aten.sym_size.int, aten.where.ScalarOther),
+    }
+)
+"""Composites that the exporter translates as they are."""
