@@ -61,7 +61,7 @@ def _is_composite(target: torch._ops.OpOverload) -> bool:
 _TRANSLATED = frozenset(
     {
         *(aten.reshape.default, aten.contiguous.default, aten.flatten.using_ints, aten.chunk.default),
-        *(aten.matmul.default, aten.conv1d.default, aten.conv2d.default, aten.pad.default),
+        *(aten.linear.default, aten.matmul.default, aten.conv1d.default, aten.conv2d.default, aten.pad.default),
         *(aten.layer_norm.default, aten.group_norm.default, aten.softmax.int),
         *(aten.sym_size.int, aten.where.ScalarOther),
     }
