@@ -54,8 +54,6 @@ def plain_graph(program: torch.export.ExportedProgram, signature: GraphSignature
     """
     graph_module = program.module(check_guards=False)
     graph = graph_module.graph
-    _drop_checks(graph)
-    _relax_views(graph)
     graph.set_codegen(fx.graph.CodeGen())
     graph_module._forward_pre_hooks.clear()  # they check the pytree and ranges of the inputs
     _name_inputs(graph, signature)
@@ -87,10 +85,15 @@ def export_graph(module: nn.Module, signature: GraphSignature) -> torch.export.E
             # Skewed relative positions reshape in ways whose guards the symbolic solver cannot prove for all lengths.
             prefer_deferred_runtime_asserts_over_guards=True,
         )
-    _drop_checks(program.graph)
-    _relax_views(program.graph)
+    simplify(program.graph)
     program.graph_module.recompile()
     return program
+
+
+def simplify(graph: fx.Graph) -> None:
+    """Drops the checks of a graph and what they computed, and lets its views be of any memory layout."""
+    _drop_checks(graph)
+    _relax_views(graph)
 
 
 def export_module(

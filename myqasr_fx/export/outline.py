@@ -24,6 +24,9 @@ SMALLEST = 64
 _FOLDED = 1 << 20
 """Elements of a table up to which it is expected that an optimizer looks up rows that it knows, such as positions."""
 
+_COMPUTED = 8192
+"""Elements up to which it is expected that an optimizer computes what no input changes."""
+
 _LOOKUPS = (torch.ops.aten.embedding.default, torch.ops.aten.index.Tensor)
 _NAN = 0x7FC00000  # a quiet NaN of float32; its low bits are free to tell one stand-in from another
 
@@ -111,7 +114,7 @@ def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[st
     for node in module.graph.find_nodes(op="get_attr"):
         name = str(node.target)
         tensor = get_tensor(module, name)
-        if tensor.dtype != torch.float32 or tensor.numel() < SMALLEST or name in keep or _is_looked_up(node, tensor):
+        if tensor.dtype != torch.float32 or tensor.numel() < SMALLEST or name in keep or _is_needed(node, tensor):
             continue
         if id(tensor) not in known:
             nan = torch.tensor(_NAN + len(known), dtype=torch.int32).view(torch.float32).expand(tensor.shape)
@@ -123,8 +126,18 @@ def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[st
         yield name
 
 
-def _is_looked_up(node: fx.Node, tensor: Tensor) -> bool:
+def _is_needed(node: fx.Node, tensor: Tensor) -> bool:
+    """A translation will look at it: known before one was made in vain."""
+    if tensor.numel() <= _COMPUTED and any(_is_constant(user) for user in node.users):
+        return True
     return tensor.numel() <= _FOLDED and any(user.target in _LOOKUPS for user in node.users)
+
+
+def _is_constant(node: fx.Node) -> bool:
+    """No input of the graph changes it; transposed weights are left to the products that read them."""
+    if node.op != "call_function" or node.target is torch.ops.aten.t.default:
+        return False
+    return all(source.op == "get_attr" for source in node.all_input_nodes)
 
 
 def _tensors(module: fx.GraphModule) -> Iterator[tuple[str, Tensor]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -105,6 +105,7 @@ class SpeechModel:
     generation: GenerationSettings | None
     fingerprint: str
     language: str | None = None
+    _captured: dict[bool, Program] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def config(self) -> PretrainedConfig:
@@ -112,8 +113,10 @@ class SpeechModel:
         return self.network.config
 
     def capture(self, *, fixed_cache: bool = False) -> Program:
-        """The network as ATen FX graphs; ``fixed_cache`` as for :meth:`Family.capture`."""
-        return self.family.capture(self.network, fixed_cache=fixed_cache)
+        """The network as ATen FX graphs, traced once, a copy a call; ``fixed_cache`` as for :meth:`Family.capture`."""
+        if fixed_cache not in self._captured:
+            self._captured[fixed_cache] = self.family.capture(self.network, fixed_cache=fixed_cache)
+        return self._captured[fixed_cache].clone()
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""

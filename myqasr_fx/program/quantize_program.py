@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 from myqasr_fx.bundle.output_file import check_file, write_file
 from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.capture.canonical import CANONICALIZING, CanonicalGraphs
-from myqasr_fx.capture.export import export_module, plain_graph
+from myqasr_fx.capture.export import export_module, plain_graph, simplify
 from myqasr_fx.errors import CaptureError, OptionError
 from myqasr_fx.export.files import model_bytes
 from myqasr_fx.fit.allocation import check_feasible
@@ -162,6 +162,7 @@ def _arguments(batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _canonical(exported: ExportedProgram, interface: Interface) -> CanonicalGraphs:
     plain = plain_graph(exported, interface.signature)
     check_stateless(plain)
+    simplify(plain.graph)
     program = run_passes(Program({GRAPH: plain}), CANONICALIZING)
     layers = find_layers(program)
     if not any(layer.weight is not None for layer in layers):

@@ -165,3 +165,13 @@ def test_damaged_package_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     place.write_bytes(b"other")
     with pytest.raises(ModelError, match=f"expected {file.sha256}"):
         load_model("whisper-tiny.en")
+
+
+def test_graphs_are_traced_once_and_everybody_gets_a_copy(tiny_wav2vec2: SpeechModel) -> None:
+    first, second = tiny_wav2vec2.capture(), tiny_wav2vec2.capture()
+    (one,), (other,) = first.graphs.values(), second.graphs.values()
+    assert one.code == other.code and one.graph is not other.graph
+    assert all(a is b for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    (output,) = one.graph.find_nodes(op="output")
+    one.graph.erase_node(output)
+    assert tiny_wav2vec2.capture().graphs["model"].code == other.code
