@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,9 +141,8 @@ class BundleManifest:
         """
         path = folder / MANIFEST
         if not is_file(path):
-            raise BundleError(
-                f"{folder} is no bundle: {MANIFEST} cannot be read", hint="give the folder that myqasr quantize wrote"
-            )
+            why = f"{MANIFEST} cannot be read" if os.path.exists(folder) else "there is no such folder"
+            raise BundleError(f"{folder} is no bundle: {why}", hint="give the folder that myqasr quantize wrote")
         data = read_json(file_inside(folder, MANIFEST))
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != FORMAT_VERSION or isinstance(version, bool):

@@ -41,10 +41,10 @@ def transcribe(
     debug: DebugFlag = False,
 ) -> Answer:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
-    from myqasr_fx.audio import find_audio, no_usable_audio
+    from myqasr_fx.audio import no_usable_audio
     from myqasr_fx.runtime import load_bundle, with_thresholds
 
-    files = find_audio(audio)
+    files = _files(bundle, audio)
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
     runtime = with_thresholds(load_bundle(bundle), bounds)
     heard, failures = [], []
@@ -68,3 +68,15 @@ def transcribe(
     texts = [(f, "(no speech)" if t.no_speech else t.text) for f, t in heard]
     lines = [shown(text if len(files) == 1 else f"{f}: {text}") for f, text in texts]
     return Answer({"bundle": str(bundle), "transcripts": data, "rejected": rejected}, Group(*lines))
+
+
+def _files(bundle: Path, audio: list[Path]) -> tuple[Path, ...]:
+    """The recordings; where they are not there and the bundle is none either, that is told, which stands first."""
+    from myqasr_fx.audio import find_audio
+    from myqasr_fx.bundle.bundle import QuantizedBundle
+
+    try:
+        return find_audio(audio)
+    except AudioError:
+        QuantizedBundle.open(bundle)
+        raise

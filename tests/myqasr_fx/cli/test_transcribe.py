@@ -84,6 +84,18 @@ def test_no_bundle_and_no_audio(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(capsys, str(tmp_path), str(tmp_path / "a.wav"))[0] == 2
 
 
+def test_a_bundle_that_is_not_there_is_told_whatever_the_recordings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, audio = tmp_path / "nothere", tmp_path / "a.wav"
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stop:
+            main(["transcribe", str(bundle), str(audio)])
+        assert stop.value.code == 2
+        assert capsys.readouterr().err.startswith(f"myqasr: {bundle} is no bundle: there is no such folder (give")
+        soundfile.write(audio, np.ones(1600, np.float32) / 2, 16_000)
+
+
 def test_bounds_of_no_speech_reach_the_runtime(
     recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
