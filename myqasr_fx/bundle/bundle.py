@@ -156,7 +156,7 @@ class BundleManifest:
             raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QuantizedBundle:
     """A bundle on disk.
 
@@ -167,6 +167,11 @@ class QuantizedBundle:
 
     path: Path
     manifest: BundleManifest
+
+    def __repr__(self) -> str:
+        acceptance = self.manifest.acceptance
+        verdict = "not judged" if acceptance is None else acceptance.verdict
+        return f"QuantizedBundle({str(self.path)!r}: {self.manifest.model_bytes:,} bytes, {verdict})"
 
     @property
     def layout(self) -> Layout:
