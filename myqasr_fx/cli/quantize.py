@@ -6,9 +6,12 @@ import gc
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Group
+
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.next_steps import after_quantize
 from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
 from myqasr_fx.errors import OptionError
@@ -132,7 +135,8 @@ def quantize(
     gc.freeze()  # what is imported stays, and need not be looked through again
 
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
-    return Answer(bundle_data(bundle), summary(bundle), exit_code(bundle.manifest.acceptance))
+    view = Group(summary(bundle), after_quantize(bundle.path))
+    return Answer(bundle_data(bundle), view, exit_code(bundle.manifest.acceptance))
 
 
 def _explain(config: QuantizeConfig) -> Answer:
