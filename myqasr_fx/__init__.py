@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from myqasr_fx.options.layer_rule import LayerRule
     from myqasr_fx.runtime import load_bundle as load
 
+    __version__: str
+
 __all__ = [
     "Budget",
     "LayerRule",
     "MyqasrError",
     "QuantizeConfig",
     "QuantizedBundle",
+    "__version__",
     "load",
     "load_model",
     "quantize",
@@ -51,6 +54,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 def __getattr__(name: str) -> Any:
     """Imports ``name`` from its module at its first use."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("myqasr-fx")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")

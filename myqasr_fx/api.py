@@ -11,7 +11,7 @@ import numpy as np
 from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.options.resolve import resolve_config
-from myqasr_fx.process.progress import Progress, Silent
+from myqasr_fx.process.progress import Progress, TellStep, as_progress
 
 if TYPE_CHECKING:
     from myqasr_fx.models.speech_model import SpeechModel
@@ -24,7 +24,7 @@ def quantize(
     *,
     out: str | Path,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | TellStep | None = None,
     **options: object,
 ) -> QuantizedBundle:
     """Quantizes ``model`` to ``budget`` for the speech in ``audio`` and writes the bundle to ``out``.
@@ -35,7 +35,8 @@ def quantize(
         budget: Bytes of the model files, such as ``24MB``; or give ``avg_bits`` or ``uniform_bits``.
         out: Folder to write.
         force: Replace an existing bundle.
-        progress: Who is told where the work stands; nobody when None.
+        progress: Who is told where the work stands, such as a function of a stage's name, its steps done and all its
+            steps; nobody when None.
         options: As for :func:`~myqasr_fx.options.resolve.resolve_config`: ``recipe``, ``rules`` and the fields of
             :class:`~myqasr_fx.options.config.QuantizeConfig`.
 
@@ -44,6 +45,5 @@ def quantize(
     """
     config = resolve_config(budget, **options)  # type: ignore[arg-type]  # resolve_config checks names and values
     recordings = [audio] if isinstance(audio, (str, Path)) else list(audio)
-    return pipeline.quantize(
-        model, recordings, out=Path(out), config=config, force=force, progress=progress or Silent()
-    )
+    told = as_progress(progress)
+    return pipeline.quantize(model, recordings, out=Path(out), config=config, force=force, progress=told)

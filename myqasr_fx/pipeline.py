@@ -16,7 +16,7 @@ from pathlib import Path
 from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.acceptance.assess import Contenders, assess
 from myqasr_fx.acceptance.trial import Trial
-from myqasr_fx.audio import AudioInput, ClipSet, select_clips
+from myqasr_fx.audio import AudioInput, ClipSet, found_inputs, select_clips
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.bundle.output_folder import output_folder
@@ -222,11 +222,12 @@ def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> F
 def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:
     """What is to be learned and made, and the options for this model."""
     clock = road.progress
+    recordings = found_inputs(audio)  # a path with a typo is told before a model is fetched
     with clock.stage("load model"):
         speech = load_model(model, road.config.language) if isinstance(model, str) else model
         config = for_model(road.config, speech)
     with clock.stage("read audio"):
-        clips = select_clips(audio, config.max_clips, seed=config.seed)
+        clips = select_clips(recordings, config.max_clips, seed=config.seed)
     with clock.stage("capture graphs"):
         prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
         request = fit_request(prepared, config)

@@ -4,7 +4,7 @@ from myqasr_fx.audio.clip import SAMPLING_RATE, Clip, base_name, clip_name, no_u
 from myqasr_fx.audio.find import AUDIO_SUFFIXES, find_audio
 from myqasr_fx.audio.load import iter_windows, load_audio
 from myqasr_fx.audio.select import ClipSet, select_clips
-from myqasr_fx.audio.source import AudioInput, RejectedAudio
+from myqasr_fx.audio.source import AudioInput, RejectedAudio, found_inputs
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -16,6 +16,7 @@ __all__ = [
     "base_name",
     "clip_name",
     "find_audio",
+    "found_inputs",
     "iter_windows",
     "load_audio",
     "no_usable_audio",

@@ -136,13 +136,26 @@ class ArraySource:
             yield self.samples[first : first + round(seconds * SAMPLING_RATE)]
 
 
+def found_inputs(audio: AudioInput | Iterable[AudioInput]) -> list[AudioInput]:
+    """``audio`` as a list, none of which is opened.
+
+    Raises:
+        AudioError: A path does not exist, or a folder holds no audio.
+    """
+    items = _listed(audio)
+    paths = [item for item in items if not isinstance(item, np.ndarray)]
+    if paths or not items:
+        find_audio(paths)
+    return items
+
+
 def open_sources(audio: AudioInput | Iterable[AudioInput]) -> tuple[list[Source], list[RejectedAudio]]:
     """Every recording in ``audio``, and those that cannot be used.
 
     Raises:
         AudioError: A path does not exist, or a folder holds no audio.
     """
-    items = [audio] if isinstance(audio, (str, Path, np.ndarray)) else list(audio)
+    items = _listed(audio)
     paths = [item for item in items if not isinstance(item, np.ndarray)]
     arrays = {f"array {index}": item for index, item in enumerate(items) if isinstance(item, np.ndarray)}
     sources: list[Source] = []
@@ -158,3 +171,7 @@ def open_sources(audio: AudioInput | Iterable[AudioInput]) -> tuple[list[Source]
         except AudioError as error:
             rejected.append(RejectedAudio.of(None, error))
     return sources, rejected
+
+
+def _listed(audio: AudioInput | Iterable[AudioInput]) -> list[AudioInput]:
+    return [audio] if isinstance(audio, (str, Path, np.ndarray)) else list(audio)

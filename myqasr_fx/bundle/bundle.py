@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,9 +141,8 @@ class BundleManifest:
         """
         path = folder / MANIFEST
         if not is_file(path):
-            raise BundleError(
-                f"{folder} is no bundle: {MANIFEST} cannot be read", hint="give the folder that myqasr quantize wrote"
-            )
+            why = f"{MANIFEST} cannot be read" if os.path.exists(folder) else "there is no such folder"
+            raise BundleError(f"{folder} is no bundle: {why}", hint="give the folder that myqasr quantize wrote")
         data = read_json(file_inside(folder, MANIFEST))
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != FORMAT_VERSION or isinstance(version, bool):
@@ -156,7 +156,7 @@ class BundleManifest:
             raise BundleError(f"{path}: damaged: {error}", hint="quantize again") from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QuantizedBundle:
     """A bundle on disk.
 
@@ -167,6 +167,11 @@ class QuantizedBundle:
 
     path: Path
     manifest: BundleManifest
+
+    def __repr__(self) -> str:
+        acceptance = self.manifest.acceptance
+        verdict = "not judged" if acceptance is None else acceptance.verdict
+        return f"QuantizedBundle({str(self.path)!r}: {self.manifest.model_bytes:,} bytes, {verdict})"
 
     @property
     def layout(self) -> Layout:

@@ -35,12 +35,12 @@ class Answer:
 
     Args:
         data: Plain values.
-        view: The same for people.
+        view: The same for people; None prints JSON whatever the flag.
         exit_code: 0 unless the result is bad news.
     """
 
     data: Mapping[str, Any]
-    view: RenderableType
+    view: RenderableType | None
     exit_code: int = 0
 
 
@@ -66,7 +66,7 @@ def answering(command: Callable[P, Answer]) -> Callable[P, None]:
 
 
 def _print(answer: Answer, as_json: bool) -> None:
-    if as_json:
+    if as_json or answer.view is None:
         utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         typer.echo(json_text(answer.data, ascii_only=not utf8))
         return

@@ -15,8 +15,10 @@ from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from myqasr_fx.cli.answer import answering
+from myqasr_fx.cli.daily_help import DailyHelp
 from myqasr_fx.cli.demo import demo
 from myqasr_fx.cli.diagnose import diagnose
 from myqasr_fx.cli.evaluate import evaluate
@@ -51,7 +53,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     for command in COMMANDS:
-        app.command()(answering(command))
+        app.command(cls=DailyHelp if command is quantize else TyperCommand)(answering(command))
     return app
 
 

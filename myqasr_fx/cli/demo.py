@@ -13,6 +13,7 @@ from typer import Option
 
 from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.next_steps import after_demo
 from myqasr_fx.cli.options import Force
 from myqasr_fx.cli.views import bundle_data, summary
 from myqasr_fx.cli.visible import shown, visible
@@ -59,7 +60,7 @@ def demo(
         return _write_page(web, js, bundle, out, force)
     if js is not None or bundle is not None:
         raise OptionError("--js and --bundle belong to --web", hint="add --web DIR")
-    from myqasr_fx.cli.demo_run import run_demo
+    from myqasr_fx.cli.demo_run import BUDGET, MODEL, run_demo
 
     with temporary_folder("myqasr-demo-") as folder:
         result = run_demo(out or folder / "bundle", RichProgress(), force=force)
@@ -71,7 +72,8 @@ def demo(
         "bundle": {**bundle_data(result.bundle), "path": None if out is None else str(out)},
     }
     place = None if out else "not kept; `myqasr demo --out DIR` keeps it"
-    return Answer(data, Group(_side_by_side(result), summary(result.bundle, place)))
+    view = Group(_side_by_side(result), summary(result.bundle, place), after_demo(out, MODEL, BUDGET))
+    return Answer(data, view)
 
 
 def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None, force: bool) -> Answer:

@@ -48,8 +48,8 @@ def diagnose(
 
     known = opened.manifest.config.get("language")  # names the adapter, where the model has several
     spoken = language or (known if isinstance(known, str) else None)
+    chosen = choose(audio, opened.manifest, max_clips)  # recordings that are not there are told before a model loads
     speech = load_model(model or opened.manifest.model, spoken)
-    chosen = choose(audio, opened.manifest, max_clips)
     found = compare(opened, speech, chosen, speech.told(spoken), RichProgress())
     return Answer({"bundle": str(bundle), **asdict(found)}, _view(found, opened.manifest.acceptance))
 

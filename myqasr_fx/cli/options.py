@@ -21,8 +21,8 @@ _DEFAULTS = {
 }
 
 
-def _option(panel: str, name: str, text: str) -> Any:
-    """Option ``name`` with its value at the usual effort in its help."""
+def _option(panel: str | None, name: str, text: str) -> Any:
+    """Option ``name`` with its value at the usual effort in its help; daily ones have no panel, see ``DailyHelp``."""
     field = name.partition("/")[0].removeprefix("--").replace("-", "_")
     default = _DEFAULTS.get(field)
     if isinstance(default, bool):
@@ -38,23 +38,27 @@ def _names(option: str) -> str:
     return ", ".join(available(option))
 
 
-_SIZE = "Size: exactly one of the first three, or none with --allocation linear"
+_DAILY = None
+_SIZE = "Size: exactly one of --budget and the first two, or none with --allocation linear"
 _METHOD, _FILE, _RUN = "Method", "Files", "Run"
 _REPORT = "Report"
 _VERDICT = "Verdict on clips held out: 95 % intervals inside these bounds; exit code 3 when one is outside"
 
-Model = Annotated[str, Argument(metavar="MODEL", help="A folder, a built-in name or a hub id.", show_default=False)]
+Model = Annotated[str, Argument(metavar="MODEL", help="Folder, built-in name or hub id.", show_default=False)]
 MoreAudio = Annotated[list[Path] | None, Argument(metavar="AUDIO", help="As with --audio.", show_default=False)]
 Audio = Annotated[
     list[Path] | None,
-    Option("--audio", help="Recordings of your speech, files or folders; no texts needed.", show_default=False),
+    Option("--audio", help="Your speech, files or folders; no texts.", show_default=False),
 ]
 Out = Annotated[Path | None, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
-DryRun = Annotated[bool, Option("--dry-run", help="Show the width of every layer and the bytes; write nothing.")]
-Explain = Annotated[bool, Option("--explain", help="Show the stages and passes that these options lead through.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Show widths and bytes; write nothing.")]
+Explain = Annotated[
+    bool,
+    Option("--explain", help="Show the stages and passes that these options lead through.", rich_help_panel=_RUN),
+]
 Force = Annotated[bool, Option("--force", help="Replace an existing bundle.")]
 
-Size = Annotated[str | None, _option(_SIZE, "--budget", "Bytes of the model files: 24MB, 24MiB or 24000000.")]
+Size = Annotated[str | None, _option(_DAILY, "--budget", "Model files: 24MB, 24MiB or 24000000 bytes.")]
 AvgBits = Annotated[float | None, _option(_SIZE, "--avg-bits", "Average file bits a weight, such as 4.5.")]
 UniformBits = Annotated[int | None, _option(_SIZE, "--uniform-bits", "Bits of every layer, whatever the size.")]
 BudgetKind = Annotated[
@@ -94,7 +98,7 @@ Activations = Annotated[str | None, _option(_METHOD, "--activations", "float, or
 Effort = Annotated[
     str | None,
     _option(
-        _METHOD, "--effort", f"How long to look for better codes: {', '.join(EFFORTS)}. [default: {DEFAULT_EFFORT}]"
+        _DAILY, "--effort", f"How long to look for better codes: {', '.join(EFFORTS)}. [default: {DEFAULT_EFFORT}]"
     ),
 ]
 Recipe = Annotated[str | None, _option(_METHOD, "--recipe", f"Named set of options: {', '.join(RECIPES)}.")]
@@ -112,7 +116,7 @@ Layout = Annotated[str | None, _option(_FILE, "--layout", f"Client to arrange th
 Language = Annotated[
     str | None,
     _option(
-        _RUN, "--language", "Their language, such as de or German; of MMS its adapter, such as fra. [default: detect]"
+        _DAILY, "--language", "Their language, such as de or German; of MMS its adapter, such as fra. [default: detect]"
     ),
 ]
 NoSpeechThreshold = Annotated[

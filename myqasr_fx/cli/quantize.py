@@ -6,9 +6,13 @@ import gc
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Group
+
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.daily_help import HelpAll
+from myqasr_fx.cli.next_steps import after_quantize
 from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
 from myqasr_fx.errors import OptionError
@@ -26,11 +30,12 @@ def quantize(
     more_audio: o.MoreAudio = None,
     *,
     audio: o.Audio = None,
+    budget: o.Size = None,
     out: o.Out = None,
     force: o.Force = False,
+    effort: o.Effort = None,
+    language: o.Language = None,
     dry_run: o.DryRun = False,
-    explain: o.Explain = False,
-    budget: o.Size = None,
     avg_bits: o.AvgBits = None,
     uniform_bits: o.UniformBits = None,
     budget_kind: o.BudgetKind = None,
@@ -49,13 +54,12 @@ def quantize(
     number_format: o.NumberFormat = None,
     activations: o.Activations = None,
     optimize: o.Optimize = None,
-    effort: o.Effort = None,
     recipe: o.Recipe = None,
     rules: o.Rules = None,
     keep: o.Keep = None,
     opset: o.Opset = None,
     layout: o.Layout = None,
-    language: o.Language = None,
+    explain: o.Explain = False,
     no_speech_threshold: o.NoSpeechThreshold = None,
     vad_threshold: o.VadThreshold = None,
     max_clips: o.MaxClips = None,
@@ -73,6 +77,7 @@ def quantize(
     embed_audio: o.EmbedAudio = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
+    help_all: HelpAll = False,
 ) -> Answer:
     """Quantize a model to a budget, for the speech in your recordings."""
     config = resolve_config(
@@ -132,7 +137,8 @@ def quantize(
     gc.freeze()  # what is imported stays, and need not be looked through again
 
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
-    return Answer(bundle_data(bundle), summary(bundle), exit_code(bundle.manifest.acceptance))
+    view = Group(summary(bundle), after_quantize(bundle.path))
+    return Answer(bundle_data(bundle), view, exit_code(bundle.manifest.acceptance))
 
 
 def _explain(config: QuantizeConfig) -> Answer:

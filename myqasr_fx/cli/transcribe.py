@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.text import Text
 from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
@@ -17,14 +20,43 @@ from myqasr_fx.cli.no_speech import (
     VadThreshold,
     thresholds,
 )
+from myqasr_fx.cli.standard_input import STANDARD_INPUT, on_disk
+from myqasr_fx.cli.subtitles import srt, vtt
 from myqasr_fx.cli.visible import shown, visible
-from myqasr_fx.errors import AudioError
+from myqasr_fx.errors import AudioError, OptionError
 from myqasr_fx.process.progress import RichProgress
 
+if TYPE_CHECKING:
+    from myqasr_fx.runtime import Runtime, Transcript
+
+TOLD = ("text", "seconds", "language", "no_speech", "no_speech_probability", "log_probability", "compression_ratio")
+"""Fields of a transcript that are printed as they are."""
+
+
+class Format(StrEnum):
+    """What a transcript is printed as."""
+
+    TEXT = "text"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+
+
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="Folder that `myqasr quantize` wrote.", show_default=False)]
-Recordings = Annotated[list[Path], Argument(metavar="AUDIO", help="Files or folders.", show_default=False)]
+Recordings = Annotated[
+    list[Path],
+    Argument(metavar="AUDIO", help="Files or folders; - alone: WAV or FLAC on standard input.", show_default=False),
+]
 Language = Annotated[
     str | None, Option("--language", help="Its language, such as de or German.", show_default="detect")
+]
+Printed = Annotated[
+    Format,
+    Option(
+        "--format",
+        help="json is --json; srt and vtt are subtitles of one recording, with the times of the parts of at most 30 s "
+        "that it is cut into, where it is quiet: the model tells no finer ones.",
+    ),
 ]
 
 
@@ -33,6 +65,7 @@ def transcribe(
     audio: Recordings,
     *,
     language: Language = None,
+    printed: Printed = Format.TEXT,
     no_speech_threshold: NoSpeechThreshold = None,
     logprob_threshold: LogprobThreshold = None,
     compression_ratio_threshold: CompressionRatioThreshold = None,
@@ -41,30 +74,76 @@ def transcribe(
     debug: DebugFlag = False,
 ) -> Answer:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
-    from myqasr_fx.audio import find_audio, no_usable_audio
+    from myqasr_fx.audio import no_usable_audio
     from myqasr_fx.runtime import load_bundle, with_thresholds
 
-    files = find_audio(audio)
+    files = _files(bundle, audio)
+    _check(printed, as_json, len(files))
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
     runtime = with_thresholds(load_bundle(bundle), bounds)
-    heard, failures = [], []
-    with RichProgress().stage("transcribe", len(files)) as advance:
-        for file in files:
-            try:
-                heard.append((file, runtime.transcribe(file, language)))
-            except AudioError as error:
-                failures.append(error)
-            advance(1)
+    with on_disk(files) as recordings:
+        heard, failures = _hear(runtime, recordings, language)
     rejected = [error.message for error in failures]
     if not heard:
         raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
     for reason in rejected:
         typer.echo(visible(f"not used: {reason}"), err=True)
-    for file, said in heard:
+    for name, said in heard:
         if said.note:
-            typer.echo(visible(f"{file}: {said.note}"), err=True)
-    told = ("text", "seconds", "language", "no_speech", "no_speech_probability", "log_probability", "compression_ratio")
-    data = [{"audio": str(f), **{name: getattr(t, name) for name in told}, "note": t.note} for f, t in heard]
-    texts = [(f, "(no speech)" if t.no_speech else t.text) for f, t in heard]
-    lines = [shown(text if len(files) == 1 else f"{f}: {text}") for f, text in texts]
-    return Answer({"bundle": str(bundle), "transcripts": data, "rejected": rejected}, Group(*lines))
+            typer.echo(visible(f"{name}: {said.note}"), err=True)
+    data = {"bundle": str(bundle), "transcripts": [_data(*one) for one in heard], "rejected": rejected}
+    return Answer(data, _view(heard, printed, len(files) > 1))
+
+
+def _files(bundle: Path, audio: list[Path]) -> tuple[Path, ...]:
+    """The recordings; where they are not there and the bundle is none either, that is told, which stands first."""
+    from myqasr_fx.audio import find_audio
+    from myqasr_fx.bundle.bundle import QuantizedBundle
+
+    if STANDARD_INPUT in audio:
+        if len(audio) > 1:
+            raise OptionError("- beside other recordings", hint="give standard input alone; a file of that name is ./-")
+        return (STANDARD_INPUT,)
+    try:
+        return find_audio(audio)
+    except AudioError:
+        QuantizedBundle.open(bundle)
+        raise
+
+
+def _check(printed: Format, as_json: bool, count: int) -> None:
+    if printed not in (Format.SRT, Format.VTT):
+        return
+    if as_json:
+        raise OptionError(f"--format {printed} and --json exclude each other")
+    if count > 1:
+        raise OptionError(f"--format {printed} with {count} recordings", hint="subtitles are of one: give one a call")
+
+
+def _hear(
+    runtime: Runtime, recordings: Mapping[Path, str], language: str | None
+) -> tuple[list[tuple[str, Transcript]], list[AudioError]]:
+    """What is said in each recording, by name, and why others cannot be used."""
+    heard, failures = [], []
+    with RichProgress().stage("transcribe", len(recordings)) as advance:
+        for file, name in recordings.items():
+            try:
+                heard.append((name, runtime.transcribe(file, language)))
+            except AudioError as error:
+                failures.append(AudioError(error.message.replace(str(file), name), hint=error.hint))
+            advance(1)
+    return heard, failures
+
+
+def _data(name: str, said: Transcript) -> dict[str, Any]:
+    return {"audio": name, **{field: getattr(said, field) for field in TOLD}, "note": said.note}
+
+
+def _view(heard: Sequence[tuple[str, Transcript]], printed: Format, named: bool) -> RenderableType | None:
+    if printed is Format.JSON:
+        return None
+    if printed is not Format.TEXT:
+        ((_, said),) = heard
+        return Text(srt(said.segments) if printed is Format.SRT else vtt(said.segments))
+    texts = ((name, "(no speech)" if said.no_speech else said.text) for name, said in heard)
+    return Group(*(shown(f"{name}: {text}" if named else text) for name, text in texts))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from myqasr_fx.bundle.bundle import BundleManifest, CalibrationRecord, LayerRecord, QuantizedBundle
+from myqasr_fx.bundle.bundle import BundleManifest, CalibrationRecord, QuantizedBundle
 from myqasr_fx.bundle.measure_record import OPEN
 from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, UNCERTAIN, AcceptanceRecord
 from myqasr_fx.cli.visible import shown, visible
@@ -88,23 +87,6 @@ def _advice(record: AcceptanceRecord) -> list[str]:
     return ["what would help, in this order:", *tips, "`myqasr diagnose` names the layers behind it"]
 
 
-def layer_table(manifest: BundleManifest) -> Table:
-    """One row a layer, in network order."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("layer", "op", "shape"):
-        table.add_column(name, no_wrap=True)
-    for name in ("bits", "scale", "sensitivity", "bytes"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("executes")
-    for layer in manifest.layers:
-        shape = "x".join(map(str, layer.shape)) or "-"
-        scale = ", ".join(dict.fromkeys(block.granularity or "float" for block in layer.blocks)) or "-"
-        sensitivity = f"{layer.sensitivity:.3g}"
-        cells = (layer.name, layer.op, shape, _bits(layer), scale, sensitivity, f"{layer.bytes:,}", layer.executes)
-        table.add_row(*map(shown, cells))
-    return table
-
-
 def _calibration(record: CalibrationRecord) -> str:
     clips = f"{record.clips} clips, {format_seconds(record.seconds)}"
     if record.decides is None:  # of an earlier version
@@ -126,10 +108,8 @@ def _spent(manifest: BundleManifest) -> str:
 def _widths(manifest: BundleManifest) -> str:
     weights = [layer for layer in manifest.layers if layer.blocks]
     widths = sorted({block.bits for layer in weights for block in layer.blocks})
-    return f"{len(weights)} layers at {', '.join(map(str, widths))} bits"
-
-
-def _bits(layer: LayerRecord) -> str:
-    """The widths of the blocks, with a t where they are trellis codes, or the mean when there are many."""
-    widths = [f"{block.bits}{'t' if block.format == 'trellis' else ''}" for block in layer.blocks]
-    return "-" if layer.bits is None else "/".join(widths) if len(widths) < 4 else f"{layer.bits:.2f}"
+    all_of_them = len(weights) == len(manifest.layers)
+    layers = (
+        f"{len(weights)} layers" if all_of_them else f"{len(weights)} of {len(manifest.layers)} layers hold weights,"
+    )
+    return f"{layers} at {', '.join(map(str, widths))} bits"

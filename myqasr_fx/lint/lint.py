@@ -53,10 +53,7 @@ def lint(path: Path) -> LintReport:
         ExportError: The file cannot be read.
         VerificationError: onnxruntime refuses it.
     """
-    try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
-    except (OSError, DecodeError) as error:
-        raise ExportError(f"{path}: no ONNX file: {error}", hint="give a file that ends in .onnx") from error
+    model = _read(path)
     executed = optimized_graph(path, {})
     stored = stored_tensors(model.graph)
     view = _View(stored, origins(model.graph, stored), stored_tensors(executed))
@@ -73,6 +70,22 @@ def lint(path: Path) -> LintReport:
         activations=sum(view.rounds_activations(node) for node in _nodes(executed)),
         nodes=(*view.folded(), *view.executed(executed)),
     )
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    hint = "give the whole file that an ONNX exporter wrote"
+    try:
+        model = onnx.load(path, format="protobuf", load_external_data=False)
+    except OSError as error:
+        raise ExportError(f"{path}: no ONNX file: {error}", hint=hint) from error
+    except DecodeError as error:
+        size = path.stat().st_size
+        raise ExportError(
+            f"{path}: no ONNX file: its {size:,} bytes are no protobuf, or cut short", hint=hint
+        ) from error
+    if not model.HasField("graph"):
+        raise ExportError(f"{path}: no ONNX file: its {path.stat().st_size:,} bytes hold no graph", hint=hint)
+    return model
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,7 +55,7 @@ def _heard(payload: bytes) -> Heard:
 
 def _plain_heard(heard: Heard) -> bytes:
     rows = [{"layer": layer, "port": str(port), "stats": asdict(stats)} for (layer, port), stats in heard[0].items()]
-    return json.dumps({"statistics": rows, "transcripts": [asdict(said) for said in heard[1]]}).encode()
+    return json.dumps({"statistics": rows, "transcripts": _rows(heard[1])}).encode()
 
 
 def _transcripts(rows: Sequence[Mapping[str, Any]]) -> tuple[Transcript, ...]:
@@ -63,7 +63,12 @@ def _transcripts(rows: Sequence[Mapping[str, Any]]) -> tuple[Transcript, ...]:
 
 
 def _plain_transcripts(transcripts: Sequence[Transcript]) -> bytes:
-    return json.dumps([asdict(said) for said in transcripts]).encode()
+    return json.dumps(_rows(transcripts)).encode()
+
+
+def _rows(transcripts: Sequence[Transcript]) -> list[dict[str, Any]]:
+    """Of clips, which are not cut into segments."""
+    return [{key: value for key, value in asdict(said).items() if key != "segments"} for said in transcripts]
 
 
 def _curvatures(payload: bytes) -> Curvatures:

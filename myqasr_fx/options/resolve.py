@@ -16,7 +16,7 @@ from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, RECIPES
 from myqasr_fx.options.rules_file import RuleFile, read_rules
 from myqasr_fx.options.thresholds import Thresholds
-from myqasr_fx.options.units import parse_size
+from myqasr_fx.options.units import parse_budget
 from passes.numbers.scheme import MAX_PACKED_BITS
 
 _OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe", "acceptance"}
@@ -59,7 +59,7 @@ def resolve_config(
     chosen = _recipe(recipe, effort, {**file.options, **given})
     merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}
     size = Budget(
-        bytes=None if budget is None else parse_size(budget),
+        bytes=None if budget is None else parse_budget(budget),
         avg_bits=merged.pop("avg_bits", None),
         uniform_bits=merged.pop("uniform_bits", None),
         kind=merged.pop("budget_kind"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from numbers import Integral
 
 from myqasr_fx.errors import OptionError
 
@@ -20,6 +21,8 @@ _FACTORS = {
 }
 _SIZE = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
 _LARGEST = 2**50
+_LEAST_BARE = 1000
+"""Bytes below which a budget without a unit was meant in another one: no model file is as small."""
 _HINT = "write 24MB (24,000,000 bytes), 24MiB (25,165,824 bytes) or a number of bytes"
 
 
@@ -35,6 +38,8 @@ def parse_size(value: str | int) -> int:
     Raises:
         OptionError: Not a size, smaller than one byte or larger than 1 PiB.
     """
+    if not isinstance(value, (str, Integral)):
+        raise OptionError(f"{value!r} is not a size: {type(value).__name__}, expected text or whole bytes", hint=_HINT)
     match = _SIZE.fullmatch(str(value))
     if match is None or isinstance(value, bool):
         raise OptionError(f"{value!r} is not a size", hint=_HINT)
@@ -47,6 +52,21 @@ def parse_size(value: str | int) -> int:
     size = int(whole + fraction) * factor // int("1" + "0" * len(fraction))
     if not 1 <= size <= _LARGEST:
         raise OptionError(f"size {value!r} is {size:,} bytes, expected 1 byte to 1 PiB", hint=_HINT)
+    return size
+
+
+def parse_budget(value: str | int) -> int:
+    """Bytes of the model files that ``value`` means.
+
+    Args:
+        value: As for :func:`parse_size`.
+
+    Raises:
+        OptionError: Not a size, or a number whose unit was forgotten.
+    """
+    size, text = parse_size(value), str(value).strip()
+    if not text[-1].isalpha() and (size < _LEAST_BARE or "." in text):
+        raise OptionError(f"a budget of {text} bytes holds no model", hint=f"did you mean {text}MB?")
     return size
 
 

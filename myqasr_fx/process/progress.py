@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+
+from passes.errors import MyqasrError
 
 MODEL_PASSES = "passes of the model"
 """Part of several stages: forward and backward passes with all that watches them; the rest is the compiler's own."""
@@ -17,7 +19,11 @@ MODEL_PASSES = "passes of the model"
 Advance = Callable[[int], None]
 """Called with the number of steps just done."""
 
+TellStep = Callable[[str, int, int], None]
+"""Called with a stage's name, its steps done and all its steps: at its begin, after steps, and when all are done."""
 
+
+@runtime_checkable
 class Progress(Protocol):
     """Receiver of progress."""
 
@@ -80,6 +86,47 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
         yield
     finally:
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class Told(Silent):
+    """Tells a function; a stage whose steps nobody knows has one.
+
+    Args:
+        tell: Called with the stage, the steps done and all its steps.
+    """
+
+    def __init__(self, tell: TellStep) -> None:
+        super().__init__()
+        self._tell = tell
+
+    @contextmanager
+    def _shown(self, name: str, total: int | None) -> Iterator[Advance]:
+        steps, done = total or 1, 0
+
+        def advance(more: int) -> None:
+            nonlocal done
+            if total and done < steps:
+                done = min(done + more, steps)
+                self._tell(name, done, steps)
+
+        self._tell(name, 0, steps)
+        yield advance
+        if done < steps:
+            self._tell(name, steps, steps)
+
+
+def as_progress(given: Progress | TellStep | None) -> Progress:
+    """Who is told: ``given`` itself, a function, or nobody.
+
+    Raises:
+        MyqasrError: It can be told nothing.
+    """
+    if given is None or isinstance(given, Progress):
+        return given or Silent()
+    if not callable(given):
+        hint = "give a function of a stage's name, its steps done and all its steps"
+        raise MyqasrError(f"progress {given!r}: {type(given).__name__}, expected a function", hint=hint)
+    return Told(given)
 
 
 class RichProgress(Silent):

@@ -8,7 +8,7 @@ from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.greedy import Written, greedy_decode
 from myqasr_fx.runtime.no_speech import NoSpeechRule
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
-from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Transcript
+from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Segment, Transcript
 from myqasr_fx.runtime.whisper import WhisperRuntime
 from myqasr_fx.runtime.with_thresholds import with_thresholds
 
@@ -19,6 +19,7 @@ __all__ = [
     "OrtRunner",
     "OrtSettings",
     "Runtime",
+    "Segment",
     "Transcript",
     "WhisperRuntime",
     "Written",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,21 @@ class GraphRunner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a recording in which something was said.
+
+    Args:
+        start: Seconds from the recording's begin.
+        end: Likewise.
+        text: What was said.
+    """
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said.
 
@@ -35,6 +51,7 @@ class Transcript:
         log_probability: Mean of the tokens, nats; None for models that do not tell.
         compression_ratio: Bytes of the text to those of its zlib form; high for a text that repeats itself.
         note: What was done to the audio that its user may not expect.
+        segments: The parts with a text that a recording was cut into; none where it was not asked to be cut.
     """
 
     text: str
@@ -46,6 +63,7 @@ class Transcript:
     log_probability: float | None = field(default=None, compare=False)
     compression_ratio: float | None = field(default=None, compare=False)
     note: str | None = None
+    segments: tuple[Segment, ...] = field(default=(), compare=False)
 
 
 class Runtime(Protocol):
@@ -109,4 +127,11 @@ def join(parts: Sequence[Transcript], language: str | None, note: str | None) ->
         log_probability=sum(a * b for a, b in written) / sum(b for _, b in written) if written else None,
         compression_ratio=max((part.compression_ratio for part in parts if part.compression_ratio), default=None),
         note=note,
+        segments=_segments(parts),
     )
+
+
+def _segments(parts: Sequence[Transcript]) -> tuple[Segment, ...]:
+    ends = list(accumulate((part.seconds for part in parts), initial=0.0))
+    spans = zip(ends, ends[1:], parts, strict=False)
+    return tuple(Segment(start, end, part.text) for start, end, part in spans if part.text)

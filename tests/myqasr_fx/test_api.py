@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,16 @@ def test_import_costs_nothing() -> None:
 def test_every_exported_name_is_there(name: str) -> None:
     assert getattr(myqasr_fx, name) is not None
     assert name in dir(myqasr_fx)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert myqasr_fx.__version__ == version("myqasr-fx")
+
+
+def test_a_float_is_no_budget(tmp_path: Path) -> None:
+    with pytest.raises(myqasr_fx.MyqasrError, match=r"24\.5 is not a size: float, expected text or whole bytes.*24MB"):
+        myqasr_fx.quantize("no-such-model", "nowhere", budget=24.5, out=tmp_path / "out")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from myqasr_fx.audio import select_clips
+from myqasr_fx.audio import found_inputs, select_clips
 from myqasr_fx.errors import AudioError
 
 Record = Callable[..., Path]
@@ -135,3 +135,18 @@ def test_five_hours_are_sampled_without_reading_them(tmp_path: Path) -> None:
     assert chosen.note == "32 of 600 windows of 30 s used, spread over 5.00 h in one recording"
     starts = np.array([clip.start for clip in chosen.clips])
     assert np.abs(np.diff(starts) - 5 * 3600 / 32).max() <= 30
+
+
+def test_inputs_are_listed_once_their_paths_exist(record: Record, tmp_path: Path) -> None:
+    array = np.ones(16_000, np.float32)
+    assert found_inputs(array)[0] is array
+    record("a.wav", 1.0)
+    assert found_inputs(item for item in (array, tmp_path / "a.wav")) == [array, tmp_path / "a.wav"]
+    assert found_inputs(str(tmp_path)) == [str(tmp_path)]
+    for wrong, words in (
+        (tmp_path / "none", "no such file or folder"),
+        ([array, "none.wav"], "no such file"),
+        ([], "no"),
+    ):
+        with pytest.raises(AudioError, match=words):
+            found_inputs(wrong)

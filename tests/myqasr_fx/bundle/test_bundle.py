@@ -224,3 +224,10 @@ def test_a_model_file_that_is_none_is_one_line(content: bytes, bundle: Path, rec
     assert (code, out) == (2, "")
     assert "model.onnx" in err.splitlines()[-1]
     assert len(err.splitlines()[-1]) < 300
+
+
+def test_a_bundle_is_one_line(bundle: Path) -> None:
+    opened = QuantizedBundle.open(bundle)
+    assert repr(opened) == f"QuantizedBundle({str(bundle)!r}: {opened.manifest.model_bytes:,} bytes, rejected)"
+    unjudged = replace(opened, path=Path("a\nb"), manifest=replace(opened.manifest, acceptance=None))
+    assert repr(unjudged) == f"QuantizedBundle('a\\nb': {opened.manifest.model_bytes:,} bytes, not judged)"

@@ -1,6 +1,7 @@
 """What the diagnosis looks like; ``tests/myqasr_fx/diagnose`` holds how it is made."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -8,8 +9,10 @@ from rich.console import Console
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.bundle.measure_record import MeasureRecord
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
+from myqasr_fx.cli.app import main
 from myqasr_fx.cli.diagnose import _view
 from myqasr_fx.diagnose.record import Advice, Diagnosis, LayerDiagnosis
+from myqasr_fx.models import load
 
 LAYERS = tuple(
     LayerDiagnosis(name, "linear", 4.0, 100, 20.0, None, kl, None)
@@ -60,3 +63,16 @@ def test_the_summary_names_the_costliest_layers_and_every_column_is_explained() 
 )
 def test_it_ends_with_what_to_do(change: dict[str, object], last: str) -> None:
     assert shown(replace(FOUND, **change)).splitlines()[-1].strip() == last
+
+
+def test_recordings_that_are_not_there_are_told_before_the_model_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(load, "load_model", lambda name, _: loaded.append(name))
+    kept = Path(__file__).parents[2] / "data" / "bundle"
+    with pytest.raises(SystemExit) as stop:
+        main(["diagnose", str(kept), "--audio", str(tmp_path / "none")])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out, err) == (2, "", f"myqasr: {tmp_path / 'none'}: no such file or folder\n")
+    assert loaded == []

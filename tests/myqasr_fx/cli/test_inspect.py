@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from myqasr_fx.bundle.bundle import (
     FORMAT_VERSION,
@@ -12,9 +13,13 @@ from myqasr_fx.bundle.bundle import (
     CalibrationRecord,
     FileRecord,
     LayerRecord,
+    QuantizedBundle,
     VerificationRecord,
 )
 from myqasr_fx.cli.app import main
+from myqasr_fx.cli.views import summary
+from myqasr_fx.report.record import ReportDetails
+from myqasr_fx.report.render import render_report
 
 LAYERS = (
     LayerRecord(
@@ -71,6 +76,17 @@ def test_shows_bytes_notes_and_every_layer(bundle: Path, capsys: pytest.CaptureF
     assert row.split() == "model.decoder.embed_tokens linear 100x64 5/4 group:64 0.25 3,600 low-bit kernel".split()
     (row,) = (line for line in out.splitlines() if "qk_matmul" in line)
     assert "kept in float" in row
+
+
+def test_counts_layers_as_the_report_does(manifest: BundleManifest, capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(width=200, highlight=False)
+    console.print(summary(QuantizedBundle(Path("bundle"), manifest)))
+    assert "scales included; 17 of 18 layers hold weights, at 4, 5, 16 bits" in capsys.readouterr().out
+    weights = tuple(layer for layer in manifest.layers if layer.blocks)
+    console.print(summary(QuantizedBundle(Path("bundle"), replace(manifest, layers=weights))))
+    assert "scales included; 17 layers at 4, 5, 16 bits" in capsys.readouterr().out
+    page = render_report(manifest, ReportDetails({}, None))
+    assert "18 layers, 4.80 bits a weight" in page
 
 
 def test_json_is_the_manifest_and_the_path(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

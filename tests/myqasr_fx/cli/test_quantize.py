@@ -41,6 +41,8 @@ BASE = ["quantize", "no-such-model", "--audio", "/nowhere"]
         (["--budget", "24MB", "--avg-bits", "4"], "got budget and avg-bits"),
         (["--budget", "24 bananas"], "'24 bananas' is not a size"),
         (["--budget", "0"], "expected 1 byte"),
+        (["--budget", "24"], "a budget of 24 bytes holds no model (did you mean 24MB?)"),
+        (["--budget", "24.5"], "did you mean 24.5MB?"),
         (["--budget", "-5MB"], "'-5MB' is not a size"),
         (["--uniform-bits", "9"], "uniform bits 9: expected 1 to 8"),
         (["--uniform-bits", "four"], "valid integer"),
@@ -166,6 +168,25 @@ def test_recordings_are_needed_and_may_stand_alone(
         with pytest.raises(SystemExit):
             main(["quantize", "no-such-model", *arguments, "--budget", "2000", "--dry-run"])
     assert heard == [[Path("a"), Path("b")], [Path("b"), Path("a")]]
+
+
+@pytest.mark.parametrize("end", [["--out"], ["--dry-run"]])
+def test_recordings_that_are_not_there_are_told_before_the_model_loads(
+    end: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(pipeline, "load_model", lambda name, _: loaded.append(name))
+    if end == ["--out"]:
+        end = ["--out", str(tmp_path / "out")]
+    (tmp_path / "empty").mkdir()
+    for name, words in (("none", "no such file or folder"), ("empty", "no audio found")):
+        with pytest.raises(SystemExit) as stop:
+            main(["quantize", "whisper-tiny.en", "--audio", str(tmp_path / name), "--budget", "24MB", *end])
+        out, err = capsys.readouterr()
+        assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
+        assert f"{tmp_path / name}: {words}" in err
+    assert loaded == []
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 def test_without_a_dry_run_a_folder_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

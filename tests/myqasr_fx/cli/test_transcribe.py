@@ -1,4 +1,7 @@
+import io
 import json
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,9 @@ import soundfile
 from myqasr_fx import runtime
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import AudioError
-from myqasr_fx.runtime import CtcRuntime, Transcript
+from myqasr_fx.runtime import CtcRuntime, Segment, Transcript
+
+KEPT = Path(__file__).parents[2] / "data" / "bundle"
 
 
 class Parrot:
@@ -17,7 +22,10 @@ class Parrot:
     def transcribe(self, audio: Path, language: str | None = None) -> Transcript:
         if audio.stem.startswith("broken"):
             raise AudioError(f"{audio.name}: is empty")
-        return Transcript(f"[b]{audio.stem}[/b]", (1, 2), 1.5, language)
+        if language == "xx":
+            return Transcript("", (), 1.5, no_speech=True)
+        text = f"[b]{audio.stem}[/b]"
+        return Transcript(text, (1, 2), 1.5, language, segments=(Segment(0.0, 1.0, text), Segment(1.0, 1.5, "and")))
 
 
 @pytest.fixture
@@ -53,6 +61,70 @@ def test_json(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(out) == {"bundle": "bundle", "transcripts": [said], "rejected": []}
 
 
+def test_formats(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("bundle", str(recordings / "a.wav"), "--format")
+    assert run(capsys, *words, "text") == (0, "[b]a[/b]\n")
+    assert run(capsys, *words, "json") == run(capsys, *words[:2], "--json") == run(capsys, *words, "json", "--json")
+    cues = ("00:00:00,000 --> 00:00:01,000\n[b]a[/b]\n", "00:00:01,000 --> 00:00:01,500\nand\n")
+    assert run(capsys, *words, "srt") == (0, f"1\n{cues[0]}\n2\n{cues[1]}")
+    assert run(capsys, *words, "vtt") == (0, "WEBVTT\n\n" + "\n".join(cues).replace(",", "."))
+    assert run(capsys, *words, "vtt", "--language", "xx") == (0, "WEBVTT\n")
+
+
+def test_subtitles_are_of_one_recording_and_no_json(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (("bundle", str(recordings), "--format", "srt"), "--format srt with 2 recordings (subtitles are of one"),
+        (("bundle", str(recordings / "a.wav"), "--format", "vtt", "--json"), "--format vtt and --json exclude each"),
+        (("bundle", str(recordings), "--format", "pdf"), "'pdf' is not one of 'text', 'json', 'srt', 'vtt'"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["transcribe", *words])
+        out, err = capsys.readouterr()
+        assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
+        assert said in err
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC"])
+def test_standard_input_is_a_recording(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 8_000).astype(np.float32)
+    soundfile.write(tmp_path / "a", noise, 16_000, format=form)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    asked = {}
+    for given in (str(tmp_path / "a"), "-"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "a").read_bytes())))
+        code, out = run(capsys, str(KEPT), given, "--json")
+        assert code == 0
+        (asked[given],) = json.loads(out)["transcripts"]
+    name, piped = asked[str(tmp_path / "a")].pop("audio"), asked["-"].pop("audio")
+    assert (name, piped) == (str(tmp_path / "a"), "standard input")
+    assert asked["-"] == asked[name]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_standard_input_that_is_no_recording_is_one_line(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    terminal = io.TextIOWrapper(io.BytesIO())
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    for stream, words, said in (
+        (io.TextIOWrapper(io.BytesIO()), ("-",), "standard input: is empty"),
+        (io.TextIOWrapper(io.BytesIO(b"hello" * 99)), ("-",), "standard input: is no audio, or damaged"),
+        (terminal, ("-",), "standard input: is no recording (send WAV or FLAC into it"),
+        (None, ("-",), "standard input: is no recording"),
+        (None, ("-", str(recordings / "a.wav")), "- beside other recordings (give standard input alone"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", stream)
+            with pytest.raises(SystemExit) as stop:
+                main(["transcribe", str(KEPT), *words])
+        out, err = capsys.readouterr()
+        assert (stop.value.code, out) == (2, "")
+        assert err.splitlines()[-1].startswith(f"myqasr: {said}")
+
+
 def test_broken_files_are_listed_and_the_others_transcribed(
     recordings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +154,18 @@ def test_no_bundle_and_no_audio(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(capsys, str(tmp_path), str(tmp_path))[0] == 2
     soundfile.write(tmp_path / "a.wav", np.ones(1600, np.float32) / 2, 16_000)
     assert run(capsys, str(tmp_path), str(tmp_path / "a.wav"))[0] == 2
+
+
+def test_a_bundle_that_is_not_there_is_told_whatever_the_recordings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, audio = tmp_path / "nothere", tmp_path / "a.wav"
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stop:
+            main(["transcribe", str(bundle), str(audio)])
+        assert stop.value.code == 2
+        assert capsys.readouterr().err.startswith(f"myqasr: {bundle} is no bundle: there is no such folder (give")
+        soundfile.write(audio, np.ones(1600, np.float32) / 2, 16_000)
 
 
 def test_bounds_of_no_speech_reach_the_runtime(

@@ -121,5 +121,14 @@ def test_a_file_that_cannot_be_read_or_loaded_says_why(write: Make, tmp_path: Pa
         (tmp_path / name).write_text('{"no": "model"}')
         with pytest.raises(ExportError, match=rf"{re.escape(name)}: no ONNX file"):
             lint(tmp_path / name)
+    whole = write([helper.make_node("Identity", ["x"], ["y"])], []).read_bytes()
+    for content, words in (
+        (b"hello\n", "its 6 bytes are no protobuf, or cut short"),
+        (whole[:-3], f"its {len(whole) - 3} bytes are no protobuf, or cut short"),
+        (b"", "its 0 bytes hold no graph"),
+    ):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        with pytest.raises(ExportError, match=f"bad.onnx: no ONNX file: {words}"):
+            lint(tmp_path / "bad.onnx")
     with pytest.raises(VerificationError, match="NoSuchOperator"):
         lint(write([helper.make_node("NoSuchOperator", ["x"], ["y"])], []))

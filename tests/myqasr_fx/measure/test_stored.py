@@ -21,6 +21,8 @@ def test_statistics_and_transcripts() -> None:
     assert STATISTICS.decode(memoryview(STATISTICS.encode((SEEN, SAID)))) == (SEEN, SAID)
     assert TRANSCRIPTS.decode(memoryview(TRANSCRIPTS.encode(SAID))) == SAID
     assert TRANSCRIPTS.decode(memoryview(TRANSCRIPTS.encode(()))) == ()
+    read = TRANSCRIPTS.decode(memoryview(TRANSCRIPTS.encode(SAID)))
+    assert read is not None and [said.segments for said in read] == [(), ()]
 
 
 def test_grams_and_curvatures() -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myqasr_fx.errors import OptionError
-from myqasr_fx.options.units import format_seconds, format_size, parse_size
+from myqasr_fx.options.units import format_seconds, format_size, parse_budget, parse_size
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,27 @@ def test_parses_what_people_write(text: str | int, size: int) -> None:
 def test_refuses_what_is_no_size(text: str | bool) -> None:
     with pytest.raises(OptionError, match=r"size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("value", [24.5, 24e6, None, b"24MB"])
+def test_a_size_is_text_or_whole_bytes(value: object) -> None:
+    with pytest.raises(OptionError, match=f"{type(value).__name__}, expected text or whole bytes") as caught:
+        parse_size(value)  # type: ignore[arg-type]
+    assert caught.value.hint is not None and "24MB" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [24, "24", " 999 ", "24.5", "24000000.5"])
+def test_a_budget_without_its_unit_is_guessed_at(value: str | int) -> None:
+    with pytest.raises(OptionError, match=f"a budget of {str(value).strip()} bytes holds no model") as caught:
+        parse_budget(value)
+    assert caught.value.hint == f"did you mean {str(value).strip()}MB?"
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [("1000", 1000), (24_000_000, 24_000_000), ("24 b", 24), ("24.5MB", 24_500_000)]
+)
+def test_a_budget_is_a_size(value: str | int, size: int) -> None:
+    assert parse_budget(value) == size
 
 
 def test_absurdly_large_size_is_named_in_bytes() -> None:

@@ -3,8 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
+from myqasr_fx.errors import MyqasrError
 from myqasr_fx.process import progress
-from myqasr_fx.process.progress import RichProgress, Silent
+from myqasr_fx.process.progress import RichProgress, Silent, Told, as_progress
 
 
 def test_silent_keeps_the_time_of_each_stage() -> None:
@@ -53,3 +54,30 @@ def test_nested_stages_share_one_display(monkeypatch: pytest.MonkeyPatch) -> Non
     text = screen.getvalue()
     assert all(name in text for name in ("outer", "inner", "fails"))
     assert set(bars.seconds) == {"outer", "inner", "fails"}
+
+
+def test_a_function_is_told_of_every_step() -> None:
+    calls: list[tuple[str, int, int]] = []
+    told = as_progress(lambda *call: calls.append(call))
+    with told.stage("round", 3) as advance:
+        advance(2)
+        with told.stage("inner") as unknown:
+            unknown(7)  # of steps that nobody counted
+        advance(1)
+    with told.stage("cut short", 4) as advance:
+        advance(1)
+    with pytest.raises(ValueError), told.stage("fails", 2):
+        raise ValueError
+    inner = [("inner", 0, 1), ("inner", 1, 1)]
+    assert calls[:5] == [("round", 0, 3), ("round", 2, 3), *inner, ("round", 3, 3)]
+    assert calls[5:] == [("cut short", 0, 4), ("cut short", 1, 4), ("cut short", 4, 4), ("fails", 0, 2)]
+    assert set(told.seconds) == {"round", "inner", "cut short", "fails"}
+
+
+def test_who_is_told_is_a_progress_a_function_or_nobody() -> None:
+    bars = RichProgress()
+    assert as_progress(bars) is bars
+    assert type(as_progress(None)) is Silent
+    assert isinstance(as_progress(print), Told)
+    with pytest.raises(MyqasrError, match="progress True: bool, expected a function"):
+        as_progress(True)  # type: ignore[arg-type]

@@ -1,0 +1,78 @@
+"""The layers of a bundle as a table, which takes two lines a layer where one is wider than the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+
+from myqasr_fx.bundle.bundle import LayerRecord
+from myqasr_fx.cli.visible import shown
+
+_ANY_WIDTH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTable:
+    """One row a layer, as wide as the console lets it be.
+
+    Args:
+        layers: In network order.
+    """
+
+    layers: tuple[LayerRecord, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = _wide(self.layers)
+        needed = Measurement.get(console, options.update(width=_ANY_WIDTH), wide).maximum
+        yield wide if needed <= options.max_width else _narrow(self.layers)
+
+
+def _wide(layers: tuple[LayerRecord, ...]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("layer", "op", "shape"):
+        table.add_column(name, no_wrap=True)
+    for name in ("bits", "scale", "sensitivity", "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("executes", no_wrap=True)
+    for layer in layers:
+        numbers = (_bits(layer), _scale(layer), _sensitivity(layer), f"{layer.bytes:,}")
+        table.add_row(*map(shown, (layer.name, layer.op, _shape(layer), *numbers, layer.executes)))
+    return table
+
+
+def _narrow(layers: tuple[LayerRecord, ...]) -> Table:
+    """What is no number stands below the layer's name."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", overflow="fold")
+    for name in ("bits", "sensitivity", "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer in layers:
+        words = [word for word in (layer.op, _shape(layer), _scale(layer), layer.executes) if word != "-"]
+        below = Padding(shown(", ".join(words), "dim"), (0, 0, 0, 2))
+        table.add_row(
+            Group(shown(layer.name), below), *map(shown, (_bits(layer), _sensitivity(layer), f"{layer.bytes:,}"))
+        )
+    return table
+
+
+def _shape(layer: LayerRecord) -> str:
+    return "x".join(map(str, layer.shape)) or "-"
+
+
+def _scale(layer: LayerRecord) -> str:
+    return ", ".join(dict.fromkeys(block.granularity or "float" for block in layer.blocks)) or "-"
+
+
+def _sensitivity(layer: LayerRecord) -> str:
+    return f"{layer.sensitivity:.3g}"
+
+
+def _bits(layer: LayerRecord) -> str:
+    """The widths of the blocks, with a t where they are trellis codes, or the mean when there are many."""
+    widths = [f"{block.bits}{'t' if block.format == 'trellis' else ''}" for block in layer.blocks]
+    return "-" if layer.bits is None else "/".join(widths) if len(widths) < 4 else f"{layer.bits:.2f}"
