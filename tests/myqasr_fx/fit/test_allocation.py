@@ -34,7 +34,7 @@ def test_feasibility_depends_on_what_is_stored(prepared: Prepared, kind: str, gr
 
     def smallest(**options: object) -> int:
         with pytest.raises(BudgetError) as error:
-            check(1, **options)
+            check(1_000, **options)
         return int(error.value.message.split("size is ")[1].split(" ")[0].replace(",", ""))
 
     least = smallest()
