@@ -100,13 +100,7 @@ def _write(
     """One attempt, and the bytes that were predicted for it."""
     seen, request, path = how
     step = widths_pass(graphs, request, surplus)
-    calibrate = Calibrate(
-        request.calibration,
-        request.activation_bits,
-        request.activation_ranges,
-        seen.statistics,
-        dynamic=request.integer_layers,
-    )
+    calibrate = Calibrate(request.calibration, None, request.activation_ranges, seen.statistics)
     passes = (step, calibrate, RoundWeights(grams=seen.grams))
     program = run_passes(ranked, passes, request.dump("round"))
     lowered = run_passes(program, (LowerToQDQ(),), request.dump("qdq"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,13 +132,13 @@ def _outputs(program: ExportedProgram, names: Mapping[str, str]) -> Iterator[Ten
 
 def _sizes(value: Tensor, names: Mapping[str, str]) -> tuple[int | str, ...]:
     """Numbers, names of dynamic dimensions, and expressions of those."""
-    found: list[int | str] = []
-    for size in value.shape:
-        text = str(size)
-        for symbol in sorted(names, key=len, reverse=True):
-            text = text.replace(symbol, names[symbol])
-        found.append(text if isinstance(size, torch.SymInt) else int(size))
-    return tuple(found)
+
+    def named(size: int | torch.SymInt) -> int | str:
+        if isinstance(size, torch.SymInt):
+            return re.sub(r"\w+", lambda symbol: names.get(symbol[0], symbol[0]), str(size))
+        return int(size)
+
+    return tuple(map(named, value.shape))
 
 
 def _dynamic(program: ExportedProgram, size: torch.SymInt, name: str) -> DynamicDim:

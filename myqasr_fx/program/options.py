@@ -11,7 +11,7 @@ KNOWN = frozenset(
     {
         *("avg_bits", "uniform_bits", "rules", "keep", "granularity", "symmetric", "opset", "seed", "dump_ir"),
         *("sensitivity", "allocation", "order", "min_bits", "max_bits", "fill", "max_spread"),
-        *("calibration", "rounding", "activations", "activation_ranges", "optimize"),
+        *("calibration", "rounding"),
     }
 )
 """Keywords of :func:`~myqasr_fx.program.quantize_program.quantize_program` that ``resolve_config`` checks."""

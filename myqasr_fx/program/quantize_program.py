@@ -116,15 +116,15 @@ def _described(
     graphs: CanonicalGraphs, written: Written, batches: list[tuple[Tensor, ...]], limits: Limits
 ) -> QuantizedProgram:
     """What was written, once it is verified."""
-    reference = make_reference(written.program)
+    fake_quant = make_reference(written.program).fake_quant
     fused = low_bit_products(written.program, graphs.layers)[GRAPH]
-    both, bounds = (graphs.program, reference), (fused, limits.exact_error)
+    both, bounds = (graphs.program, fake_quant), (fused, limits.exact_error)
     errors = verify_program(written.files[0], graphs.signatures[GRAPH], both, batches, bounds)
     scheme = read_scheme(written.program)
     return QuantizedProgram(
         path=written.files[0],
         model_bytes=model_bytes(written.files),
-        module=reference.fake_quant.graphs[GRAPH],
+        module=fake_quant.graphs[GRAPH],
         layers=graphs.layers,
         scheme=scheme,
         kept=kept_in_float(graphs.program.graphs[GRAPH], graphs.layers, scheme),

@@ -15,7 +15,7 @@ from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import VerificationError
 from myqasr_fx.export.executed import ExecutedGraph, check_executed
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
-from myqasr_fx.verify.fake_quant import Reference, dequantized_once
+from myqasr_fx.verify.fake_quant import dequantized_once
 from passes.base import Program
 
 EXACT = OrtSettings(optimize=False)
@@ -42,7 +42,7 @@ class ProgramErrors:
 def verify_program(
     path: Path,
     signature: GraphSignature,
-    graphs: tuple[Program, Reference],
+    graphs: tuple[Program, Program],
     batches: Sequence[tuple[Tensor, ...]],
     bounds: tuple[int, float],
 ) -> ProgramErrors:
@@ -51,7 +51,7 @@ def verify_program(
     Args:
         path: The file.
         signature: Its inputs and outputs.
-        graphs: The program as it was given, canonical; and what the file must compute.
+        graphs: The program as it was given, canonical; and fake-quantized, which the file must compute.
         batches: To compare on.
         bounds: Products that must run in a low-bit kernel; the largest exact error.
 
@@ -63,15 +63,13 @@ def verify_program(
         onnx.checker.check_model(path)
     except onnx.checker.ValidationError as error:
         raise VerificationError(f"{path.name} is no valid ONNX: {error}") from error
-    given, reference = graphs
-    expected = _in_torch(dequantized_once(reference.fake_quant), batches)
+    given, fake_quant = graphs
+    expected = _in_torch(dequantized_once(fake_quant), batches)
     exact = _error(_on_onnxruntime(path, signature, EXACT, batches), expected)
     quantization = _error(expected, _in_torch(given, batches))
-    # Rounded activations: one float32 rounding moves some to the next integer, which counts as much as its rounding.
-    allowed = most if reference.float_activations is None else max(most, quantization)
-    if not exact <= allowed:
+    if not exact <= most:
         raise VerificationError(
-            f"outputs of onnxruntime differ from torch by {exact:.2e}, expected at most {allowed:.0e}",
+            f"outputs of onnxruntime differ from torch by {exact:.2e}, expected at most {most:.0e}",
             hint="this is a defect of the export: please report it with the program",
         )
     shipped = _error(_on_onnxruntime(path, signature, OrtSettings(), batches), expected)

@@ -154,6 +154,7 @@ def test_programs_that_cannot_be_used(program: object, message: str, tmp_path: P
     ("options", "message"),
     [
         ({"uniform_bits": 4, "language": "en"}, "unknown option 'language'"),
+        ({"uniform_bits": 8, "activations": "int8"}, "unknown option 'activations'"),
         ({"avg_bits": 4.0, "allocation": "optimal"}, "measured on speech models alone"),
         ({"avg_bits": 4.0, "sensitivity": "fisher"}, "measured on speech models alone"),
         ({"budget": "200B"}, "infeasible"),
