@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from myqasr_fx.capture.canonical import CanonicalGraphs
@@ -14,14 +15,16 @@ from myqasr_fx.export.files import model_bytes, write_program
 from myqasr_fx.fit.allocation import predicted_bytes, widths_pass
 from myqasr_fx.fit.fit import kept_floats
 from myqasr_fx.fit.request import FitRequest
+from myqasr_fx.measure.observe import observers
 from myqasr_fx.process.limits import Limits
 from passes.base import Program
 from passes.calibration.calibrate import Calibrate
 from passes.lowering.lower_qdq import LowerToQDQ
 from passes.manager.run_passes import run_passes
+from passes.needs import Needs
 from passes.observe.activation_stats import Statistics
-from passes.observe.insert_gram_observers import Grams, InsertGramObservers, read_grams
-from passes.observe.insert_observers import InsertObservers, read_statistics
+from passes.observe.insert_gram_observers import Grams, read_grams
+from passes.observe.insert_observers import read_statistics
 from passes.rounding.round_floats import RoundFloats
 from passes.rounding.round_weights import RoundWeights
 from passes.sensitivity.rank_sensitivity import RankSensitivity
@@ -55,14 +58,24 @@ class Written:
     files: tuple[Path, ...]
 
 
-def observe(graphs: CanonicalGraphs, batches: Iterable[tuple[Tensor, ...]], request: FitRequest) -> Seen:
-    """Runs the observed graph on every batch, once for all statistics."""
-    watched = run_passes(graphs.program, (InsertObservers(), InsertGramObservers()), request.dump("observe"))
+def see(
+    graphs: CanonicalGraphs, batches: Iterable[tuple[Tensor, ...]], needs: Needs, dump_ir: Path | None = None
+) -> Seen:
+    """Runs the observed graph on every batch, once for all that is needed.
+
+    Args:
+        graphs: Canonical.
+        batches: Inputs of the graph.
+        needs: Of all chosen methods together.
+        dump_ir: Folder for the graph after each pass.
+    """
+    watched = run_passes(graphs.program, observers(needs), dump_ir)
     (module,) = watched.graphs.values()
     count = 0
-    for batch in batches:
-        module(*batch)
-        count += 1
+    with torch.no_grad():
+        for batch in batches:
+            module(*batch)
+            count += 1
     return Seen(read_statistics(watched), read_grams(watched), count)
 
 

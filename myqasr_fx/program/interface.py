@@ -165,4 +165,9 @@ def checked(interface: Interface, batches: Iterable[Batch]) -> Iterator[tuple[Te
     for index, batch in enumerate(batches):
         yield interface.flat(batch, index)
     if index < 0:
-        raise ProgramInputError("no batch to calibrate on", hint="give at least one")
+        raise no_batch()
+
+
+def no_batch() -> ProgramInputError:
+    """The error of an empty calibration."""
+    return ProgramInputError("no batch to calibrate on", hint="give at least one")

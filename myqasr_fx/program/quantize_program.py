@@ -20,9 +20,10 @@ from myqasr_fx.export.files import model_bytes
 from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.fit.manifest import low_bit_products
 from myqasr_fx.fit.request import fit_request
+from myqasr_fx.options.needs import needs_of
 from myqasr_fx.process.limits import Limits
-from myqasr_fx.program.fit_program import Written, fit_program, observe
-from myqasr_fx.program.interface import Batch, Interface, check_stateless, checked, interface_of
+from myqasr_fx.program.fit_program import Written, fit_program, see
+from myqasr_fx.program.interface import Batch, Interface, check_stateless, checked, interface_of, no_batch
 from myqasr_fx.program.kept import KeptFloat, kept_in_float
 from myqasr_fx.program.options import program_config
 from myqasr_fx.program.verify_program import ProgramErrors, verify_program
@@ -103,7 +104,8 @@ def quantize_program(
     request = fit_request(graphs, config)
     check_feasible(graphs, request)
     kept: list[tuple[Tensor, ...]] = []
-    seen = observe(graphs, _remembered(checked(interface, remaining), kept, bounds.verified_clips), request)
+    inputs = _remembered(checked(interface, remaining), kept, bounds.verified_clips)
+    seen = see(graphs, inputs, needs_of(config), request.dump("observe"))
     with temporary_folder() as folder:
         written = fit_program(graphs, seen, request, folder / path.name, bounds)
         made = _described(graphs, written, kept, bounds)
@@ -149,7 +151,7 @@ def _exported(
     rest = iter(batches)
     first = next(rest, None)
     if first is None:
-        raise OptionError("no batch to calibrate on", hint="give at least one")
+        raise no_batch()
     return export_module(program, *_arguments(first), dynamic_shapes), chain([first], rest)
 
 
