@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 import passes.lowering.qdq_ops  # noqa: F401  registers the operators that are looked for
 from passes.graph.graph_edit import drop_unused_tensors, get_tensor, put_buffer
 
-SMALLEST = 64
+SMALLEST = 32
 """Elements below which floats stay as they are: scalars decide what an optimizer does."""
 
 _FOLDED = 1 << 20
