@@ -128,9 +128,14 @@ def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[st
 
 def _is_needed(node: fx.Node, tensor: Tensor) -> bool:
     """A translation will look at it: known before one was made in vain."""
-    if tensor.numel() <= _COMPUTED and any(_is_constant(user) for user in node.users):
+    if tensor.numel() <= _COMPUTED and any(_is_constant(user) or _transposes(user, node) for user in node.users):
         return True
     return tensor.numel() <= _FOLDED and any(user.target in _LOOKUPS for user in node.users)
+
+
+def _transposes(user: fx.Node, node: fx.Node) -> bool:
+    """The product that ONNX makes of a linear layer reads the transposed weight."""
+    return user.target is torch.ops.aten.linear.default and user.args[1] is node
 
 
 def _is_constant(node: fx.Node) -> bool:
