@@ -39,8 +39,10 @@ SPECIAL_TOKENS = (
     *("endoftext", "startoftranscript", "en", "de", "fr", "translate", "transcribe"),
     *("startoflm", "startofprev", "nocaptions", "notimestamps"),
 )
-SMALLEST = {
-    "num_hidden_layers": 1,
+WHISPER_DEEP = "whisper"
+CTC_DEEP = ("wav2vec2", "wavlm")
+"""Those of two layers: the second layer of a WavLM takes the distances of the first."""
+THREE_CONVOLUTIONS = {
     "conv_dim": (32,) * 3,
     "conv_kernel": (10, 8, 4),
     "conv_stride": (5, 8, 8),
@@ -88,8 +90,9 @@ def shared() -> Path:
 def make_speech_model(tmp_path_factory: pytest.TempPathFactory) -> MakeSpeechModel:
     """Name to model.
 
-    ``whisper``, ``whisper-multilingual``, ``whisper-large-v3`` (128 mel bins), a CTC model type; or those that compile
-    fastest, with one layer each: ``whisper-smallest`` and, of all, the CTC model ``smallest``.
+    ``whisper`` with two layers; ``whisper-smallest``, ``whisper-multilingual`` and ``whisper-large-v3`` (128 mel bins)
+    with one. ``wav2vec2`` with two layers and seven convolutions; the other CTC model types with three, and with one
+    layer but for ``wavlm``; and what compiles fastest of all, the Wav2Vec2 ``smallest``.
     """
 
     @cache
@@ -162,7 +165,7 @@ def _whisper(name: str, folder: Path) -> SpeechModel:
     settings = GenerationSettings.from_vocabulary(
         tokenizer.get_vocab(), is_multilingual=name not in WHISPER_ENGLISH, max_length=WHISPER_POSITIONS
     )
-    layers = 1 if name == "whisper-smallest" else 2
+    layers = 2 if name == WHISPER_DEEP else 1
     config = WhisperConfig(
         architectures=["WhisperForConditionalGeneration"],
         vocab_size=WHISPER_VOCABULARY,
@@ -203,14 +206,14 @@ def _ctc(name: str, folder: Path) -> SpeechModel:
         "vocab_size": len(CTC_TOKENS),
         "pad_token_id": 0,
         "hidden_size": 64,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": 2 if name in CTC_DEEP else 1,
         "num_attention_heads": 2,
         "intermediate_size": 128,
         "conv_dim": (32,) * 7,
         "num_conv_pos_embeddings": 2 if name == "data2vec-audio" else 16,
         "num_conv_pos_embedding_groups": 4,
     }
-    config = AutoConfig.for_model(model_type, **sizes | (SMALLEST if name == "smallest" else {}))
+    config = AutoConfig.for_model(model_type, **sizes | ({} if name == "wav2vec2" else THREE_CONVOLUTIONS))
     network = _randomized(AutoModelForCTC.from_config(config))
     config.architectures = [type(network).__name__]
     extractor = Wav2Vec2FeatureExtractor(return_attention_mask=False)

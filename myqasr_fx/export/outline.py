@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 import passes.lowering.qdq_ops  # noqa: F401  registers the operators that are looked for
 from passes.graph.graph_edit import drop_unused_tensors, get_tensor, put_buffer
 
-SMALLEST = 64
+SMALLEST = 32
 """Elements below which floats stay as they are: scalars decide what an optimizer does."""
 
 _FOLDED = 1 << 20
@@ -128,9 +128,14 @@ def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[st
 
 def _is_needed(node: fx.Node, tensor: Tensor) -> bool:
     """A translation will look at it: known before one was made in vain."""
-    if tensor.numel() <= _COMPUTED and any(_is_constant(user) for user in node.users):
+    if tensor.numel() <= _COMPUTED and any(_is_constant(user) or _transposes(user, node) for user in node.users):
         return True
     return tensor.numel() <= _FOLDED and any(user.target in _LOOKUPS for user in node.users)
+
+
+def _transposes(user: fx.Node, node: fx.Node) -> bool:
+    """The product that ONNX makes of a linear layer reads the transposed weight."""
+    return user.target is torch.ops.aten.linear.default and user.args[1] is node
 
 
 def _is_constant(node: fx.Node) -> bool:

@@ -18,8 +18,8 @@ from myqasr_fx.export.placeholders import DEQUANTIZE_ROWS, DEQUANTIZE_WEIGHT, DO
 from myqasr_fx.export.to_onnx import to_onnx
 from passes.graph.graph_edit import get_tensor
 
-KEPT = 8
-"""Translations kept: of a few models' graphs, as bytes, since their nodes hold on to what torch traced."""
+KEPT = 32
+"""Translations kept: of some models' graphs, as bytes, since their nodes hold on to what torch traced."""
 
 HELD = 4_000_000
 """Bytes of tensors above which a translation that could not do without them is not kept."""

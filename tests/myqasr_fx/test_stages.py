@@ -9,6 +9,7 @@ import pytest
 from myqasr_fx import pipeline
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.limits import Limits
 
 
 @pytest.mark.parametrize("options", [{}, {"recipe": "best"}, {"rounding": "gptq", "sensitivity": "fisher"}])
@@ -19,9 +20,10 @@ def test_the_passes_of_the_road_run_in_its_order(
     tmp_path: object,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = resolve_config(avg_bits=14.0, **{"recipe": "paper-file", **options})
+    config = resolve_config(avg_bits=11.2, max_bits=8, **{"recipe": "paper-file", **options})
+    speech, limits = make_speech_model("smallest"), Limits(spare_bytes=1 << 14)
     with caplog.at_level(logging.DEBUG, "passes.manager.run_passes"):
-        pipeline.quantize(make_speech_model("smallest"), noise, out=f"{tmp_path}/out", config=config)
+        pipeline.quantize(speech, noise, out=f"{tmp_path}/out", config=config, limits=limits)
     ran = [tuple(record.args[0].split()) for record in caplog.records if record.name == "passes.manager.run_passes"]
     wanted = [step for stage in pipeline.stages(config) for step in stage.passes]
     for folding in ("FoldConstants", "FuseRoundTrips"):  # how torch runs the reference fast, not a stage

@@ -76,11 +76,12 @@ def test_what_the_bundle_says_is_so(model: SpeechModel, clips: list[np.ndarray])
 def test_the_bundle_of_a_ctc_model_says_so_and_one_of_whisper_need_not(
     make_speech_model: Make, clips: list[np.ndarray], tmp_path: Path
 ) -> None:
-    ctc = myqasr_fx.quantize(make_speech_model("smallest"), clips, out=tmp_path / "ctc", uniform_bits=8)
+    options = {"uniform_bits": 8, "recipe": "paper-file"}
+    ctc = myqasr_fx.quantize(make_speech_model("smallest"), clips, out=tmp_path / "ctc", **options)
     assert BundleManifest.read(ctc.path).batch == "equal lengths: normalizes over time"
     runtime = myqasr_fx.load(ctc.path)
     assert runtime.transcribe_batch(clips[:2]) == [runtime.transcribe(clip) for clip in clips[:2]]
     model = make_speech_model("whisper-smallest")
-    whisper = myqasr_fx.quantize(model, clips, out=tmp_path / "whisper", uniform_bits=8)
+    whisper = myqasr_fx.quantize(model, clips[:1], out=tmp_path / "whisper", **options)
     assert whisper.manifest.batch is None
     assert "batch" not in json.loads((whisper.path / MANIFEST).read_text(encoding="utf-8"))

@@ -72,8 +72,8 @@ def write_bundle(folder: Path, model: SpeechModel) -> Path:
 
 
 @pytest.fixture(scope="module")
-def models(tiny_whisper_multilingual, tiny_wav2vec2) -> list[SpeechModel]:
-    return [tiny_whisper_multilingual, tiny_wav2vec2]
+def models(make_speech_model) -> list[SpeechModel]:
+    return [make_speech_model("whisper-multilingual"), make_speech_model("smallest")]
 
 
 @pytest.fixture(scope="module")
