@@ -27,7 +27,7 @@ SPEECH = "speech"
 CONTEXTS = (SPEECH, "full")
 
 USUAL_MARGIN = 128
-"""Frames for a bundle that no margin was judged for; ``benchmarks/context.py`` has the figures."""
+"""Frames for a bundle that no margin was judged for; ``docs/limits.md`` has the figures."""
 
 
 @dataclass(frozen=True, slots=True)
