@@ -15,6 +15,7 @@ from pathlib import Path
 
 from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.acceptance.assess import Contenders, assess
+from myqasr_fx.acceptance.short_context import check_context
 from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.audio import AudioInput, ClipSet, found_inputs, select_clips
 from myqasr_fx.bundle.bundle import QuantizedBundle
@@ -50,6 +51,7 @@ from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
+from myqasr_fx.runtime.context import SPEECH
 from myqasr_fx.verify.fake_quant import LOWERING, make_reference
 from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
 from passes.base import Pass, Program
@@ -115,7 +117,7 @@ def quantize(
         manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)
         decides = decided_by_recordings(config, config.sequential)
         calibration = replace(manifest.calibration, decides=decides)
-        manifest = replace(manifest, acceptance=assessed.record, calibration=calibration)
+        manifest = replace(manifest, calibration=calibration, acceptance=assessed.record, context=assessed.context)
         manifest.write(folder)
         heard = None if config.private else assessed.comparisons
         details = ReportDetails(layer_details(fitted.program, job.prepared.layers), heard)
@@ -152,7 +154,9 @@ def for_model(config: QuantizeConfig, speech: SpeechModel) -> QuantizeConfig:
 
     Raises:
         ModelError: The model does not know the language.
+        OptionError: It knows no contexts.
     """
+    check_context(config.context, speech)
     return replace(config, language=speech.language_code(config.language))
 
 
@@ -237,16 +241,11 @@ def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[M
 
 def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Trial:
     """What to judge on, and what another run could do more of."""
-    config, language = road.config, learning.request.language
-    run = Run(
-        hardest=config.recipe == EFFORTS["high"],
-        model_bytes=fitted.model_bytes,
-        num_weights=job.prepared.num_weights,
-        holdout=config.holdout,
-        max_clips=config.max_clips,
-        enough=road.limits.held_out_from,
-    )
-    return Trial(job.shares, job.measurements.observed, config.acceptance, language, learning.store, run)
+    config, limits = road.config, road.limits
+    hardest, size = config.recipe == EFFORTS["high"], (fitted.model_bytes, job.prepared.num_weights)
+    run = Run(hardest, *size, config.holdout, config.max_clips, limits.held_out_from)
+    told = (config.acceptance, learning.request.language, learning.store, run, config.context == SPEECH)
+    return Trial(job.shares, job.measurements.observed, *told)
 
 
 def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from myqasr_fx.acceptance.compare import compare
+from myqasr_fx.acceptance.compare import compare_clip, forced, written
 from myqasr_fx.acceptance.hear import hear
 from myqasr_fx.acceptance.judge import Judged, judge
 from myqasr_fx.acceptance.kept_logits import KeptLogits
+from myqasr_fx.acceptance.short_context import ShortContexts
 from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.bundle.comparison import ClipComparison
+from myqasr_fx.bundle.context_record import ContextRecord
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.evaluate.wer import Normalizer, normalize, normalize_plain
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress
-from myqasr_fx.runtime import OrtSettings, Runtime
+from myqasr_fx.runtime import OrtSettings, Runtime, WhisperRuntime
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.once import Once
 from myqasr_fx.runtime.ort_runner import OrtRunner
@@ -66,10 +68,12 @@ class Assessed:
     Args:
         record: The verdict.
         comparisons: One a clip, with the texts of both models.
+        context: How little silence behind a clip does as well; None where it was not asked.
     """
 
     record: AcceptanceRecord
     comparisons: tuple[ClipComparison, ...]
+    context: ContextRecord | None = None
 
 
 def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Limits) -> Assessed:
@@ -81,14 +85,22 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
         progress: Told about every clip.
         limits: Clips decoded together, logits kept.
     """
+    normalizer, candidate = contenders.normalizer, contenders.candidate()
+    shorter = None
+    if trial.short_context and isinstance(candidate, WhisperRuntime):
+        shorter = ShortContexts(candidate)
     reference = contenders.reference()
     if trial.shares.held_out and trial.store.folder is not None:
         reference = KeptLogits(reference, trial.store, limits.kept_logits_bytes)
     comparisons = []
     with progress.stage("judge without labels", len(trial.shares.judge)) as advance:
-        heard = hear(reference, trial, limits.batch)
-        for comparison in compare(reference, contenders.candidate(), heard, contenders.normalizer):
-            comparisons.append(comparison)
+        for item in hear(reference, trial, limits.batch):
+            expected = forced(reference, item)
+            comparisons.append(compare_clip(item, expected, candidate, written(candidate, item), normalizer))
+            if shorter:
+                shorter.hear(item, expected, normalizer)
             advance(1)
     judged = Judged.of(trial.shares, limits.held_out_from)
-    return Assessed(judge(comparisons, judged, trial.thresholds, trial.run), tuple(comparisons))
+    record = judge(comparisons, judged, trial.thresholds, trial.run)
+    context = shorter.record(record, judged, trial.thresholds, trial.run) if shorter else None
+    return Assessed(record, tuple(comparisons), context)

@@ -36,23 +36,46 @@ def compare(
         normalizer: Applied to both texts before words are compared.
     """
     for item in heard:
-        said, samples = item.transcript, item.clip.samples
-        expected = reference.logits(samples, said.tokens, said.language)
-        got = candidate.logits(samples, said.tokens, said.language)
-        (written,) = candidate.transcribe_batch([samples], said.language)
-        texts = [normalizer(text, said.language) for text in (said.text, written.text)]
-        yield ClipComparison(
-            name=clip_name(item.clip),
-            seconds=round(item.clip.seconds, 3),
-            expected=said.text,
-            got=written.text,
-            positions=len(expected),
-            same=int(np.equal(expected.argmax(-1), got.argmax(-1)).sum()),
-            kl=float(divergence_of(expected, got).sum()),
-            edits=word_edits(*texts),
-            loop=is_loop(texts[1]) and not is_loop(texts[0]),
-            blank=bool(texts[0]) and not texts[1],
-        )
+        yield compare_clip(item, forced(reference, item), candidate, written(candidate, item), normalizer)
+
+
+def forced(runtime: Runtime, item: Heard) -> np.ndarray:
+    """Logits (L, vocabulary) of a model for what the full-precision model writes for a clip."""
+    return runtime.logits(item.clip.samples, item.transcript.tokens, item.transcript.language)
+
+
+def written(runtime: Runtime, item: Heard) -> Transcript:
+    """What a model writes for a clip by itself, told the language that the full-precision model heard."""
+    (found,) = runtime.transcribe_batch([item.clip.samples], item.transcript.language)
+    return found
+
+
+def compare_clip(
+    item: Heard, expected: np.ndarray, candidate: Runtime, got: Transcript, normalizer: Normalizer
+) -> ClipComparison:
+    """Compares the models on one clip.
+
+    Args:
+        item: The clip.
+        expected: What :func:`forced` gives for the reference.
+        candidate: The quantized model.
+        got: What :func:`written` gives for it.
+        normalizer: Applied to both texts before words are compared.
+    """
+    said, found = item.transcript, forced(candidate, item)
+    texts = [normalizer(text, said.language) for text in (said.text, got.text)]
+    return ClipComparison(
+        name=clip_name(item.clip),
+        seconds=round(item.clip.seconds, 3),
+        expected=said.text,
+        got=got.text,
+        positions=len(expected),
+        same=int(np.equal(expected.argmax(-1), found.argmax(-1)).sum()),
+        kl=float(divergence_of(expected, found).sum()),
+        edits=word_edits(*texts),
+        loop=is_loop(texts[1]) and not is_loop(texts[0]),
+        blank=bool(texts[0]) and not texts[1],
+    )
 
 
 def word_edits(expected: str, got: str) -> WordEdits:

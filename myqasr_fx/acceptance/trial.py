@@ -22,6 +22,7 @@ class Trial:
         language: Code for a multilingual model; None detects it.
         store: Keeps what the full-precision model says about held-out clips: it does not depend on the budget.
         run: What another run could do more of.
+        short_context: Also ask how little silence behind a clip does as well.
     """
 
     shares: ClipShares
@@ -30,3 +31,4 @@ class Trial:
     language: str | None
     store: Store
     run: Run
+    short_context: bool = False

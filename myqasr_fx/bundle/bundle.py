@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.bundle.byte_category import in_order
+from myqasr_fx.bundle.context_record import ContextRecord
 from myqasr_fx.bundle.file_names import file_inside, is_file
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.bundle.record_reader import build_record
@@ -74,6 +75,7 @@ class BundleManifest:
         acceptance: The verdict on unlabelled speech; None when nothing was judged.
         damage: What the allocation expected; None where it expects nothing.
         batch: Which clips the files take together: those of equal lengths, and why; absent where any.
+        context: How little silence behind a clip the encoder may hear; absent where it was not asked.
     """
 
     format_version: int
@@ -94,6 +96,7 @@ class BundleManifest:
     acceptance: AcceptanceRecord | None = None
     damage: DamageRecord | None = None
     batch: str | None = None
+    context: ContextRecord | None = None
 
     def __post_init__(self) -> None:
         check_least(self, ("model_bytes", "num_weights", "budget_bytes"), 1)
@@ -115,8 +118,9 @@ class BundleManifest:
     def content(self) -> dict[str, Any]:
         """What ``myqasr.json`` holds."""
         content = dataclasses.asdict(self)
-        if self.batch is None:  # older releases open what has no field that they do not know
-            del content["batch"]
+        for name in ("batch", "context"):  # older releases open what has no field that they do not know
+            if content[name] is None:
+                del content[name]
         return content
 
     def write(self, folder: Path) -> None:

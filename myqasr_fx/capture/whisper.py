@@ -1,5 +1,6 @@
 """Whisper as two graphs: the encoder, and one branch-free decoder for prefill and cached steps.
 
+The encoder takes any length up to 30 s: its positions are sliced in the graph, and at 30 s the slice is the whole.
 The modules here share the Hugging Face submodules and their names; only the control flow differs. Cross-attention
 keys and values are computed for the encoder frames that are not cached yet, ``encoder_hidden_states[:, cached:]``, and
 joined to the cached ones: with an empty cache these are all frames, later none, and no branch is needed.
@@ -23,6 +24,7 @@ DECODER = "decoder_model_merged"
 _BATCH = "batch_size"
 _TOKENS = "decoder_sequence_length"
 _PAST = "past_decoder_sequence_length"
+_FEATURES = "feature_sequence_length"
 _FRAMES = "encoder_sequence_length"
 _CACHED = "past_encoder_sequence_length"
 _PARTS = tuple((owner, part) for owner in ("decoder", "encoder") for part in ("key", "value"))
@@ -37,9 +39,10 @@ def capture_whisper(network: WhisperForConditionalGeneration) -> Program:
 
 def encoder_signature(config: WhisperConfig) -> GraphSignature:
     """``input_features`` (B, mel bins, 2 * frames) to ``last_hidden_state`` (B, frames, d_model)."""
-    features = TensorSpec("input_features", (_BATCH, config.num_mel_bins, 2 * config.max_source_positions))
-    states = TensorSpec("last_hidden_state", (_BATCH, config.max_source_positions, config.d_model))
-    return GraphSignature((features,), (states,), {_BATCH: DynamicDim(2, 1)})
+    features = TensorSpec("input_features", (_BATCH, config.num_mel_bins, _FEATURES))
+    states = TensorSpec("last_hidden_state", (_BATCH, _FRAMES, config.d_model))
+    dims = {_BATCH: DynamicDim(2, 1), _FEATURES: DynamicDim(24, 8, 2 * config.max_source_positions)}
+    return GraphSignature((features,), (states,), dims)
 
 
 def decoder_signature(config: WhisperConfig) -> GraphSignature:

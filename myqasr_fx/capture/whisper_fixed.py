@@ -60,17 +60,12 @@ class _Encoder(nn.Module):
 
     def __init__(self, network: WhisperForConditionalGeneration) -> None:
         super().__init__()
-        stacks = {"encoder": _AnyLength(network.model.encoder), "decoder": _CrossStack(network.model.decoder)}
+        stacks = {"encoder": EncoderStack(network.model.encoder), "decoder": _CrossStack(network.model.decoder)}
         self.model = nn.ModuleDict(stacks)
 
     def forward(self, mel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         keys, values = self.model["decoder"](self.model["encoder"](mel))
         return keys, values
-
-
-class _AnyLength(EncoderStack):
-    def positions(self, frames: int) -> torch.Tensor:
-        return self.embed_positions.weight[:frames]
 
 
 class _CrossStack(nn.Module):

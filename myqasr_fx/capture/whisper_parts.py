@@ -17,7 +17,7 @@ from transformers.models.whisper.modeling_whisper import (
 
 
 class EncoderStack(nn.Module):
-    """``WhisperEncoder`` with a plain parameter of positions, and nothing that only training needs."""
+    """``WhisperEncoder`` for any number of frames up to that of its positions, and nothing that only training needs."""
 
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
@@ -31,16 +31,11 @@ class EncoderStack(nn.Module):
         """Encoder states of (B, mel bins, 2 * frames)."""
         hidden = F.gelu(self.conv2(F.gelu(self.conv1(input_features))))  # (B, d_model, frames)
         hidden = hidden.transpose(1, 2)
-        hidden = hidden + self.positions(hidden.shape[1])
+        hidden = hidden + self.embed_positions.weight[: hidden.shape[1]]
         for layer in self.layers:
             hidden = layer(hidden, None)
         states: torch.Tensor = self.layer_norm(hidden)
         return states
-
-    def positions(self, frames: int) -> torch.Tensor:
-        """Position embeddings (``frames``, d_model); a signature with fixed frames needs them all."""
-        weight: torch.Tensor = self.embed_positions.weight
-        return weight
 
 
 class DecoderParts(nn.Module):

@@ -10,6 +10,7 @@ from typer import Argument, Option
 
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.context import ContextOption, FallbackFlag
 from myqasr_fx.cli.no_speech import (
     CompressionRatioThreshold,
     LogprobThreshold,
@@ -52,6 +53,8 @@ def evaluate(
     logprob_threshold: LogprobThreshold = None,
     compression_ratio_threshold: CompressionRatioThreshold = None,
     vad_threshold: VadThreshold = None,
+    context: ContextOption = None,
+    fallback: FallbackFlag = True,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -59,12 +62,12 @@ def evaluate(
     from myqasr_fx.corpora import read_corpus
     from myqasr_fx.evaluate import beside, parse_filters
     from myqasr_fx.evaluate import evaluate as score
-    from myqasr_fx.runtime import with_thresholds
+    from myqasr_fx.runtime import with_context, with_thresholds
 
     utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
     progress = RichProgress()
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
-    runtime = with_thresholds(_open(target, language), bounds)
+    runtime = with_context(with_thresholds(_open(target, language), bounds), context, fallback=fallback)
     # before anything is scored: a name that is wrong is told at once
     other = with_thresholds(_open(baseline, language), bounds) if baseline else None
     result = score(runtime, utterances, language=language, progress=progress)

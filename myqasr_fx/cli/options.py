@@ -137,6 +137,15 @@ VadThreshold = Annotated[
         "out. [default: do not ask it]",
     ),
 ]
+Context = Annotated[
+    str | None,
+    _option(
+        _RUN,
+        "--context",
+        "speech: clips are heard with as little silence behind them as does as well on the clips held out, instead of "
+        "30 s (Whisper only).",
+    ),
+]
 MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]
 Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]
 Cache = Annotated[Path | None, _option(_RUN, "--cache", "Folder for statistics that later runs use again.")]

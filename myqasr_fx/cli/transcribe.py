@@ -13,6 +13,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.context import ContextOption, FallbackFlag
 from myqasr_fx.cli.no_speech import (
     CompressionRatioThreshold,
     LogprobThreshold,
@@ -70,17 +71,19 @@ def transcribe(
     logprob_threshold: LogprobThreshold = None,
     compression_ratio_threshold: CompressionRatioThreshold = None,
     vad_threshold: VadThreshold = None,
+    context: ContextOption = None,
+    fallback: FallbackFlag = True,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
     from myqasr_fx.audio import no_usable_audio
-    from myqasr_fx.runtime import load_bundle, with_thresholds
+    from myqasr_fx.runtime import load_bundle, with_context, with_thresholds
 
     files = _files(bundle, audio)
     _check(printed, as_json, len(files))
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
-    runtime = with_thresholds(load_bundle(bundle), bounds)
+    runtime = with_context(with_thresholds(load_bundle(bundle), bounds), context, fallback=fallback)
     with on_disk(files) as recordings:
         heard, failures = _hear(runtime, recordings, language)
     rejected = [error.message for error in failures]
@@ -89,8 +92,8 @@ def transcribe(
     for reason in rejected:
         typer.echo(visible(f"not used: {reason}"), err=True)
     for name, said in heard:
-        if said.note:
-            typer.echo(visible(f"{name}: {said.note}"), err=True)
+        for note in filter(None, (said.note, _again(said))):
+            typer.echo(visible(f"{name}: {note}"), err=True)
     data = {"bundle": str(bundle), "transcripts": [_data(*one) for one in heard], "rejected": rejected}
     return Answer(data, _view(heard, printed, len(files) > 1))
 
@@ -136,7 +139,16 @@ def _hear(
 
 
 def _data(name: str, said: Transcript) -> dict[str, Any]:
-    return {"audio": name, **{field: getattr(said, field) for field in TOLD}, "note": said.note}
+    told = {field: getattr(said, field) for field in TOLD}
+    return {"audio": name, **told, "note": said.note, "heard_again": said.heard_again}
+
+
+def _again(said: Transcript) -> str | None:
+    """That a short context did not serve."""
+    if not said.heard_again:
+        return None
+    parts = "1 part was" if said.heard_again == 1 else f"{said.heard_again} parts were"
+    return f"{parts} heard again in 30 s: the text of the shorter context was doubtful"
 
 
 def _view(heard: Sequence[tuple[str, Transcript]], printed: Format, named: bool) -> RenderableType | None:

@@ -9,10 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx.bundle.bundle import BundleManifest, CalibrationRecord, QuantizedBundle
+from myqasr_fx.bundle.context_record import ContextRecord
 from myqasr_fx.bundle.measure_record import OPEN
 from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, UNCERTAIN, AcceptanceRecord
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.options.units import format_seconds
+
+FRAMES = 50
+"""Encoder frames of a second."""
 
 _COLORS = {ACCEPTED: "green", UNCERTAIN: "yellow", REJECTED: "bold red"}
 
@@ -49,6 +53,8 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         grid.add_row(Text(name, "bold"), shown(value))
     if manifest.acceptance is not None:
         grid.add_row(Text("verdict", "bold"), verdict(manifest.acceptance))
+    if manifest.context is not None:
+        grid.add_row(Text("context", "bold"), shown(context_told(manifest.context)))
     notes = [manifest.calibration.note] if manifest.calibration.note else []
     notes += [f"not used: {reason}" for reason in manifest.calibration.rejected]
     if manifest.acceptance is not None and manifest.acceptance.note:
@@ -75,6 +81,18 @@ def verdict(record: AcceptanceRecord) -> Text:
         if measure.state == OPEN:
             text.append(f"\n{measure.state}: {measure.told}", "yellow")
     return text
+
+
+def context_told(record: ContextRecord) -> str:
+    """How little silence is heard behind a clip, and what that changes."""
+    if record.margin is None:
+        return f"30 s: no margin of up to {record.tried[-1].margin / FRAMES:.1f} s behind a clip did as well"
+    (taken,) = (each for each in record.tried if each.margin == record.margin)
+    return (
+        f"clips are heard with {record.margin / FRAMES:.1f} s of silence behind them, at least "
+        f"{record.least / FRAMES:.1f} s in all, instead of 30 s: {taken.verdict}, {taken.agreement:.2%} of tokens as "
+        f"at full precision, divergence {taken.kl:.3f} nats, {taken.heard_again} clips heard again in 30 s"
+    )
 
 
 def _advice(record: AcceptanceRecord) -> list[str]:

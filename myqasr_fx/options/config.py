@@ -29,6 +29,8 @@ Optimize = Literal["size", "balanced", "speed"]
 
 
 _PROBABILITIES = ("no_speech_threshold", "vad_threshold")
+_LATER = {**dict.fromkeys(_PROBABILITIES), "context": "full"}
+"""Options that older releases do not know, and what they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class QuantizeConfig:
         language: ISO 639-1 code for a multilingual model; None detects it.
         no_speech_threshold: Probability of no speech, 0 to 1, by which clips are left out of the calibration and texts
             of the bundle are dropped, see ``myqasr_fx.runtime.no_speech``; 1 keeps all, None takes the usual one.
+        context: ``full``: the bundle hears every clip in 30 s, as in training; ``speech``: with as little silence
+            behind it as does as well on the clips that are judged. Whisper only.
         vad_threshold: Probability of speech, 0 to 1, that silero-vad, an extra, must hear somewhere in a clip: others
             are left out of the calibration; None does not ask it.
         rules: Per-layer exceptions; the first that matches counts.
@@ -106,6 +110,7 @@ class QuantizeConfig:
     language: str | None = None
     no_speech_threshold: float | None = None
     vad_threshold: float | None = None
+    context: str = "full"
     rules: tuple[LayerRule, ...] = ()
     private: bool = False
     embed_audio: bool = False
@@ -120,6 +125,7 @@ class QuantizeConfig:
         expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
         expect(self.format in get_args(Format), "format", self.format, ", ".join(get_args(Format)))
         expect(self.optimize in get_args(Optimize), "optimize", self.optimize, ", ".join(get_args(Optimize)))
+        expect(self.context in ("full", "speech"), "context", self.context, "full or speech")
         expect(is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
         expect(is_width(self.min_bits, kind), "min bits", self.min_bits, widths(kind))
         expect(is_width(self.max_bits, kind), "max bits", self.max_bits, widths(kind))
@@ -183,8 +189,8 @@ class QuantizeConfig:
         for option in fields(self):
             if option.name not in ("budget", "rules", "acceptance", "cache", "dump_ir"):
                 plain[option.name] = getattr(self, option.name)
-        for name in _PROBABILITIES:
-            if plain[name] is None:  # without it, a bundle is one that older releases open
+        for name, usual in _LATER.items():
+            if plain[name] == usual:  # without it, a bundle is one that older releases open
                 del plain[name]
         plain["budget"] = {f.name: getattr(self.budget, f.name) for f in fields(Budget)}
         plain["acceptance"] = asdict(self.acceptance)

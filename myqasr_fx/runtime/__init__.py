@@ -4,15 +4,18 @@
 """
 
 from myqasr_fx.runtime.bundle import load_bundle
+from myqasr_fx.runtime.context import Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.greedy import Written, greedy_decode
 from myqasr_fx.runtime.no_speech import NoSpeechRule
 from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Segment, Transcript
 from myqasr_fx.runtime.whisper import WhisperRuntime
+from myqasr_fx.runtime.with_context import with_context
 from myqasr_fx.runtime.with_thresholds import with_thresholds
 
 __all__ = [
+    "Context",
     "CtcRuntime",
     "GraphRunner",
     "NoSpeechRule",
@@ -25,5 +28,6 @@ __all__ = [
     "Written",
     "greedy_decode",
     "load_bundle",
+    "with_context",
     "with_thresholds",
 ]

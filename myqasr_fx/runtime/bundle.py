@@ -7,12 +7,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from myqasr_fx.bundle.bundle import MANIFEST, QuantizedBundle
+from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest, QuantizedBundle
 from myqasr_fx.bundle.external_data import model_files
 from myqasr_fx.bundle.record_reader import build_record
 from myqasr_fx.bundle.untrusted_json import read_object, short
 from myqasr_fx.errors import BundleError, ModelError, OptionError
 from myqasr_fx.models.generation import FILE_NAME, GenerationSettings
+from myqasr_fx.runtime.context import FULL, Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.features import Features, features_of
 from myqasr_fx.runtime.fixed_cache import FixedCache
@@ -80,7 +81,14 @@ def _whisper(
         cache=FixedCache.of(config) if fixed else CacheShape.of(config),
         model_bytes=bundle.manifest.model_bytes,
         no_speech=no_speech_of(bundle),
+        context=context_of(bundle.manifest),
+        any_length=encoder.width("mel" if fixed else "input_features") is None,
     )
+
+
+def context_of(manifest: BundleManifest) -> Context:
+    """What the bundle was judged in."""
+    return FULL if manifest.context is None else Context(manifest.context.margin, manifest.context.least)
 
 
 def no_speech_of(bundle: QuantizedBundle) -> NoSpeechRule:

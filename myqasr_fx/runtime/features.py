@@ -51,13 +51,15 @@ class LogMel:
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """The spectrogram of ``samples`` (T,)."""
-        half = self.window // 2
-        whole = np.zeros(self.samples)
-        whole[: min(len(samples), self.samples)] = samples[: self.samples]
-        padded = np.pad(whole, half, mode="reflect")
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self.window)[:: self.hop][:-1]
+        half, heard = self.window // 2, min(len(samples), self.samples)
+        # Frames behind the audio hear zeros, whose logarithm is known.
+        length = min(self.samples, heard + self.window + self.hop)
+        padded = np.pad(np.pad(samples[:heard].astype(np.float64), (0, length - heard)), half, mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self.window)[:: self.hop]
+        frames = frames[: self.samples // self.hop]
         power = np.square(np.abs(np.fft.rfft(frames * self._hann)))
-        mel = np.log10(np.maximum(power @ self._filters, _FLOOR)).T
+        mel = np.full((self.bins, self.samples // self.hop), np.log10(_FLOOR))
+        mel[:, : len(frames)] = np.log10(np.maximum(power @ self._filters, _FLOOR)).T
         scaled = (np.maximum(mel, mel.max() - _RANGE) + 4.0) / 4.0
         return np.asarray(scaled[None], np.float32)
 

@@ -49,8 +49,8 @@ class FixedDecoder:
     def __init__(self, decoder: GraphRunner, states: np.ndarray, shape: FixedCache) -> None:
         self._decoder = decoder
         self._cross = dict(zip(_CROSS, np.ascontiguousarray(states.transpose(1, 2, 0, 3, 4)), strict=True))
-        empty = np.zeros((shape.layers, len(states), shape.positions, shape.width), np.float32)
-        self._own = dict.fromkeys(_SELF, empty)
+        self._empty = np.zeros((shape.layers, len(states), shape.positions, shape.width), np.float32)
+        self._own = dict.fromkeys(_SELF, self._empty)
         self._offset = 0
 
     def step(self, tokens: np.ndarray) -> np.ndarray:
@@ -61,6 +61,11 @@ class FixedDecoder:
         self._own = {name: results[f"out_{name}"] for name in _SELF}
         self._offset += tokens.shape[1]
         return results["logits"]
+
+    def rewind(self) -> None:
+        """Forgets the tokens; what the encoder gave stays."""
+        self._own = dict.fromkeys(_SELF, self._empty)
+        self._offset = 0
 
     def keep(self, rows: np.ndarray) -> None:
         """Goes on with some rows (N,) of the batch only."""

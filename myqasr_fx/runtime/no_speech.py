@@ -64,10 +64,19 @@ class NoSpeechRule:
         """
         if written.no_speech is None:
             return False
-        repeats = ratio is not None and ratio > self.compression_ratio_threshold
-        doubtful = repeats or written.log_probability < self.logprob_threshold
+        doubtful = self.doubts(written.log_probability, ratio)
         bound = self.no_speech_threshold if doubtful else max(self.certain, self.no_speech_threshold)
         return written.no_speech > bound
+
+    def doubts(self, log_probability: float | None, ratio: float | None) -> bool:
+        """True for a text that repeats itself, or that the model is not sure of.
+
+        Args:
+            log_probability: Mean of its tokens, nats; None where it is not known.
+            ratio: What :func:`compression_ratio` gives for it.
+        """
+        repeats = ratio is not None and ratio > self.compression_ratio_threshold
+        return repeats or (log_probability is not None and log_probability < self.logprob_threshold)
 
     def hears_none(self, samples: np.ndarray) -> bool:
         """True when silero-vad is asked, and hears no speech in samples (T,) float32 at 16 kHz.

@@ -79,10 +79,10 @@ class OrtRunner:
         """Names of the values that the graph asks for."""
         return frozenset(value.name for value in self._session.get_inputs())
 
-    def width(self, output: str) -> int | None:
-        """Last size of an output; None where the file leaves it open or has no such output."""
-        shapes = {value.name: value.shape for value in self._session.get_outputs()}
-        last = shapes[output][-1] if shapes.get(output) else None
+    def width(self, name: str) -> int | None:
+        """Last size of an input or output; None where the file leaves it open or has none of that name."""
+        shapes = {value.name: value.shape for value in (*self._session.get_inputs(), *self._session.get_outputs())}
+        last = shapes[name][-1] if shapes.get(name) else None
         return last if isinstance(last, int) else None
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:

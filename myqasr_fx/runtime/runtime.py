@@ -51,6 +51,7 @@ class Transcript:
         log_probability: Mean of the tokens, nats; None for models that do not tell.
         compression_ratio: Bytes of the text to those of its zlib form; high for a text that repeats itself.
         note: What was done to the audio that its user may not expect.
+        heard_again: Parts that were heard in 30 s after all, since the text of a shorter context was doubtful.
         segments: The parts with a text that a recording was cut into; none where it was not asked to be cut.
     """
 
@@ -63,6 +64,7 @@ class Transcript:
     log_probability: float | None = field(default=None, compare=False)
     compression_ratio: float | None = field(default=None, compare=False)
     note: str | None = None
+    heard_again: int = field(default=0, compare=False)
     segments: tuple[Segment, ...] = field(default=(), compare=False)
 
 
@@ -127,6 +129,7 @@ def join(parts: Sequence[Transcript], language: str | None, note: str | None) ->
         log_probability=sum(a * b for a, b in written) / sum(b for _, b in written) if written else None,
         compression_ratio=max((part.compression_ratio for part in parts if part.compression_ratio), default=None),
         note=note,
+        heard_again=sum(part.heard_again for part in parts),
         segments=_segments(parts),
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.runtime.fixed_cache import FixedCache
+from myqasr_fx.runtime.context import FULL, Context, same_lengths
+from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
 from myqasr_fx.runtime.greedy import Written, greedy_decode
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule, compression_ratio
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
@@ -53,6 +54,8 @@ class WhisperRuntime:
         cache: How the decoder keeps its keys and values.
         model_bytes: Of the model files, or of the tensors in memory.
         no_speech: When a text is dropped.
+        context: How much silence the encoder hears behind a clip.
+        any_length: The encoder takes less than 30 s, as those of earlier versions did not.
     """
 
     encoder: GraphRunner
@@ -63,6 +66,8 @@ class WhisperRuntime:
     cache: CacheShape | FixedCache
     model_bytes: int
     no_speech: NoSpeechRule = USUAL
+    context: Context = FULL
+    any_length: bool = True
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
@@ -70,36 +75,52 @@ class WhisperRuntime:
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
         """Transcribes clips of at most 30 s; each has its own language when none is given."""
-        # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
         code = self._code(language)
-        states = np.concatenate([self._encode(samples) for samples in clips])
-        languages = [code] * len(clips) if code else self._detect(states)
-        prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
-        rows = greedy_decode(self.cache.decoder(self.decoder, states), prompt, self.settings)
-        return [
-            self._transcript(written, samples, spoken)
-            for written, samples, spoken in zip(rows, clips, languages, strict=True)
-        ]
+        inputs = [self.features(samples) for samples in clips]
+        heard = [self.context.cut(*pair) for pair in zip(inputs, map(len, clips), strict=True)]
+        found = dict(self._hear(heard, clips, code))
+        shortened = [row for row in found if heard[row].shape != inputs[row].shape]
+        again = [row for row in shortened if self.context.fallback and self._doubtful(found[row])]
+        for row, said in self._hear([inputs[row] for row in again], [clips[row] for row in again], code):
+            found[again[row]] = replace(said, heard_again=1)
+        return [found[row] for row in range(len(clips))]
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
         """Logits of the positions that predict each of ``tokens`` and the end, in one prefill."""
-        states = self._encode(samples)
-        prompt = self.settings.prompt(language or self._detect(states)[0])
+        states = self.cache.encode(self.encoder, self.context.cut(self.features(samples), len(samples)))
         decoder = self.cache.decoder(self.decoder, states)
+        prompt = self.settings.prompt(language or self._detect(decoder, 1)[0])
         return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]
 
     def _code(self, language: str | None) -> str | None:
         return self.settings.language_code(language) if language else None
 
-    def _encode(self, samples: np.ndarray) -> np.ndarray:
-        return self.cache.encode(self.encoder, self.features(samples))
+    def _hear(
+        self, inputs: Sequence[np.ndarray], clips: Sequence[np.ndarray], code: str | None
+    ) -> Iterator[tuple[int, Transcript]]:
+        """What is said in each clip, by its position; only inputs of one length are decoded together."""
+        for rows in same_lengths(inputs):
+            # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
+            states = np.concatenate([self.cache.encode(self.encoder, inputs[row]) for row in rows])
+            decoder = self.cache.decoder(self.decoder, states)
+            languages = [code] * len(rows) if code else self._detect(decoder, len(rows))
+            prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
+            written = greedy_decode(decoder, prompt, self.settings)
+            for row, text, spoken in zip(rows, written, languages, strict=True):
+                yield row, self._transcript(text, clips[row], spoken)
 
-    def _detect(self, states: np.ndarray) -> list[str] | list[None]:
-        """Most likely language of each row; English-only models are told none."""
+    def _doubtful(self, said: Transcript) -> bool:
+        """True for no text, one that repeats itself or never ends, and one that the model is not sure of."""
+        longest = self.settings.max_length - len(self.settings.prompt(said.language))
+        endless = len(said.tokens) >= longest
+        return not said.text or endless or self.no_speech.doubts(said.log_probability, said.compression_ratio)
+
+    def _detect(self, decoder: CachedDecoder | FixedDecoder, rows: int) -> list[str] | list[None]:
+        """Most likely language of each row; English-only models are told none. The decoder has seen no token after."""
         if not self.settings.is_multilingual:
-            return [None] * len(states)
-        start = np.full((len(states), 1), self.settings.decoder_start_token_id, np.int64)
-        scores = self.cache.decoder(self.decoder, states).step(start)[:, -1]
+            return [None] * rows
+        scores = decoder.step(np.full((rows, 1), self.settings.decoder_start_token_id, np.int64))[:, -1]
+        decoder.rewind()
         best = scores[:, list(self.settings.lang_to_id.values())].argmax(axis=-1)
         return [self.settings.languages[index] for index in best]
 
@@ -137,8 +158,8 @@ class CachedDecoder:
         self._decoder = decoder
         self._states = states
         self._layers = shape.layers
-        empty = np.zeros((len(states), shape.heads, 0, shape.width), np.float32)
-        self._cache = dict.fromkeys(self._names("decoder") + self._names("encoder"), empty)
+        self._empty = np.zeros((len(states), shape.heads, 0, shape.width), np.float32)
+        self._cache = dict.fromkeys(self._names("decoder") + self._names("encoder"), self._empty)
 
     def step(self, tokens: np.ndarray) -> np.ndarray:
         """Appends ``tokens`` (B, T) int64 and gives their logits (B, T, vocabulary)."""
@@ -150,6 +171,10 @@ class CachedDecoder:
         results = self._decoder.run(feeds, ["logits", *(f"present.{name}" for name in names)])
         self._cache |= {name: results[f"present.{name}"] for name in names}
         return results["logits"]
+
+    def rewind(self) -> None:
+        """Forgets the tokens; what the encoder's frames became for the cross-attention stays."""
+        self._cache |= dict.fromkeys(self._names("decoder"), self._empty)
 
     def keep(self, rows: np.ndarray) -> None:
         """Goes on with some rows (N,) of the batch only."""

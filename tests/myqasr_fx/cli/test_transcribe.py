@@ -57,7 +57,7 @@ def test_json(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     said = {"audio": str(recordings / "a.wav"), "text": "[b]a[/b]", "seconds": 1.5, "language": "de"}
     unknown = ("no_speech_probability", "log_probability", "compression_ratio", "note")
-    said |= {"no_speech": False, **dict.fromkeys(unknown)}
+    said |= {"no_speech": False, **dict.fromkeys(unknown), "heard_again": 0}
     assert json.loads(out) == {"bundle": "bundle", "transcripts": [said], "rejected": []}
 
 

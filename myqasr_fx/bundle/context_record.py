@@ -1,0 +1,54 @@
+"""In which context a bundle was judged, as ``myqasr.json`` keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from myqasr_fx.bundle.records import check_least
+from myqasr_fx.bundle.verdict_record import VERDICTS
+
+
+@dataclass(frozen=True, slots=True)
+class TriedContext:
+    """What the bundle does with a margin, beside full precision in 30 s.
+
+    Args:
+        margin: Frames of 20 ms behind the audio.
+        verdict: As of the bundle in 30 s, by the same bounds on the same clips.
+        agreement: Share of positions with the same best token.
+        kl: Mean Kullback-Leibler divergence from full precision, nats a position.
+        changes: Words written differently, left out and added, a word.
+        heard_again: Clips whose text was doubtful and that were heard in 30 s after all.
+    """
+
+    margin: int
+    verdict: str
+    agreement: float
+    kl: float
+    changes: float
+    heard_again: int
+
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"verdict: {self.verdict[:40]!r}, expected {', '.join(VERDICTS)}")
+        check_least(self, ("margin", "agreement", "kl", "changes", "heard_again"))
+
+
+@dataclass(frozen=True, slots=True)
+class ContextRecord:
+    """The shortest context in which the bundle holds what it holds in 30 s.
+
+    Args:
+        margin: Frames of 20 ms behind the audio; None: no margin held it, and the bundle hears 30 s.
+        least: Fewest frames, however short the audio.
+        tried: Every margin, the shortest first.
+    """
+
+    margin: int | None
+    least: int
+    tried: tuple[TriedContext, ...]
+
+    def __post_init__(self) -> None:
+        check_least(self, ("margin", "least"))
+        if self.margin is not None and self.margin not in {each.margin for each in self.tried}:
+            raise ValueError(f"margin: {self.margin}, expected one that was tried")
