@@ -19,6 +19,7 @@ from myqasr_fx.acceptance.short_context import check_context
 from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.audio import AudioInput, ClipSet, found_inputs, select_clips
 from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.context_record import SPEECH
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.bundle.output_folder import output_folder
 from myqasr_fx.bundle.run_record import write_run
@@ -51,7 +52,6 @@ from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
-from myqasr_fx.runtime.context import SPEECH
 from myqasr_fx.verify.fake_quant import LOWERING, make_reference
 from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
 from passes.base import Pass, Program

@@ -11,7 +11,7 @@ from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.acceptance.compare import Heard, compare_clip, written
 from myqasr_fx.acceptance.judge import Judged, judge
 from myqasr_fx.bundle.comparison import ClipComparison
-from myqasr_fx.bundle.context_record import ContextRecord, TriedContext
+from myqasr_fx.bundle.context_record import SPEECH, ContextRecord, TriedContext
 from myqasr_fx.bundle.measure_record import AGREEMENT
 from myqasr_fx.bundle.verdict_record import VERDICTS, AcceptanceRecord
 from myqasr_fx.errors import OptionError
@@ -19,7 +19,7 @@ from myqasr_fx.evaluate.wer import Normalizer
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.runtime import Context, WhisperRuntime
-from myqasr_fx.runtime.context import LEAST, SPEECH
+from myqasr_fx.runtime.context import LEAST
 
 MARGINS = (32, 64, 128, 256, 512)
 """Frames of 20 ms, 0.6 to 10 s."""

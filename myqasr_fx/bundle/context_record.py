@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from myqasr_fx.bundle.records import check_least
 from myqasr_fx.bundle.verdict_record import VERDICTS
 
+FULL, SPEECH = "full", "speech"
+"""What the option ``context`` may be: 30 s, or the audio and a margin behind it."""
+
+FRAMES_A_SECOND = 50
+"""Of Whisper's encoder, in which margins are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class TriedContext:

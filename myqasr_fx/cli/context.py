@@ -12,8 +12,8 @@ ContextOption = Annotated[
     str | None,
     Option(
         "--context",
-        help=r"full: 30 s, as in training; speech: a margin, several times faster. \[default: what the bundle was "
-        "judged in]",
+        help="full: 30 s, as in training; speech: a margin, which takes clips of 7 s about half the time. "
+        r"\[default: what the bundle was judged in]",
         rich_help_panel=_PANEL,
         show_default=False,
     ),

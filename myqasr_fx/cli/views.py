@@ -9,14 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx.bundle.bundle import BundleManifest, CalibrationRecord, QuantizedBundle
-from myqasr_fx.bundle.context_record import ContextRecord
+from myqasr_fx.bundle.context_record import FRAMES_A_SECOND, ContextRecord
 from myqasr_fx.bundle.measure_record import OPEN
 from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, UNCERTAIN, AcceptanceRecord
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.options.units import format_seconds
-
-FRAMES = 50
-"""Encoder frames of a second."""
 
 _COLORS = {ACCEPTED: "green", UNCERTAIN: "yellow", REJECTED: "bold red"}
 
@@ -86,12 +83,13 @@ def verdict(record: AcceptanceRecord) -> Text:
 def context_told(record: ContextRecord) -> str:
     """How little silence is heard behind a clip, and what that changes."""
     if record.margin is None:
-        return f"30 s: no margin of up to {record.tried[-1].margin / FRAMES:.1f} s behind a clip did as well"
+        return f"30 s: no margin of up to {record.tried[-1].margin / FRAMES_A_SECOND:.1f} s behind a clip did as well"
+    margin, least = record.margin / FRAMES_A_SECOND, record.least / FRAMES_A_SECOND
     (taken,) = (each for each in record.tried if each.margin == record.margin)
     return (
-        f"clips are heard with {record.margin / FRAMES:.1f} s of silence behind them, at least "
-        f"{record.least / FRAMES:.1f} s in all, instead of 30 s: {taken.verdict}, {taken.agreement:.2%} of tokens as "
-        f"at full precision, divergence {taken.kl:.3f} nats, {taken.heard_again} clips heard again in 30 s"
+        f"clips are heard with {margin:.1f} s of silence behind them, at least {least:.1f} s in all, instead of 30 s: "
+        f"{taken.verdict}, {taken.agreement:.2%} of tokens as at full precision, divergence {taken.kl:.3f} nats, "
+        f"{taken.heard_again} clips heard again in 30 s"
     )
 
 

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from myqasr_fx.bundle.context_record import FULL, SPEECH
 from myqasr_fx.bundle.layout import DEFAULT as DEFAULT_LAYOUT
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.budget import Budget
@@ -29,7 +30,7 @@ Optimize = Literal["size", "balanced", "speed"]
 
 
 _PROBABILITIES = ("no_speech_threshold", "vad_threshold")
-_LATER = {**dict.fromkeys(_PROBABILITIES), "context": "full"}
+_LATER = {**dict.fromkeys(_PROBABILITIES), "context": FULL}
 """Options that older releases do not know, and what they do."""
 
 
@@ -110,7 +111,7 @@ class QuantizeConfig:
     language: str | None = None
     no_speech_threshold: float | None = None
     vad_threshold: float | None = None
-    context: str = "full"
+    context: str = FULL
     rules: tuple[LayerRule, ...] = ()
     private: bool = False
     embed_audio: bool = False
@@ -125,7 +126,7 @@ class QuantizeConfig:
         expect(self.activations in ("float", "int8"), "activations", self.activations, "float or int8")
         expect(self.format in get_args(Format), "format", self.format, ", ".join(get_args(Format)))
         expect(self.optimize in get_args(Optimize), "optimize", self.optimize, ", ".join(get_args(Optimize)))
-        expect(self.context in ("full", "speech"), "context", self.context, "full or speech")
+        expect(self.context in (FULL, SPEECH), "context", self.context, f"{FULL} or {SPEECH}")
         expect(is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
         expect(is_width(self.min_bits, kind), "min bits", self.min_bits, widths(kind))
         expect(is_width(self.max_bits, kind), "max bits", self.max_bits, widths(kind))

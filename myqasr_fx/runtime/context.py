@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.bundle.context_record import FRAMES_A_SECOND
 from myqasr_fx.bundle.untrusted_json import short
 from myqasr_fx.errors import OptionError
 
-FRAME = SAMPLING_RATE // 50
+FRAME = SAMPLING_RATE // FRAMES_A_SECOND
 """Samples of an encoder frame, which is two frames of the spectrogram."""
 
 STEP = 32
@@ -22,9 +23,6 @@ LONGEST = 1500
 """Frames of 30 s."""
 
 LEAST = 512
-
-SPEECH = "speech"
-CONTEXTS = (SPEECH, "full")
 
 USUAL_MARGIN = 128
 """Frames for a bundle that no margin was judged for; ``docs/limits.md`` has the figures."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from myqasr_fx.bundle.context_record import FULL, SPEECH
 from myqasr_fx.errors import OptionError
-from myqasr_fx.runtime.context import CONTEXTS, FULL, SPEECH, USUAL_MARGIN, Context
+from myqasr_fx.runtime.context import USUAL_MARGIN, Context
 from myqasr_fx.runtime.runtime import Runtime
 from myqasr_fx.runtime.whisper import WhisperRuntime
 
@@ -24,12 +25,12 @@ def with_context(runtime: Runtime, context: str | None = None, *, fallback: bool
     """
     if context is None and fallback:
         return runtime
-    if context not in (None, *CONTEXTS):
-        raise OptionError(f"context {context!r}: expected {' or '.join(CONTEXTS)}")
+    if context not in (None, SPEECH, FULL):
+        raise OptionError(f"context {context!r}: expected {SPEECH} or {FULL}")
     if not isinstance(runtime, WhisperRuntime):
         raise OptionError("context: a CTC model hears a recording as long as it is", hint="leave the option out")
-    if context == "full":
-        return replace(runtime, context=FULL)
+    if context == FULL:
+        return replace(runtime, context=Context())
     own = runtime.context
     if context == SPEECH and own.margin is None:
         own = Context(USUAL_MARGIN)
