@@ -20,7 +20,7 @@ from raw import HERE, LIMITED, axis_of, kind_of, metric_of, rows_of, without_loo
 
 from myqasr_fx.personalize.draw import OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row
-from myqasr_fx.personalize.matrix import Matrix, method_of, methods, score
+from myqasr_fx.personalize.matrix import Matrix, method_of, methods, pooled_value, score
 from myqasr_fx.personalize.metric import METRICS, Metric, counted
 from myqasr_fx.personalize.result import Result, heat_map_file, method_name
 from myqasr_fx.personalize.schemes import read_schemes, spread
@@ -102,7 +102,7 @@ def curve_table(rows: Sequence[Row], metric: Metric = "wer") -> str:
             cells = [here if recipe == FULL else [r for r in here if r.cell.budget == budget] for budget in budgets]
             if group == "all":
                 cells = [cell if {row.cell.test for row in cell} == set(groups) else [] for cell in cells]
-            found = (METRICS[metric].text(score(cell, metric).value) if cell else "" for cell in cells)
+            found = (METRICS[metric].text(pooled_value(cell, metric)) if cell else "" for cell in cells)
             lines.append(line([recipe, group, *found]))
     return "\n".join(lines) + "\n"
 
@@ -171,7 +171,8 @@ def ways_of(name: str, metric: Metric) -> list[Row]:
 
 def judge_all(rows: Sequence[Row], metric: Metric) -> Verdict | None:
     """Over all ways to quantize that have the control."""
-    ways = [way for way in methods(rows) if any(method_of(r) == way and r.cell.calibration == OTHERS for r in rows)]
+    controlled = {method_of(row) for row in rows if row.cell.calibration == OTHERS}
+    ways = [way for way in methods(rows) if way in controlled]
     return judge(rows, ways, OTHERS, metric) if ways else None
 
 

@@ -16,16 +16,6 @@ import passes.lowering.qdq_ops  # noqa: F401  registers the operators named belo
 
 aten = torch.ops.aten
 
-_TRANSLATED = frozenset(
-    {
-        *(aten.reshape.default, aten.contiguous.default, aten.flatten.using_ints, aten.chunk.default),
-        *(aten.linear.default, aten.matmul.default, aten.conv1d.default, aten.conv2d.default, aten.pad.default),
-        *(aten.layer_norm.default, aten.group_norm.default, aten.softmax.int),
-        *(aten.sym_size.int, aten.where.ScalarOther),
-    }
-)
-"""Composites that the exporter translates as they are."""
-
 _MIXED = frozenset(
     {
         *(aten.embedding.default, aten.index.Tensor, aten.gather.default, aten.where.self, aten.where.ScalarOther),
@@ -36,14 +26,15 @@ _MIXED = frozenset(
 """Operators over tensors of several types that promote none."""
 
 
-def is_decomposed(graph: fx.Graph, table: Container[object]) -> bool:
+def is_decomposed(graph: fx.Graph, translated: Container[object], table: Container[object]) -> bool:
     """Whether the exporter translates every operator.
 
     Args:
         graph: Of an exported program.
-        table: Operators that it decomposes.
+        translated: Operators that it has a translation for.
+        table: Operators that it decomposes; leaves out some composites.
     """
-    return not any(_is_to_decompose(node, table) for node in graph.nodes)
+    return not any(_is_to_decompose(node, translated, table) for node in graph.nodes)
 
 
 def is_promoted(graph: fx.Graph) -> bool:
@@ -51,17 +42,13 @@ def is_promoted(graph: fx.Graph) -> bool:
     return not any(_may_promote(node) for node in graph.nodes)
 
 
-def _is_to_decompose(node: fx.Node, table: Container[object]) -> bool:
-    if not isinstance(node.target, torch._ops.OpOverload):
+def _is_to_decompose(node: fx.Node, translated: Container[object], table: Container[object]) -> bool:
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
         return False
-    return node.target in table or node.target._schema.is_mutable or _is_composite(node.target)
-
-
-def _is_composite(target: torch._ops.OpOverload) -> bool:
-    """Made of other operators, and none that the exporter is known to translate; tables leave out some of them."""
-    return target not in _TRANSLATED and target.has_kernel_for_dispatch_key(
-        torch._C.DispatchKey.CompositeImplicitAutograd
-    )
+    if node.target._schema.is_mutable or node.target in table:
+        return True
+    composite = node.target.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd)
+    return composite and node.target not in translated
 
 
 def _may_promote(node: fx.Node) -> bool:

@@ -58,7 +58,7 @@ def to_onnx(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir
 
 def _prepared(module: fx.GraphModule, signature: GraphSignature, registry: ONNXRegistry) -> ExportedProgram:
     """As it stands where nothing is to be rewritten; else decomposed, its types promoted."""
-    if is_decomposed(module.graph, _decompositions(registry)):
+    if is_decomposed(module.graph, *_operators(registry)):
         program = as_program(module)
         if is_promoted(program.graph):
             return program
@@ -75,7 +75,7 @@ def _registry(opset: int) -> ONNXRegistry:
 
 
 @cache
-def _decompositions(registry: ONNXRegistry) -> frozenset[object]:
-    """Operators that have no translation and are made of others."""
-    known = set(_decomp.get_onnx_implemented_overloads(registry))
-    return frozenset(_decomp.create_onnx_friendly_decomposition_table(known))
+def _operators(registry: ONNXRegistry) -> tuple[frozenset[object], frozenset[object]]:
+    """Those that have a translation, and those that have none and are made of others."""
+    translated = set(_decomp.get_onnx_implemented_overloads(registry))
+    return frozenset(translated), frozenset(_decomp.create_onnx_friendly_decomposition_table(translated))

@@ -71,13 +71,25 @@ def make_matrix(rows: Sequence[Row], method: Method, metric: Metric) -> Matrix:
 
 def score(rows: Sequence[Row], metric: Metric) -> Score:
     """Pooled score; the seeds of one utterance are resampled together, since they are no independent samples."""
+    interval = rate_interval(*_pooled(rows, metric))
+    if METRICS[metric].high_is_good:
+        interval = Interval(1 - interval.high, 1 - interval.low)
+    return Score(pooled_value(rows, metric), interval, len(rows))
+
+
+def pooled_value(rows: Sequence[Row], metric: Metric) -> float:
+    """The value of :func:`score` alone, at once."""
+    errors, totals = _pooled(rows, metric)
+    rate = sum(errors) / max(sum(totals), 1)
+    return 1 - rate if METRICS[metric].high_is_good else rate
+
+
+def _pooled(rows: Sequence[Row], metric: Metric) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Errors and reference words of every utterance."""
     pooled: dict[tuple[str, str], tuple[float, int]] = {}
     for row in rows:
         errors, total = METRICS[metric].count(row)
         before = pooled.get((row.cell.test, row.audio), (0.0, 0))
         pooled[row.cell.test, row.audio] = before[0] + errors, before[1] + total
     errors_of, totals = zip(*pooled.values(), strict=True)
-    rate, interval = sum(errors_of) / max(sum(totals), 1), rate_interval(errors_of, totals)
-    if METRICS[metric].high_is_good:
-        rate, interval = 1 - rate, Interval(1 - interval.high, 1 - interval.low)
-    return Score(rate, interval, len(rows))
+    return errors_of, totals

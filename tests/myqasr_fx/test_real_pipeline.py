@@ -40,9 +40,9 @@ LIMITS = Limits()
 
 @pytest.fixture(scope="module")
 def job() -> FitJob:
-    """Whisper tiny.en, heard on four clips and ranked, for 24 MB."""
+    """Whisper tiny.en, heard on two clips and ranked, for 24 MB."""
     config = resolve_config("24MB", recipe="paper-file")
-    clips = select_clips(demo._locate(demo._CALIBRATION + demo._UNHEARD), 4)
+    clips = select_clips(demo._locate(demo._CALIBRATION + demo._UNHEARD), 2)
     heard = pipeline.measuring(prepare(load_model("whisper-tiny.en")), clips, pipeline.Road(config, Silent(), LIMITS))
     return priced(FitJob(heard.prepared, measure(heard), fit_request(heard.prepared, config), heard.shares))
 

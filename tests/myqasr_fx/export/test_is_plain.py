@@ -15,7 +15,7 @@ from myqasr_fx.capture.export import capture_graph
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
 from myqasr_fx.export.as_program import as_program
 from myqasr_fx.export.is_plain import is_decomposed, is_promoted
-from myqasr_fx.export.to_onnx import _decompositions, _registry, to_onnx
+from myqasr_fx.export.to_onnx import _operators, _registry, to_onnx
 
 OPSET = 21
 SIGNATURE = GraphSignature(
@@ -54,7 +54,7 @@ REWRITTEN = {
 
 
 def _is_plain(graph: fx.GraphModule) -> bool:
-    return is_decomposed(graph.graph, _decompositions(_registry(OPSET))) and is_promoted(as_program(graph).graph)
+    return is_decomposed(graph.graph, *_operators(_registry(OPSET))) and is_promoted(as_program(graph).graph)
 
 
 @pytest.mark.parametrize(("name", "plain"), [*((n, True) for n in PLAIN), *((n, False) for n in REWRITTEN)])

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import pytest
-import torch
 
 from myqasr_fx.bundle.bundle import (
     FORMAT_VERSION,
@@ -21,8 +21,9 @@ from myqasr_fx.bundle.bundle import (
     FileRecord,
     VerificationRecord,
 )
-from myqasr_fx.capture import export_graph, signatures
+from myqasr_fx.capture import signatures
 from myqasr_fx.errors import BundleError, ModelError
+from myqasr_fx.export.to_onnx import to_onnx
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import OrtRunner, OrtSettings, load_bundle
 from myqasr_fx.runtime.torch_runner import torch_runtime
@@ -47,9 +48,7 @@ def write_bundle(folder: Path, model: SpeechModel) -> Path:
     model.save_configs(folder)
     graphs, files = model.capture().graphs, []
     for name, signature in signatures(model.config).items():
-        names = {"input_names": signature.input_names, "output_names": signature.output_names}
-        program = torch.onnx.export(export_graph(graphs[name], signature), dynamo=True, verbose=False, **names)
-        program.save(folder / f"{name}.onnx")
+        ir.save(to_onnx(graphs[name], signature, opset=21), folder / f"{name}.onnx")
         files.append(FileRecord(f"{name}.onnx", (folder / f"{name}.onnx").stat().st_size, {}))
     BundleManifest(
         format_version=FORMAT_VERSION,

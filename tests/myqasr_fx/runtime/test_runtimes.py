@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 import torch
 
-from myqasr_fx.capture import capture, export_graph, signatures
+from myqasr_fx.capture import capture, signatures
 from myqasr_fx.errors import BundleError, ModelError
+from myqasr_fx.export.to_onnx import to_onnx
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime import CtcRuntime, OrtRunner, OrtSettings, WhisperRuntime
 from myqasr_fx.runtime.torch_runner import TorchRunner
@@ -123,9 +125,7 @@ def test_whisper_on_onnxruntime_writes_the_same(captured, torch_whisper, tmp_pat
     network, graphs = captured
     runners = []
     for name, signature in signatures(network.config).items():
-        names = {"input_names": signature.input_names, "output_names": signature.output_names}
-        program = torch.onnx.export(export_graph(graphs[name], signature), dynamo=True, verbose=False, **names)
-        program.save(tmp_path / f"{name}.onnx")
+        ir.save(to_onnx(graphs[name], signature, opset=21), tmp_path / f"{name}.onnx")
         runners.append(OrtRunner(tmp_path / f"{name}.onnx", OrtSettings(threads=1)))
     runtime = whisper(runners, network, torch_whisper.settings.is_multilingual)
     assert runtime.transcribe_batch(clips(3)) == torch_whisper.transcribe_batch(clips(3))
