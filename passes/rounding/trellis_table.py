@@ -10,6 +10,7 @@ Source: Lloyd, "Least squares quantization in PCM", 1982; Marcellin and Fischer,
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -42,19 +43,30 @@ def fitted_table(columns: npt.NDArray[np.float32], bits: int, steps: int = STEPS
         bits: 1 to 4.
         steps: Of Lloyd's.
     """
-    from passes.rounding.viterbi import PathSearch  # numba takes a second to import
-
     table = gaussian_table()
-    scale = np.full(columns.shape[1], 1 / UNIT, np.float32)
-    search = PathSearch(bits, columns.shape[1])
     for _ in range(steps):
-        levels = table.astype(np.float32) - MIDDLE
-        paths = np.stack([search(column, scale, levels) for column in columns]).reshape(-1)
+        paths = _paths(columns, table, bits).reshape(-1)
         total = np.bincount(paths, columns.reshape(-1), STATES)
         count = np.bincount(paths, minlength=STATES)
         before = (table.astype(np.float64) - MIDDLE) / UNIT
         table = _levels((total + _PRIOR * before) / (count + _PRIOR))
     return table
+
+
+def _paths(columns: npt.NDArray[np.float32], table: Levels, bits: int) -> npt.NDArray[np.uint16]:
+    """(m, n) windows of the best paths; the columns are shared out among torch's threads."""
+    from passes.rounding.viterbi import PathSearch  # numba takes a second to import
+
+    height = columns.shape[1]
+    scale, levels = np.full(height, 1 / UNIT, np.float32), table.astype(np.float32) - MIDDLE
+
+    def search(part: npt.NDArray[np.float32]) -> list[npt.NDArray[np.uint16]]:
+        run = PathSearch(bits, height)
+        return [run(column, scale, levels) for column in part]
+
+    threads = min(torch.get_num_threads(), len(columns))
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(search, np.array_split(columns, threads))))
 
 
 def sample_columns(weights: Iterable[Tensor], group_size: int, seed: int = 0) -> npt.NDArray[np.float32]:
