@@ -31,7 +31,7 @@ from myqasr_fx.audio import load_audio
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.evaluate import Utterance, normalize, parse_filters, read_manifest, word_errors
 from myqasr_fx.runtime import load_bundle
-from myqasr_fx.runtime.ort_runner import OrtSettings
+from myqasr_fx.runtime.ort_settings import OrtSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from myqasr_fx.export.files import EXTERNAL_BYTES
-from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
+from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.ort_settings import OrtSettings
 
 Products = Mapping[str, Sequence[str]]
 """Layer name to the values that its blocks of rows compute, in order."""

@@ -14,7 +14,8 @@ from torch import Tensor, fx
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import VerificationError
 from myqasr_fx.export.executed import ExecutedGraph, check_executed
-from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
+from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.ort_settings import OrtSettings
 from myqasr_fx.verify.fake_quant import dequantized_once
 from passes.base import Program
 

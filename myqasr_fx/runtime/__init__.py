@@ -8,7 +8,8 @@ from myqasr_fx.runtime.context import Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.greedy import Written, greedy_decode
 from myqasr_fx.runtime.no_speech import NoSpeechRule
-from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
+from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.ort_settings import OrtSettings
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Segment, Transcript
 from myqasr_fx.runtime.whisper import WhisperRuntime
 from myqasr_fx.runtime.with_context import with_context

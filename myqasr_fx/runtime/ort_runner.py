@@ -4,54 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import onnxruntime
 
-from myqasr_fx.errors import BundleError
+from myqasr_fx.errors import BundleError, MyqasrError
 from myqasr_fx.process.library_error import first_line
 from myqasr_fx.process.onnx_session import open_session
+from myqasr_fx.runtime.kept_graphs import open_kept
+from myqasr_fx.runtime.ort_settings import OrtSettings
 
 OLDEST = (1, 25)
 """The oldest release that runs every file as it was verified, as in ``setup.py``."""
 
 _VERSION = f"onnxruntime {onnxruntime.__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class OrtSettings:
-    """Options of a session.
-
-    Args:
-        threads: Threads inside an operator; 0 takes one a core.
-        optimize: False runs the file as it is, with exact kernels.
-        entries: Session options by name, such as ``session.qdq_matmulnbits_accuracy_level``.
-        optimized_model: Where to write the graph that is really run.
-    """
-
-    threads: int = 0
-    optimize: bool = True
-    entries: Mapping[str, str] = field(default_factory=dict)
-    optimized_model: Path | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "entries", MappingProxyType(dict(self.entries)))
-
-    def session_options(self) -> onnxruntime.SessionOptions:
-        """The same for onnxruntime."""
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = self.threads
-        if not self.optimize:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        for name, value in self.entries.items():
-            options.add_session_config_entry(name, value)
-        if self.optimized_model is not None:
-            options.optimized_model_filepath = str(self.optimized_model)
-        return options
 
 
 class OrtRunner:
@@ -63,14 +30,19 @@ class OrtRunner:
 
     Raises:
         BundleError: onnxruntime refuses the file.
+        OutputError: Optimized graphs cannot be kept where they should be.
     """
 
     def __init__(self, path: Path, settings: OrtSettings | None = None) -> None:
-        self._name = path.name
-        options = (settings or OrtSettings()).session_options()
+        self._name, settings = path.name, settings or OrtSettings()
         try:
             onnxruntime.disable_telemetry_events()  # where the environment variable is not heeded
-            self._session = open_session(path, options)
+            if settings.kept is None or not settings.optimize:
+                self._session = open_session(path, settings.session_options())
+            else:
+                self._session = open_kept(path, settings, settings.kept)
+        except MyqasrError:
+            raise
         except Exception as error:  # onnxruntime's errors share no base class
             raise BundleError(f"{_VERSION} refuses {path}: {first_line(error)}", hint=_newer(_VERSION)) from error
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.errors import OptionError
-from myqasr_fx.runtime.ort_runner import OrtRunner, OrtSettings
+from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.ort_settings import OrtSettings
 
 FRAME = 512
 """Samples, 32 ms at 16 kHz."""

@@ -30,7 +30,7 @@ class Parrot:
 
 @pytest.fixture
 def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runtime, "load_bundle", lambda folder: Parrot())
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder, settings: Parrot())
     for name in ("b.wav", "a.wav"):
         soundfile.write(tmp_path / name, np.ones(1600, np.float32) / 2, 16_000)
     return tmp_path
@@ -178,8 +178,17 @@ def test_bounds_of_no_speech_reach_the_runtime(
     bounds = {"no_speech_threshold": 0.5, "logprob_threshold": -2.0, "compression_ratio_threshold": 3.0}
     assert seen == [bounds | {"vad_threshold": None}]
     monkeypatch.undo()
-    monkeypatch.setattr(runtime, "load_bundle", lambda folder: CtcRuntime(None, None, None, 0, 0))
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder, settings: CtcRuntime(None, None, None, 0, 0))
     with pytest.raises(SystemExit) as stop:
         main(["transcribe", "bundle", str(recordings / "a.wav"), *words[:2]])
     assert stop.value.code == 2
     assert "a CTC model does not tell whether somebody speaks" in capsys.readouterr().err
+
+
+def test_kept_graphs_write_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
+    given = (str(KEPT), str(tmp_path / "a.wav"))
+    plain = run(capsys, *given)
+    for _ in range(2):
+        assert run(capsys, *given, "--keep-graphs", str(tmp_path / "kept")) == plain
+    assert list((tmp_path / "kept").rglob("*.onnx"))

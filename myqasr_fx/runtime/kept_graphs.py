@@ -1,0 +1,97 @@
+"""Graphs as onnxruntime optimizes them, kept for the next start.
+
+Opening a session takes seconds, nearly all of it to unfold what a file stores small. Written out once, the same graph
+opens in a tenth of the time, at two to three times the bytes. It is made for one release of onnxruntime and one
+processor: its name tells both, the file and the session's options.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import platform
+import shutil
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import onnxruntime
+
+from myqasr_fx.errors import OutputError
+from myqasr_fx.process.library_error import first_line
+from myqasr_fx.process.onnx_session import open_session
+from myqasr_fx.runtime.ort_settings import OrtSettings
+
+_TENSORS = "session.optimized_model_external_initializers_file_name"
+_CHUNK = 1 << 20
+_CPU_FACTS = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+
+
+def open_kept(path: Path, settings: OrtSettings, folder: Path) -> onnxruntime.InferenceSession:
+    """A session of what is kept of a file; where there is nothing, or something damaged, of the file, which is kept.
+
+    Args:
+        path: ONNX file; its external data lies beside it, in files whose names begin with its own.
+        settings: Options of the session.
+        folder: Made when it is missing.
+
+    Raises:
+        OutputError: The folder cannot be written.
+        Exception: onnxruntime refuses the file; its errors share no base class.
+    """
+    kept = folder / f"{path.stem}-{_key(path, settings)}"
+    try:
+        return open_session(kept / path.name, replace(settings, optimize=False).session_options())
+    except Exception:  # not there, cut off or changed
+        pass
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{kept.name}."))
+    except OSError as error:
+        raise _refused(folder, error.strerror or str(error)) from error
+    try:
+        session = _written(path, settings, temporary / path.name)
+        shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process was faster
+            temporary.rename(kept)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return session
+
+
+def _written(path: Path, settings: OrtSettings, target: Path) -> onnxruntime.InferenceSession:
+    """A session whose graph is written to ``target``, its tensors to a file beside it."""
+    entries = {**settings.entries, _TENSORS: f"{target.name}_data"}
+    try:
+        return open_session(path, replace(settings, entries=entries, optimized_model=target).session_options())
+    except Exception as error:
+        open_session(path, settings.session_options())  # where the file itself is bad, that is told
+        raise _refused(target.parent, first_line(error)) from error
+
+
+def _refused(folder: Path, reason: str) -> OutputError:
+    return OutputError(
+        f"{folder}: optimized graphs cannot be kept: {reason}", hint="choose another folder, or keep none"
+    )
+
+
+def _key(path: Path, settings: OrtSettings) -> str:
+    """Of all that an optimized graph depends on."""
+    digest = hashlib.sha256(f"{onnxruntime.__version__} {_processor()} {sorted(settings.entries.items())}".encode())
+    for file in sorted(path.parent.glob(f"{path.name}*")):
+        digest.update(file.name.encode())
+        with file.open("rb") as content:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _processor() -> str:
+    """What onnxruntime may choose kernels by: machine and, where Linux tells them, model and instruction sets."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    return " ".join([platform.machine(), *(line for line in lines if line.split("\t")[0].strip() in _CPU_FACTS)])

@@ -1,0 +1,45 @@
+"""How a session of onnxruntime is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import onnxruntime
+
+
+@dataclass(frozen=True, slots=True)
+class OrtSettings:
+    """Options of a session.
+
+    Args:
+        threads: Threads inside an operator; 0 takes one a core.
+        optimize: False runs the file as it is, with exact kernels.
+        entries: Session options by name, such as ``session.qdq_matmulnbits_accuracy_level``.
+        optimized_model: Where to write the graph that is really run.
+        kept: Folder in which optimized graphs are kept, which makes the next start fast; None keeps none.
+    """
+
+    threads: int = 0
+    optimize: bool = True
+    entries: Mapping[str, str] = field(default_factory=dict)
+    optimized_model: Path | None = None
+    kept: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entries", MappingProxyType(dict(self.entries)))
+
+    def session_options(self) -> onnxruntime.SessionOptions:
+        """The same for onnxruntime."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = self.threads
+        if not self.optimize:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        for name, value in self.entries.items():
+            options.add_session_config_entry(name, value)
+        if self.optimized_model is not None:
+            options.optimized_model_filepath = str(self.optimized_model)
+        return options
