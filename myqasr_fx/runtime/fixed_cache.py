@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from myqasr_fx.runtime.context import LONGEST
 from myqasr_fx.runtime.runtime import GraphRunner
 
 _SELF = ("n_layer_self_k_cache", "n_layer_self_v_cache")
@@ -26,6 +27,11 @@ class FixedCache:
     def of(cls, config: Mapping[str, Any]) -> FixedCache:
         """Sizes in the content of a ``config.json``."""
         return cls(config["decoder_layers"], config["max_target_positions"], config["d_model"])
+
+    @property
+    def cross_bytes(self) -> int:
+        """Of the keys and values of the cross-attention that a clip in 30 s takes."""
+        return 8 * self.layers * LONGEST * self.width
 
     def encode(self, encoder: GraphRunner, features: np.ndarray) -> np.ndarray:
         """Cross-attention keys and values (B, 2, layers, frames, width) of features (B, mel bins, frames)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -93,18 +93,37 @@ class Runtime(Protocol):
         """
 
 
-def transcribe_long(runtime: Runtime, audio: str | Path | np.ndarray, language: str | None) -> Transcript:
-    """Transcribes audio of any length chunk by chunk; silent chunks have no text."""
+def transcribe_long(
+    runtime: Runtime,
+    audio: str | Path | np.ndarray,
+    language: str | None,
+    *,
+    together: int = 1,
+    finds_language: bool = False,
+) -> Transcript:
+    """Transcribes audio of any length chunk by chunk; silent chunks have no text.
+
+    Args:
+        runtime: What transcribes the chunks.
+        audio: File or samples (T,) float32 at 16 kHz.
+        language: Code that the runtime is told; None for none.
+        together: Chunks in a batch, at most.
+        finds_language: A chunk that is told no language finds one out, which the chunks behind it are then told.
+    """
     parts: list[Transcript] = []
     notes: set[str] = set()
-    for chunk in iter_chunks(audio, notes.add):
-        if chunk.any():
-            (part,) = runtime.transcribe_batch([chunk], language)
+    chunks = iter_chunks(audio, notes.add)
+    while group := list(islice(chunks, 1 if finds_language and language is None else together)):
+        spoken = [chunk for chunk in group if chunk.any()]
+        said = iter(runtime.transcribe_batch(spoken, language) if spoken else ())
+        for chunk in group:
+            if not chunk.any():
+                parts.append(Transcript("", (), len(chunk) / SAMPLING_RATE, no_speech=True))
+                continue
+            part = next(said)
             if not part.no_speech:  # a language found in noise is none
                 language = language or part.language
             parts.append(part)
-        else:
-            parts.append(Transcript("", (), len(chunk) / SAMPLING_RATE, no_speech=True))
     return join(parts, language or parts[0].language, "; ".join(sorted(notes)) or None)
 
 

@@ -11,11 +11,17 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.runtime.context import FULL, Context, same_lengths
+from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
 from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
 from myqasr_fx.runtime.greedy import Written, greedy_decode
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule, compression_ratio
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
+
+MOST_TOGETHER = 4
+"""Parts of a long recording that are decoded together: more of them take memory and hardly less time."""
+
+TOGETHER_BYTES = 256_000_000
+"""Of the keys and values of their cross-attention, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,11 @@ class CacheShape:
         """Sizes in the content of a ``config.json``."""
         heads = config["decoder_attention_heads"]
         return cls(config["decoder_layers"], heads, config["d_model"] // heads)
+
+    @property
+    def cross_bytes(self) -> int:
+        """Of the keys and values of the cross-attention that a clip in 30 s takes."""
+        return 8 * self.layers * LONGEST * self.heads * self.width
 
     def encode(self, encoder: GraphRunner, features: np.ndarray) -> np.ndarray:
         """States (B, frames, d_model) of features (B, mel bins, 2 * frames)."""
@@ -71,7 +82,9 @@ class WhisperRuntime:
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
-        return transcribe_long(self, audio, self._code(language))
+        together = max(1, min(MOST_TOGETHER, TOGETHER_BYTES // self.cache.cross_bytes))
+        finds = self.settings.is_multilingual
+        return transcribe_long(self, audio, self._code(language), together=together, finds_language=finds)
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
         """Transcribes clips of at most 30 s; each has its own language when none is given."""

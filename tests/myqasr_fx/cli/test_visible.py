@@ -51,7 +51,7 @@ class Hostile:
 def test_transcripts_and_names_are_printed_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runtime, "load_bundle", lambda folder: Hostile())
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder, settings: Hostile())
     names = ["a\x1b[31m.wav", "b\nmyqasr: forged.wav"]
     for name in names:
         soundfile.write(tmp_path / name, np.ones(1600, np.float32) / 2, 16_000, format="WAV")

@@ -121,7 +121,8 @@ class Decoder:
 @pytest.fixture
 def runtime() -> WhisperRuntime:
     ids = {"decoder_start_token_id": 3, "eos_token_id": END, "no_timestamps_token_id": 7, "prev_sot_token_id": 5}
-    cache = SimpleNamespace(encode=lambda encoder, features: features, decoder=lambda decoder, states: Decoder(states))
+    encode, decoder = (lambda encoder, features: features), (lambda decoder, states: Decoder(states))
+    cache = SimpleNamespace(encode=encode, decoder=decoder, cross_bytes=1)
     tokenizer = SimpleNamespace(decode=lambda tokens, skip_special_tokens: " you")
     settings = GenerationSettings(**ids, max_length=9, is_multilingual=False)
     return WhisperRuntime(None, None, lambda samples: samples.max()[None], tokenizer, settings, cache, 0)

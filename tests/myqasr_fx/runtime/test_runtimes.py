@@ -14,6 +14,7 @@ from myqasr_fx.errors import BundleError, ModelError
 from myqasr_fx.export.to_onnx import to_onnx
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime import CtcRuntime, OrtRunner, OrtSettings, WhisperRuntime
+from myqasr_fx.runtime.runtime import transcribe_long
 from myqasr_fx.runtime.torch_runner import TorchRunner
 from myqasr_fx.runtime.whisper import CacheShape
 
@@ -119,6 +120,24 @@ def test_long_audio_is_transcribed_chunk_by_chunk(torch_whisper):
     transcript = torch_whisper.transcribe(samples)
     assert transcript.seconds == pytest.approx(40)
     assert len(transcript.tokens) > len(torch_whisper.transcribe(samples[: 16_000 * 20]).tokens)
+
+
+def test_parts_of_long_audio_are_decoded_together_and_write_the_same(torch_whisper, monkeypatch):
+    samples = np.random.default_rng(2).standard_normal(16_000 * 130).astype(np.float32)
+    batches = []
+    heard = WhisperRuntime.transcribe_batch
+
+    def counted(self, clips, language=None):
+        batches.append(len(clips))
+        return heard(self, clips, language)
+
+    monkeypatch.setattr(WhisperRuntime, "transcribe_batch", counted)
+    together = torch_whisper.transcribe(samples)
+    multilingual = torch_whisper.settings.is_multilingual
+    assert batches[:2] == ([1, 4] if multilingual else [4, sum(batches) - 4])
+    count = len(batches)
+    assert transcribe_long(torch_whisper, samples, None, finds_language=multilingual) == together
+    assert set(batches[count:]) == {1}
 
 
 def test_whisper_on_onnxruntime_writes_the_same(captured, torch_whisper, tmp_path):
