@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,3 +19,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:  # while it is imported, or before it minds
         sys.stderr.write("myqasr: interrupted\n")
         raise SystemExit(130) from None
+    finally:
+        if arguments is None:
+            gc.freeze()  # the process ends, and need not look for garbage among all that torch has made

@@ -89,6 +89,7 @@ def test_another_process_writes_the_same_bytes(
     config, limits = resolve_config(avg_bits=11.2, max_bits=8), Limits(spare_bytes=1 << 14)
     pipeline.quantize(model, noise, out=tmp_path / "here", config=config, limits=limits)
     code = f"""
+import gc
 import numpy
 from myqasr_fx import pipeline
 from myqasr_fx.options.resolve import resolve_config
@@ -96,6 +97,7 @@ from myqasr_fx.process.limits import Limits
 
 config, limits = resolve_config(avg_bits=11.2, max_bits=8), Limits(spare_bytes=1 << 14)
 pipeline.quantize({model!r}, list(numpy.load({clips!r})), out="there", config=config, limits=limits)
+gc.freeze()  # ends sooner
 """
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment, capture_output=True)

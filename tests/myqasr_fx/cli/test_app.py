@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
+from myqasr_fx import cli
 from myqasr_fx.cli import app
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.errors import ModelError
@@ -200,3 +202,13 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 def test_bad_news_is_printed_and_has_its_exit_code(run: Callable[..., tuple[int, str, str]]) -> None:
     assert run(lambda: Answer({}, Text("rejected"), 3)) == (3, "rejected\n", "")
+
+
+def test_only_a_process_that_ends_skips_its_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen: list[bool] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+    for arguments, expected in ((["--version"], []), (None, [True])):
+        monkeypatch.setattr("sys.argv", ["myqasr", "--version"])
+        with pytest.raises(SystemExit) as stop:
+            cli.main(arguments)
+        assert not stop.value.code and frozen == expected
