@@ -18,12 +18,15 @@ aten = torch.ops.aten
 
 _MIXED = frozenset(
     {
-        *(aten.embedding.default, aten.index.Tensor, aten.gather.default, aten.where.self, aten.where.ScalarOther),
+        *(aten.embedding.default, aten.index.Tensor, aten.gather.default),
         *(aten.to.dtype, aten._to_copy.default, aten.masked_fill.Scalar),
         *(torch.ops.myqasr.dequantize_weight.default, torch.ops.myqasr.dequantize_rows.default),
     }
 )
 """Operators over tensors of several types that promote none."""
+
+_CHOICES = frozenset({aten.where.self, aten.where.ScalarOther})
+"""Operators whose first tensor only tells which of the others counts."""
 
 
 def is_decomposed(graph: fx.Graph, translated: Container[object], table: Container[object]) -> bool:
@@ -55,7 +58,8 @@ def _may_promote(node: fx.Node) -> bool:
     """Its tensors are of several types, or something among its arguments or in its result is of a higher kind."""
     if node.target in _MIXED or not isinstance(node.target, torch._ops.OpOverload):
         return False
-    given = {value.dtype for source in node.all_input_nodes for value in _tensors(source)}
+    sources = [source for source in node.all_input_nodes if node.target not in _CHOICES or source is not node.args[0]]
+    given = {value.dtype for source in sources for value in _tensors(source)}
     if len(given) != 1 or next(iter(given)).is_floating_point:
         return len(given) > 1
     numbers = [value for value in tree_leaves((node.args, node.kwargs)) if not isinstance(value, fx.Node)]

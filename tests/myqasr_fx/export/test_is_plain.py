@@ -10,12 +10,15 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor, fx, nn
+from torch.nn import functional as F
 
 from myqasr_fx.capture.export import capture_graph
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
 from myqasr_fx.export.as_program import as_program
 from myqasr_fx.export.is_plain import is_decomposed, is_promoted
 from myqasr_fx.export.to_onnx import _operators, _registry, to_onnx
+from myqasr_fx.models.prepared import prepare
+from myqasr_fx.models.speech_model import SpeechModel
 
 OPSET = 21
 SIGNATURE = GraphSignature(
@@ -26,10 +29,10 @@ SIGNATURE = GraphSignature(
 class Reads(nn.Module):
     def __init__(self, read: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.linear, self.norm, self.read = nn.Linear(8, 8), nn.BatchNorm1d(5), read
+        self.linear, self.read = nn.Linear(8, 8), read
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x) * 0 + self.linear(x) if self.read is self.norm else self.read(self.linear(x))
+        return self.read(self.linear(x))
 
 
 def _counts(x: Tensor) -> Tensor:
@@ -49,6 +52,8 @@ REWRITTEN = {
     "float of integers": lambda x: x * (_counts(x) * 0.5),
     "integer against float": lambda x: torch.where(_counts(x) > 0.5, x, -x),
     "quotient": lambda x: x * (_counts(x) / 2),
+    "choice of two types": lambda x: torch.where(x > 0.5, x, _counts(x)),
+    "norm of batches": lambda x: F.batch_norm(x, torch.zeros(5), torch.ones(5)),
     "sum of truths": lambda x: x * (x > 0).sum(-1, keepdim=True).to(torch.float32),
 }
 
@@ -74,3 +79,10 @@ def test_python_operators_on_sizes_are_plain() -> None:
     graph = capture_graph(Reads(lambda x: x.reshape(x.shape[0] * 5, 8).reshape(-1, 5, 8)).eval(), SIGNATURE)
     assert graph.graph.find_nodes(op="call_function", target=operator.mul)
     assert _is_plain(graph)
+
+
+@pytest.mark.parametrize("name", ["whisper-smallest", "smallest"])
+def test_canonical_models_are_plain(name: str, make_speech_model: Callable[[str], SpeechModel]) -> None:
+    """What spares every translation a second trace."""
+    for graph in prepare(make_speech_model(name)).program.graphs.values():
+        assert _is_plain(graph)
