@@ -88,6 +88,17 @@ def write_utterances(path: Path, scores: Sequence[SystemScore]) -> None:
     _write(path, header, ((s.name, r.audio, r.words.errors, r.words.total, r.text) for s in scores for r in s.rows))
 
 
+def read_scores(systems: Path, utterances: Path) -> list[SystemScore]:
+    """The systems of an earlier run, from the files that :func:`write_systems` and :func:`write_utterances` wrote."""
+    rows: dict[str, list[TranscriptScore]] = {}
+    for row in _read(utterances):
+        words = ErrorCount(int(row["errors"]), int(row["words"]))
+        rows.setdefault(row["system"], []).append(TranscriptScore(row["audio"], row["transcript"], words))
+    return [
+        SystemScore(row["system"], row["kind"], int(row["bytes"]), tuple(rows[row["system"]])) for row in _read(systems)
+    ]
+
+
 def plot(path: Path, scores: Sequence[SystemScore], title: str) -> None:
     """Word error rate against file bytes: our bundles joined, every peer a point with its name."""
     import matplotlib
@@ -106,6 +117,11 @@ def plot(path: Path, scores: Sequence[SystemScore], title: str) -> None:
     axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

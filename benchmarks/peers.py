@@ -8,8 +8,10 @@ r"""Word error rate against file bytes, beside other systems on the same utteran
 quantizers start from its graphs, whisper.cpp and CTranslate2 from the same weights. Peers run in an environment of
 their own, see ``peer_programs.py``. Every system decodes greedily, without fallback and without timestamps, one
 utterance at a time, and its text goes through one normalization. Transcripts are kept in ``--work`` by a digest of the
-model files: a run goes on where another stopped. Writes ``OUT/peers_MODEL.csv`` (a row a system),
-``OUT/peers_MODEL_pairs.csv`` (ours minus each peer), ``OUT/peers_MODEL_utterances.csv`` and ``OUT/peers_MODEL.png``.
+model files: a run goes on where another stopped. ``--kept`` takes full precision and the peers from the tables that an
+earlier run wrote, hears the bundles and needs no ``--full`` and no ``--peers-python``. Writes ``OUT/peers_MODEL.csv``
+(a row a system), ``OUT/peers_MODEL_pairs.csv`` (ours minus each peer), ``OUT/peers_MODEL_utterances.csv`` and
+``OUT/peers_MODEL.png``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from peer_files import Workshop, ctranslate2_int8, ggml, nncf, ort_4bit, ort_dynamic
-from peer_tables import SystemScore, TranscriptScore, plot, write_pairs, write_systems, write_utterances
+from peer_tables import SystemScore, TranscriptScore, plot, read_scores, write_pairs, write_systems, write_utterances
 from splits import Splits
 
 from myqasr_fx.audio import load_audio
@@ -71,6 +73,10 @@ def main() -> None:
         (work / folder).mkdir(parents=True, exist_ok=True)
     shop = Workshop(options.model, work / "files", options.peers_python, options.full)
     run = Run(test, work, options.threads, shop)
+    if options.kept:
+        full, *peers = _kept(options.out, options.model, test)
+        ours = [run.ours(f"ours, {path.name}", path, "ours") for path in options.bundles]
+        return _report([full, *ours, *peers], options.out, options.model)
     scores = [run.ours("full precision, onnxruntime", options.full, "full")]
     scores += [run.ours(f"ours, {path.name}", path, "ours") for path in options.bundles]
     for peer in PEERS:
@@ -88,15 +94,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="manifest")
     parser.add_argument("--test", nargs="+", required=True, metavar="KEY=VALUE")
     parser.add_argument("--split", default="test", help="set of splits.json that the recordings must be in")
-    parser.add_argument("--full", type=Path, required=True, help="bundle at 32 bits")
+    parser.add_argument("--kept", action="store_true", help="full precision and peers as in the tables of OUT")
+    parser.add_argument("--full", type=Path, help="bundle at 32 bits")
     parser.add_argument("--bundles", nargs="*", type=Path, default=[], help="our bundles")
     parser.add_argument("--peers", nargs="*", choices=[peer.name for peer in PEERS], help="default: all")
-    parser.add_argument("--peers-python", type=Path, required=True)
+    parser.add_argument("--peers-python", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "myqasr-peers")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.kept and not (options.full and options.peers_python):
+        parser.error("--full and --peers-python, or --kept")
+    return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +186,15 @@ class Run:
         score = SystemScore(name, kind, sum(file.stat().st_size for file in files), tuple(rows))
         print(f"{name}: {score.bytes:,} bytes, WER {score.wer:.2%}", flush=True)
         return score
+
+
+def _kept(out: Path, model: str, test: Sequence[Utterance]) -> list[SystemScore]:
+    """Full precision and the peers of an earlier run on these utterances."""
+    scores = read_scores(out / f"peers_{model}.csv", out / f"peers_{model}_utterances.csv")
+    kept = [score for score in scores if score.kind != "ours"]
+    if any([row.audio for row in score.rows] != list(map(_name, test)) for score in kept):
+        raise SystemExit(f"the tables in {out} are of other utterances")
+    return kept
 
 
 def _report(scores: Sequence[SystemScore], out: Path, model: str) -> None:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from peer_tables import SystemScore, TranscriptScore, write_pairs, write_systems
+from peer_tables import SystemScore, TranscriptScore, read_scores, write_pairs, write_systems, write_utterances
 
 from myqasr_fx.evaluate import ErrorCount
 
@@ -46,3 +46,10 @@ def test_each_of_ours_meets_each_peer(scores: list[SystemScore], tmp_path: Path)
         "0.10000",
         "0.10000",
     )
+
+
+def test_what_was_written_is_read_again(scores: list[SystemScore], tmp_path: Path) -> None:
+    systems, utterances = tmp_path / "systems.csv", tmp_path / "utterances.csv"
+    write_systems(systems, scores)
+    write_utterances(utterances, scores)
+    assert read_scores(systems, utterances) == scores
