@@ -19,8 +19,8 @@ REQUIRES = [
     "numpy>=2,<3",
     # Rank statistics and optimizers of the allocation and calibration methods.
     "scipy>=1.13,<2",
-    # Compiles the search of trellis codes, four thousand steps a weight: two hundred times as fast as numpy. Wheels of
-    # 63 MB, most of it LLVM; imported only where such codes are searched.
+    # Compiles the search of trellis codes, four thousand steps a weight: two hundred times as fast as numpy; and counts
+    # activations in one go. Wheels of 63 MB, most of it LLVM; imported only where codes are searched or values counted.
     "numba>=0.63,<1",
     # Checker and reader of the exported files; 1.23 knows opset 25.
     "onnx>=1.20,<2",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, TypeVar
 
 from passes.errors import MyqasrError
@@ -85,4 +88,21 @@ class Extensible(Mapping[str, T]):
         return getattr(import_module(f"{self._package}.{module}"), attribute)
 
     def _entries(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=self._group)}
+        return {entry.name: entry for entry in _installed(self._group, _places())}
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """The folders that distributions are found in, and when each last changed, in ns."""
+    found = []
+    for place in sys.path:
+        try:
+            found.append((place, os.stat(place or ".").st_mtime_ns))
+        except OSError:
+            found.append((place, 0))
+    return tuple(found)
+
+
+@lru_cache
+def _installed(group: str, places: tuple[tuple[str, int], ...]) -> EntryPoints:
+    """Those of all distributions in ``places``: a file each, which takes a tenth of a second."""
+    return entry_points(group=group)

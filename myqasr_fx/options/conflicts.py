@@ -128,9 +128,10 @@ def _check_groups(config: Choices) -> None:
 
 
 def _check_trellis(config: Choices) -> None:
-    searched = config.format == "trellis" or (config.format == "auto" and weighs_damage(config.allocation))
-    if searched and find_spec("numba") is None:
-        raise OptionError("numba is not installed, which searches trellis codes", hint="pip install numba")
+    if find_spec("numba") is None:
+        raise OptionError(
+            "numba is not installed, which counts activations and searches trellis codes", hint="pip install numba"
+        )
     if config.format != "trellis":
         return
     hint = "take --format affine, or auto"

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,9 +27,6 @@ _FIRST_NON_FINITE = 0x7F80
 
 _CHUNK = 1 << 18
 """Values handled at a time; bounds the scratch memory."""
-
-_NARROW = (2.0**-30, 2.0**25)
-"""Largest absolute values between which a chunk's fourth powers are summed in float32 without under- or overflow."""
 
 
 class Observer(nn.Module):
@@ -48,12 +46,7 @@ class Observer(nn.Module):
         self.min = math.inf
         self.max = -math.inf
         self.pivot = 0.0
-        self.powers: tuple[float, ...] = (
-            0.0,
-            0.0,
-            0.0,
-            0.0,
-        )  # sums of the first four powers of what lies beyond the pivot
+        self.powers = np.zeros(4)  # sums of the first four powers of what lies beyond the pivot
         self.register_buffer("histogram", torch.zeros(BINS, dtype=torch.int64), persistent=False)
 
     @torch.no_grad()
@@ -64,22 +57,15 @@ class Observer(nn.Module):
                 self._add(chunk.to(torch.float32))
 
     def _add(self, chunk: Tensor) -> None:
+        from passes.observe.counted import count_values  # numba takes a second to import
+
         low, high = torch.aminmax(chunk)
         self.min, self.max = min(self.min, low.item()), max(self.max, high.item())
         if not self.count:
             # Sums of squares around a value near the mean do not cancel when the spread is small beside the mean.
             self.pivot = chunk.mean(dtype=torch.float64).item()
-        wide = torch.float32 if _NARROW[0] < max(-self.min, self.max) < _NARROW[1] else torch.float64
-        shifted = chunk.to(wide) - self.pivot
-        squares = shifted * shifted
-        sums = (shifted.sum(), squares.sum(), torch.dot(squares, shifted), torch.dot(squares, squares))
-        self.powers = tuple(old + new.item() for old, new in zip(self.powers, sums, strict=True))
         self.count += chunk.numel()
-        bins = torch.bitwise_right_shift(chunk.contiguous().view(torch.int32), 16).bitwise_and_(BINS - 1)
-        if len(bins) < BINS:  # the single tokens of a decoder: do not touch every bin
-            self.histogram.index_add_(0, bins, bins.new_ones(1, dtype=torch.int64).expand(len(bins)))
-        else:
-            self.histogram += torch.bincount(bins, minlength=BINS)
+        count_values(chunk.contiguous().numpy(), self.pivot, self.powers, self.histogram.numpy())
 
 
 def pool(observers: Sequence[Observer]) -> ActivationStats:
@@ -96,7 +82,7 @@ def pool(observers: Sequence[Observer]) -> ActivationStats:
     broken = int(histogram[_FIRST_NON_FINITE:].sum())
     if broken:
         raise QuantizationError(f"{broken} of {count} values are not finite")
-    mean = sum(o.pivot * (o.count / count) + o.powers[0] / count for o in seen)
+    mean = sum(o.pivot * (o.count / count) + float(o.powers[0]) / count for o in seen)
     second, third, fourth = (sum(_power_around(o, mean, n) for o in seen) / count for n in (2, 3, 4))
     std = math.sqrt(max(second, 0.0))
     return ActivationStats(
@@ -113,7 +99,7 @@ def pool(observers: Sequence[Observer]) -> ActivationStats:
 
 def _power_around(observer: Observer, mean: float, power: int) -> float:
     """Sum of a power of the distances of the observed values from ``mean``."""
-    gap, sums = observer.pivot - mean, (float(observer.count), *observer.powers)
+    gap, sums = observer.pivot - mean, (float(observer.count), *observer.powers.tolist())
     return sum(math.comb(power, n) * sums[n] * gap ** (power - n) for n in range(power + 1))
 
 
