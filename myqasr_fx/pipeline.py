@@ -220,7 +220,8 @@ def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
 def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
     """Ranks what was measured, and prices every choice in bytes and damage where the allocation weighs that."""
     shares = job.shares.of(measurements.observed.clips, job.limits)
-    return priced(FitJob(job.prepared, measurements, request, shares, progress=job.progress, limits=job.limits))
+    fitting = FitJob(job.prepared, measurements, request, shares, store=job.store)
+    return priced(replace(fitting, progress=job.progress, limits=job.limits))
 
 
 def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:

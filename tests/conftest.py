@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import os
 from collections.abc import Callable
 from functools import cache
@@ -73,6 +74,8 @@ def pytest_configure() -> None:
     """The same examples in every run; each of several workers takes one core, and so do the processes it starts."""
     settings.register_profile("repeatable", derandomize=True)
     settings.load_profile("repeatable")
+    # pytest listens to loggers that do not propagate; where anyone listens to this one, torch prints graphs for it.
+    logging.getLogger("torch.__trace").propagate = True
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
         os.environ["OMP_NUM_THREADS"] = "1"

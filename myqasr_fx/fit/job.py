@@ -8,6 +8,7 @@ from myqasr_fx.fit.damage_table import Damages, damage_table
 from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.measure.clip_shares import ClipShares
 from myqasr_fx.measure.measurements import Measurements
+from myqasr_fx.measure.store import NOTHING_KEPT, Store
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
@@ -27,6 +28,7 @@ class FitJob:
         request: What the files shall be.
         shares: Which clips rounding in sequence reads.
         damages: Expected cost of every way to store every item; empty where the allocation weighs none.
+        store: Keeps what is made of the weights alone.
         progress: Told about every layer that is rounded in sequence.
         limits: Attempts, and how much of a budget may stay unused.
     """
@@ -36,6 +38,7 @@ class FitJob:
     request: FitRequest
     shares: ClipShares
     damages: Damages = field(default_factory=dict, repr=False)
+    store: Store = NOTHING_KEPT
     progress: Progress = field(default_factory=Silent)
     limits: Limits = field(default_factory=Limits)
 

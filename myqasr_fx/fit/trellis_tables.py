@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+
+import numpy as np
+import numpy.typing as npt
+
 from myqasr_fx.fit.job import FitJob
+from myqasr_fx.models.prepared import Prepared
 from passes.allocation.allocate_bits import read_scheme
 from passes.base import Program
-from passes.numbers.trellis import NO_TABLES, Tables
+from passes.numbers.trellis import NO_TABLES, Levels, Tables
 from passes.rounding.trellis_table import fitted_table, sample_columns
+
+Floats = npt.NDArray[np.float32]
 
 _GROUP = 64  # weights that share a scale in the sample
 
@@ -22,11 +31,19 @@ def trellis_tables(job: FitJob, program: Program) -> Tables:
     widths = sorted({block.spec.bits for block in blocks if block.spec.is_trellis})
     if job.request.drafts or not widths:
         return NO_TABLES
-    layers = [layer for layer in job.prepared.layers if layer.weight is not None]
+    columns = cache(lambda: _sample(job.prepared))  # taken where a table is not kept
     with job.progress.stage("fit trellis tables", len(widths)) as advance:
-        columns = sample_columns((job.prepared.weight(layer).reshape(layer.rows, -1) for layer in layers), _GROUP)
         tables = {}
         for bits in widths:
-            tables[bits] = fitted_table(columns, bits)
+            tables[bits] = job.store.get(job.store.keys.levels(bits), partial(_fitted, columns, bits))
             advance(1)
     return tables
+
+
+def _fitted(columns: Callable[[], Floats], bits: int) -> Levels:
+    return fitted_table(columns(), bits)
+
+
+def _sample(prepared: Prepared) -> Floats:
+    layers = [layer for layer in prepared.layers if layer.weight is not None]
+    return sample_columns((prepared.weight(layer).reshape(layer.rows, -1) for layer in layers), _GROUP)

@@ -17,7 +17,8 @@ from myqasr_fx.capture.ctc import MODEL
 from myqasr_fx.capture.whisper import DECODER, ENCODER
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime import Context, Transcript
+from myqasr_fx.runtime.context import FULL
 from myqasr_fx.runtime.whisper import CacheShape
 from passes.graph.graph_run import GraphRun, RunState, Watch
 
@@ -130,15 +131,19 @@ def _given(inputs: Sequence[Tensor | None], previous: Tensor | None) -> list[Ten
     return [value for value in filled if value is not None]
 
 
-def forced_clip(speech: SpeechModel, samples: np.ndarray, transcript: Transcript) -> ForcedClip:
+def forced_clip(
+    speech: SpeechModel, samples: np.ndarray, transcript: Transcript, context: Context = FULL
+) -> ForcedClip:
     """A clip with what the model wrote for it.
 
     Args:
         speech: Whose graphs are run.
         samples: (T,) float32 at 16 kHz.
         transcript: Of the full-precision model.
+        context: How much silence behind the clip is heard, by a model that knows contexts.
     """
-    features = torch.from_numpy(speech.features(samples))
+    heard = speech.features(samples)
+    features = torch.from_numpy(heard if speech.generation is None else context.cut(heard, len(samples)))
     if speech.generation is None:
         return ForcedClip({MODEL: (features,)}, torch.tensor(transcript.tokens), 0)
     prompt = speech.generation.prompt(transcript.language)

@@ -9,7 +9,8 @@ from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.forced_run import ForcedClip, forced_clip
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime import Context, Transcript
+from myqasr_fx.runtime.context import FULL
 from passes.calibration.rows_read import RowsRead
 from passes.damage.curvature import Curvatures
 from passes.observe.activation_stats import Statistics
@@ -23,10 +24,12 @@ class Observed:
     Args:
         clips: At least one.
         transcripts: One a clip.
+        context: In which the model hears a clip again: most of 30 s would be silence, of which layers learn little.
     """
 
     clips: ClipSet
     transcripts: tuple[Transcript, ...]
+    context: Context = FULL
 
     def pairs(self) -> Iterator[tuple[Clip, Transcript]]:
         """Each clip and its transcript."""
@@ -36,7 +39,7 @@ class Observed:
         """Inputs with which ``speech`` reads its own transcripts, of the clips at ``positions``, or of all."""
         pairs = list(self.pairs())
         chosen = pairs if positions is None else [pairs[position] for position in positions]
-        return tuple(forced_clip(speech, clip.samples, transcript) for clip, transcript in chosen)
+        return tuple(forced_clip(speech, clip.samples, said, self.context) for clip, said in chosen)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

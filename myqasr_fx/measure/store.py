@@ -23,14 +23,15 @@ from myqasr_fx.bundle.signals import signals_held
 from myqasr_fx.errors import OutputError
 from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.layer_ledger import LayerLedger
-from myqasr_fx.measure.stored import CURVATURES, GRAMS, LOGITS, STATISTICS, TRANSCRIPTS, Codec
+from myqasr_fx.measure.stored import CURVATURES, GRAMS, LEVELS, LOGITS, STATISTICS, TRANSCRIPTS, Codec
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from passes.damage.curvature import Curvatures
+from passes.numbers.trellis import Levels
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "7"
+VERSION = "8"
 """Changes with the meaning of anything kept."""
 
 T = TypeVar("T")
@@ -90,6 +91,10 @@ class Keys:
         """Of full-precision logits (L, vocabulary) of one clip, named by the SHA-256 of its samples."""
         said = (samples, " ".join(map(str, tokens)), language or "")
         return Key(LOGITS, (self.fingerprint, torch.__version__, self.layout, *said))
+
+    def levels(self, bits: int) -> Key[Levels]:
+        """Of the table of trellis codes that is fitted to the weights, whatever the clips."""
+        return Key(LEVELS, (self.fingerprint, self.layout, str(bits)))
 
     def layers(self, clips: ClipSet, what: str) -> str:
         """Name of the ledger of ``what`` was measured of single layers."""
@@ -172,6 +177,10 @@ class Store:
             yield
         except OSError as error:
             raise OutputError(f"cache {self.folder}: {error.strerror}", hint="choose another --cache") from error
+
+
+NOTHING_KEPT = Store(None, Keys("", None, ""))
+"""For work of which no later run shall know."""
 
 
 def _digest(parts: Sequence[str]) -> str:

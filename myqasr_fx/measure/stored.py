@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -15,6 +16,7 @@ from torch import Tensor
 from myqasr_fx.runtime import Transcript
 from passes.damage.curvature import Curvature, Curvatures
 from passes.errors import QuantizationError
+from passes.numbers.trellis import STATES, Levels
 from passes.observe.activation_stats import ActivationStats, Statistics
 
 T = TypeVar("T")
@@ -97,6 +99,13 @@ def _logits(payload: bytes) -> Tensor:
     return found
 
 
+def _levels(payload: bytes) -> Levels:
+    found = np.frombuffer(payload, np.uint8)
+    if found.shape != (STATES,):
+        raise ValueError(f"{len(found)} levels")
+    return found
+
+
 STATISTICS: Codec[Heard] = Codec("statistics", _plain_heard, _heard, tells=True)
 """Of the observers, with the transcripts of the clips."""
 
@@ -110,3 +119,6 @@ CURVATURES: Codec[Curvatures] = Codec("curvature", _plain_curvatures, _curvature
 
 LOGITS: Codec[Tensor] = Codec("logits", lambda logits: save({"logits": logits.contiguous()}), _logits, tells=True)
 """Of one clip; the best ones are its text."""
+
+LEVELS: Codec[Levels] = Codec("levels", lambda levels: levels.tobytes(), _levels)
+"""Of a table of trellis codes."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
@@ -12,6 +15,7 @@ from myqasr_fx.fit.allocation import allocation_pass
 from myqasr_fx.fit.fit import allocated, rounded
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.trellis_tables import trellis_tables
+from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.options.resolve import resolve_config
 from passes.numbers.trellis import STATES
 
@@ -50,6 +54,19 @@ def test_tables_are_made_of_the_widths_in_use_and_not_for_drafts(fit_job: Callab
     assert (again[3] == tables[3]).all()
     draft = rounded(type(job)(job.prepared, job.measurements, job.request.draft(), job.shares))[0]
     assert not trellis_tables(type(job)(job.prepared, job.measurements, job.request.draft(), job.shares), draft)
+
+
+def test_tables_are_kept_for_the_next_budget(fit_job: Callable[..., FitJob], tmp_path: Path) -> None:
+    job = fit_job("smallest", uniform_bits=3, format="trellis")
+    kept = replace(job, store=Store(tmp_path, Keys("model", None, "hf")))
+    program, _ = allocated(kept)
+    tables = trellis_tables(kept, program)
+    assert (tables[3] == trellis_tables(job, program)[3]).all()
+    (file,) = tmp_path.iterdir()
+    kept.store.write(kept.store.keys.levels(3), np.zeros(STATES, np.uint8))
+    assert not trellis_tables(kept, program)[3].any()
+    file.write_bytes(b"cut off")
+    assert (trellis_tables(kept, program)[3] == tables[3]).all()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,9 @@ def test_what_is_measured_in_another_way_has_another_file(clips: ClipSet) -> Non
     curvatures = {KEYS.curvatures(clips, *how).file for how in (((0, 1), 0), ((0, 1), 1), ((0,), 0), ((0, 1, 2), 0))}
     layers = {KEYS.layers(clips, what) for what in ("gradient", "rtn 3", "gptq 3")}
     assert (len(curvatures), len(layers)) == (4, 3)
+    other = replace(KEYS, fingerprint="other"), replace(KEYS, layout="sherpa-onnx")
+    assert len({KEYS.levels(2).file, KEYS.levels(3).file, *(keys.levels(2).file for keys in other)}) == 4
+    assert replace(KEYS, language="de").levels(2).file == KEYS.levels(2).file  # of the weights alone
 
 
 def test_another_model_torch_clip_or_token_has_other_logits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,11 @@
 """What verification lets through and what it stops: whole files, and files with one wrong number."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -16,6 +17,8 @@ from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.manifest import low_bit_products
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
+from myqasr_fx.runtime import GraphRunner, WhisperRuntime
+from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify import verify_files as module
 from myqasr_fx.verify.fake_quant import Reference, make_reference
 from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
@@ -69,6 +72,28 @@ def test_whole_files_pass(ctc: Made, whisper: Made) -> None:
         assert verified.record.rounding_error is None
         assert verified.record.agreement >= 0.99
         assert set(verified.executed) == {path.name for path in made.folder.glob("*.onnx")}
+
+
+class ShortEncoder:
+    """An encoder that notes how many frames it is given, and hears as many of them as a random model takes."""
+
+    def __init__(self, runner: GraphRunner) -> None:
+        self.runner, self.frames = runner, list[int]()
+
+    def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        features = feeds["input_features"]
+        self.frames.append(features.shape[-1])
+        return self.runner.run({"input_features": features[:, :, :64]}, outputs)
+
+
+def test_the_first_clip_is_heard_in_30_s_and_the_others_in_less(tiny_whisper: SpeechModel) -> None:
+    runtime = torch_runtime(tiny_whisper, tiny_whisper.capture())
+    assert isinstance(runtime, WhisperRuntime)
+    encoder, bins = ShortEncoder(runtime.encoder), tiny_whisper.config.num_mel_bins
+    runtime = replace(runtime, encoder=encoder, features=lambda _: np.zeros((1, bins, 3000), np.float32))
+    samples = [Sample(np.zeros(80_000, np.float32), (7,), None)] * 3
+    assert [logits.shape[0] for logits in module._logits(runtime, samples)] == [2, 2, 2]
+    assert encoder.frames == [3000, 1024, 1024]
 
 
 @pytest.mark.parametrize("part", ["codes", "scale", "zero_point"])
