@@ -30,7 +30,7 @@ LAYERS = (  # of rooms; each may import from those above it
     {"myqasr_fx.__main__"},
 )
 PASSES_LAYERS = (
-    {"passes.clone", "passes.errors", "passes.needs"},
+    {"passes.clone", "passes.compiled", "passes.errors", "passes.needs"},
     {"passes.base", "passes.numbers", "passes.registry"},
     {"passes.graph"},
     {"passes.activation_ranges", "passes.allocation", "passes.canonical", "passes.lowering", "passes.observe"},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from passes.compiled import compiled
 
 _BLOCK = 1024
 """Values that stay in the first cache between two loops over them."""
@@ -27,7 +28,7 @@ def count_values(
     _count(values, values.view(np.int32), pivot, powers, histogram)
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@compiled()
 def _count(values, patterns, pivot, powers, histogram):  # type: ignore[no-untyped-def]
     for start in range(0, len(values), _BLOCK):
         stop = min(start + _BLOCK, len(values))
@@ -36,7 +37,7 @@ def _count(values, patterns, pivot, powers, histogram):  # type: ignore[no-untyp
             histogram[(pattern >> 16) & 0x7FFF] += 1
 
 
-@numba.njit(nogil=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def _add_powers(values, pivot, powers):  # type: ignore[no-untyped-def]
     """Sums in any order, on vectors; in float64, so that no fourth power of a float32 over- or underflows."""
     first = second = third = fourth = 0.0

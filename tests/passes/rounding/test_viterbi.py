@@ -9,7 +9,7 @@ from passes.errors import QuantizationError
 from passes.numbers.scheme import TRELLIS_BITS
 from passes.numbers.trellis import MIDDLE, STATES, WINDOW, symbols_of, windows
 from passes.rounding.trellis_table import gaussian_table
-from passes.rounding.viterbi import PathSearch
+from passes.rounding.viterbi import OVERLAP, TALL, PathSearch, _Search
 
 
 def searched(wanted: np.ndarray, scale: np.ndarray, table: np.ndarray, bits: int) -> np.ndarray:
@@ -49,6 +49,27 @@ def test_finds_the_best_path(bits: int, rows: int) -> None:
     assert np.array_equal(windows(symbols_of(found, bits), bits), found)  # windows follow one another
     best = total(expected, wanted, scale, table)
     assert total(found, wanted, scale, table) == pytest.approx(best, rel=1e-5)  # float32 sums of that many terms
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+def test_a_tall_column_is_searched_in_halves_that_join(bits: int) -> None:
+    generator = np.random.default_rng(bits)
+    table, scale = gaussian_table(), np.full(TALL + 5, 0.03, np.float32)
+    for wanted in (generator.standard_normal(TALL + 5), generator.standard_t(3, TALL + 5), np.zeros(TALL + 5)):
+        column = wanted.astype(np.float32)
+        found, whole = (search(bits, TALL + 5)(column, scale, levels(table)) for search in (PathSearch, _Search))
+        assert np.array_equal(windows(symbols_of(found, bits), bits), found)
+        # Sums of so many float32 terms decide between paths that are as good; those of halves are shorter.
+        best = total(whole, column, scale, table)
+        assert total(found, column, scale, table) <= best * (1 + 1e-5) + 1e-9
+
+
+def test_halves_that_never_meet_are_searched_as_a_whole() -> None:
+    search, column = PathSearch(4, TALL), np.random.default_rng(0).standard_normal(TALL).astype(np.float32)
+    given = column, np.full(TALL, 0.03, np.float32), levels(gaussian_table())
+    half = TALL // 2 + OVERLAP // 2
+    found = search._joined(np.zeros(half, np.uint16), np.ones(half, np.uint16), given)
+    assert np.array_equal(found, _Search(4, TALL)(*given))
 
 
 def test_one_weight_takes_the_nearest_level_of_all() -> None:
