@@ -18,6 +18,7 @@ from myqasr_fx.cli.views import bundle_data, summary
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.options.usual_time import usual_seconds
 from myqasr_fx.process.collector import collector_off
 from myqasr_fx.process.progress import RichProgress
 
@@ -138,7 +139,8 @@ def quantize(
         from myqasr_fx import pipeline
     gc.freeze()  # what is imported stays, and need not be looked through again
 
-    bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=RichProgress())
+    progress = RichProgress(usual_seconds(config))
+    bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=progress)
     view = Group(summary(bundle), after_quantize(bundle.path))
     return Answer(bundle_data(bundle), view, exit_code(bundle.manifest.acceptance))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
+from myqasr_fx.process.overall import Overall, told_time
 from passes.errors import MyqasrError
 
 MODEL_PASSES = "passes of the model"
@@ -130,24 +133,32 @@ def as_progress(given: Progress | TellStep | None) -> Progress:
 
 
 class RichProgress(Silent):
-    """Draws one bar a stage on standard error; where that is no terminal, prints one line a stage."""
+    """Draws one bar a stage on standard error; where that is no terminal, prints one line a stage.
 
-    def __init__(self) -> None:
+    Args:
+        usual: Stages of the whole run, and the seconds that they usually take, see :class:`Overall`; where they are
+            known, it also tells how much of the run is done, and about how long the rest takes.
+    """
+
+    def __init__(self, usual: Mapping[str, float] = MappingProxyType({})) -> None:
         super().__init__()
         self._bars: Bars | None = None
+        self._all = Overall(usual)
 
     @contextmanager
     def _shown(self, name: str, total: int | None) -> Iterator[Advance]:
+        self._all.begin(name)
         if self._bars is not None:  # a stage inside a stage: a terminal takes one live display at a time
             with self._bar(self._bars, name, total) as advance:
                 yield advance
             return
         console = Console(stderr=True)
         if not console.is_terminal:
-            console.print(f"{name} …", highlight=False)
-            yield lambda steps: None
+            console.print(f"{name} …{self._told()}", highlight=False)
+            yield self._counted(name, total)
+            self._all.end(name)
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), _Steps())
         with Bars(*columns, TimeElapsedColumn(), console=console) as self._bars:
             try:
                 with self._bar(self._bars, name, total) as advance:
@@ -157,6 +168,50 @@ class RichProgress(Silent):
 
     @contextmanager
     def _bar(self, bars: Bars, name: str, total: int | None) -> Iterator[Advance]:
-        task = bars.add_task(name, total=total)
-        yield lambda steps: bars.advance(task, steps)
+        task, count = bars.add_task(name, total=total), self._counted(name, total)
+        whole = bars.add_task("in all", total=1.0, told="") if self._all.usual and len(bars.tasks) == 1 else None
+        if whole is not None:
+            bars.tasks[-1].start_time = self._all.started
+
+        def advance(steps: int) -> None:
+            bars.advance(task, steps)
+            count(steps)
+            self._tell_all(bars)
+
+        self._tell_all(bars)
+        yield advance
         bars.update(task, total=total or 1, completed=total or 1)
+        self._all.end(name)
+        if whole is not None:
+            bars.remove_task(whole)  # what stays on the screen is one line a stage
+
+    def _counted(self, name: str, total: int | None) -> Advance:
+        """Keeps how much of a stage is done."""
+        done = 0
+
+        def count(steps: int) -> None:
+            nonlocal done
+            done += steps
+            if total:
+                self._all.advance(name, min(done / total, 1.0))
+
+        return count
+
+    def _tell_all(self, bars: Bars) -> None:
+        for task in bars.tasks:
+            if "told" in task.fields:
+                bars.update(task.id, completed=self._all.done, told=self._told().strip(" ()"))
+
+    def _told(self) -> str:
+        """How much of the run is done, and how long the rest takes; nothing where nobody knows."""
+        if not self._all.usual or self._all.done < 0.01:
+            return ""
+        left = self._all.seconds_left
+        return f" ({self._all.done:.0%} done{f', about {told_time(left)} left' if left is not None else ''})"
+
+
+class _Steps(MofNCompleteColumn):
+    """Steps done and all steps, or what a task says of itself."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["told"]) if "told" in task.fields else super().render(task)

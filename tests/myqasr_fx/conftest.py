@@ -51,7 +51,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
-from myqasr_fx.process.progress import Silent
+from myqasr_fx.process.progress import Progress, Silent
 
 WHISPER_KINDS = {
     "english": {"vocab_size": 96, "num_mel_bins": 80},
@@ -172,11 +172,15 @@ def compile_model(
     monkeypatch.setattr(pipeline, "prepare", captured_once)
 
     def compile_(
-        name: str = "smallest", budget: str | int | None = None, limits: Limits = LOOSE, **options: object
+        name: str = "smallest",
+        budget: str | int | None = None,
+        limits: Limits = LOOSE,
+        progress: Progress | None = None,
+        **options: object,
     ) -> QuantizedBundle:
         config = resolve_config(budget, **{"cache": statistics_folder, "recipe": "paper-file", **options})
         speech, out = make_speech_model(name), tmp_path / "out"
-        return pipeline.quantize(speech, noise, out=out, config=config, force=True, limits=limits)
+        return pipeline.quantize(speech, noise, out=out, config=config, force=True, limits=limits, progress=progress)
 
     return compile_
 

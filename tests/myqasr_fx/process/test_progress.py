@@ -56,6 +56,37 @@ def test_nested_stages_share_one_display(monkeypatch: pytest.MonkeyPatch) -> Non
     assert set(bars.seconds) == {"outer", "inner", "fails"}
 
 
+def test_a_run_whose_stages_are_known_tells_how_much_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    bars = RichProgress({"capture": 1.0, "observe": 2.0, "write": 1.0})
+    with bars.stage("capture"):
+        pass
+    with bars.stage("observe", 2) as advance:
+        advance(1)
+        with bars.stage("surprise"):
+            pass
+    with bars.stage("write"):
+        pass
+    first, second, third, last = capsys.readouterr().err.splitlines()
+    assert first == "capture …"
+    assert second == "observe … (25% done, about 10 s left)"
+    assert third == "surprise … (50% done, about 10 s left)"
+    assert last == "write … (75% done, about 10 s left)"
+
+
+def test_the_whole_run_has_a_bar_of_its_own_while_a_stage_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=100))
+    bars = RichProgress({"observe": 1.0, "write": 1.0})
+    with bars.stage("observe", 4) as advance, bars.stage("inner", 2) as inner:
+        advance(2)
+        inner(1)
+        assert bars._bars is not None
+        bars._bars.refresh()
+    text = screen.getvalue()
+    assert "in all" in text and "25% done, about 10 s left" in text
+    assert "in all" not in text.rsplit("2K", 1)[-1]  # what stays behind the last redrawing
+
+
 def test_a_function_is_told_of_every_step() -> None:
     calls: list[tuple[str, int, int]] = []
     told = as_progress(lambda *call: calls.append(call))
