@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,9 @@ from myqasr_fx.cli.app import main
 from myqasr_fx.process.progress import Silent
 
 class Pausing(Silent):
+    def __init__(self, usual):
+        super().__init__()
+
     @contextmanager
     def _shown(self, name, total):
         yield lambda steps: None
@@ -52,6 +55,9 @@ class Stopping(Silent):
 
     last: str
     seen: tuple[str, ...] = ()
+
+    def __init__(self, usual: Mapping[str, float]) -> None:
+        super().__init__()
 
     @contextmanager
     def _shown(self, name: str, total: int | None) -> Iterator[Advance]:

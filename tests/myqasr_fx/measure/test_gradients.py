@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.progress import Silent
+from myqasr_fx.runtime.context import FULL
 from passes.graph.layers import nodes_of
 from passes.sensitivity import REGISTRY
 
@@ -21,9 +23,9 @@ Heard = Callable[..., tuple[MeasureJob, Measurements]]
 
 
 def forced(heard: Heard, name: str) -> tuple[Prepared, tuple[ForcedClip, ...]]:
-    """A model and two clips with what it wrote for them."""
+    """A model and two clips with what it wrote for them, in the 30 s that the network wants."""
     job, measurements = heard(name, clips=2, samples=8000)
-    return job.prepared, measurements.observed.forced(job.prepared.speech)
+    return job.prepared, replace(measurements.observed, context=FULL).forced(job.prepared.speech)
 
 
 def direct_loss(speech: SpeechModel, clip: ForcedClip) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.layer_alone import Alone, DistanceJob, log_probabilities, measure_distances
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.process.progress import Silent
+from myqasr_fx.runtime.context import FULL
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from passes.needs import LayerAlone, Role
 from passes.numbers.scheme import Granularity, WeightSpec
@@ -39,7 +41,8 @@ class Counting(TorchDispatchMode):
 def job_of(heard: Callable[..., tuple[MeasureJob, Measurements]]) -> Callable[[str], DistanceJob]:
     def make(name: str) -> DistanceJob:
         job, measurements = heard(name, clips=2, samples=8000)
-        return DistanceJob(job.run, measurements.observed.forced(job.prepared.speech), Alone(SPEC), {})
+        clips = replace(measurements.observed, context=FULL).forced(job.prepared.speech)
+        return DistanceJob(job.run, clips, Alone(SPEC), {})
 
     return make
 
