@@ -23,9 +23,9 @@ def usual_seconds(config: QuantizeConfig) -> Mapping[str, float]:
         found |= {"measure curvature": 18.0, **corrected}
     if weighs:
         found["expect damage"] = 12.0
+    found["allocate, round and export"] = 15.0 if config.sequential else 50.0  # the next two are inside it
     if config.format != "affine" and weighs:
         found["fit trellis tables"] = 6.0
     if config.sequential:
         found["round in sequence"] = 60.0
-    found["allocate, round and export"] = 15.0 if config.sequential else 50.0
     return found | {"verify on onnxruntime": 25.0, "judge without labels": 25.0}
