@@ -24,7 +24,8 @@ class Observed:
     Args:
         clips: At least one.
         transcripts: One a clip.
-        context: In which the model hears a clip again: most of 30 s would be silence, of which layers learn little.
+        context: In which the model hears a clip again: most of 30 s would be silence, which doubles the time and makes
+            neither codes nor widths better.
     """
 
     clips: ClipSet

@@ -10,6 +10,7 @@ from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Measurements, Observed
 from myqasr_fx.process.progress import MODEL_PASSES
 from myqasr_fx.runtime import Context, Transcript
+from myqasr_fx.runtime.context import USUAL_MARGIN
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from passes.base import Pass
 from passes.manager.run_passes import run_passes
@@ -53,5 +54,4 @@ def observe(job: MeasureJob, clips: ClipSet) -> Measurements:
             store.write(grams_key, grams)
         store.write(heard_key, heard)
     statistics, said = heard
-    context = Context(job.limits.heard_margin, job.limits.heard_least)
-    return Measurements(Observed(clips, said, context), statistics, grams)
+    return Measurements(Observed(clips, said, Context(USUAL_MARGIN)), statistics, grams)

@@ -14,9 +14,6 @@ class Limits:
 
     Args:
         batch: Clips decoded together: a step of the decoder costs little more for eight rows than for one.
-        heard_margin: Encoder frames of 20 ms of silence behind a clip where the model reads its own transcript again:
-            30 s take twice the time, and neither codes nor widths get better.
-        heard_least: Fewest frames there, silence included.
         held_out_from: Fewest clips of which some are held out: with fewer, the calibration needs them all.
         judged_clips: Most clips to judge on when none is held out: they are spread over those of the calibration.
         kept_every: One clip of so many is kept to measure what rounding costs, where there is more than one.
@@ -44,8 +41,6 @@ class Limits:
     """
 
     batch: int = 8
-    heard_margin: int = 128
-    heard_least: int = 512
     held_out_from: int = 8
     judged_clips: int = 8
     kept_every: int = 4

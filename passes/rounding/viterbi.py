@@ -67,8 +67,10 @@ class PathSearch:
         if len(self._parts) == 1:
             return self._parts[0][1](wanted, scale, levels)
         (first, search), (second, other) = self._parts
-        later = _beside().submit(other, wanted[second], scale[second], levels)
-        return self._joined(search(wanted[first], scale[first], levels), later.result(), (wanted, scale, levels))
+        with ThreadPoolExecutor(1) as beside:
+            later = beside.submit(other, wanted[second], scale[second], levels)
+            begun = search(wanted[first], scale[first], levels)
+        return self._joined(begun, later.result(), (wanted, scale, levels))
 
     def _joined(self, first: Windows, second: Windows, given: tuple[Floats, Floats, Floats]) -> Windows:
         """One path of two that overlap; searched as a whole where they never have the same window."""
@@ -96,12 +98,6 @@ class _Search:
         planes = np.ascontiguousarray(levels.reshape(self._planes).T)  # those that may follow one another
         self._run(wanted, scale, planes, self._costs, self._found, self._chosen, self._kept, path)
         return path
-
-
-@cache
-def _beside() -> ThreadPoolExecutor:
-    """One more thread than the caller's."""
-    return ThreadPoolExecutor(1)
 
 
 @intrinsic

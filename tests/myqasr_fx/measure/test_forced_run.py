@@ -13,7 +13,6 @@ from myqasr_fx.measure.forced_run import ForcedRun, forced_clip
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import Context, Transcript, WhisperRuntime
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
@@ -61,9 +60,8 @@ def test_a_clip_is_heard_with_the_silence_of_its_context(tiny_whisper: SpeechMod
         assert torch.equal(clip.inputs["encoder_model"][0], torch.arange(3000.0)[:frames].reshape(1, 1, -1))
 
 
-def test_clips_that_were_observed_are_heard_again_in_the_context_of_the_limits(
+def test_clips_that_were_observed_are_heard_again_with_the_usual_margin(
     heard: Callable[..., tuple[MeasureJob, Measurements]],
 ) -> None:
     _, measurements = heard("whisper-smallest", clips=1)
-    usual = Limits()
-    assert measurements.observed.context == Context(usual.heard_margin, usual.heard_least)
+    assert measurements.observed.context == Context(128, 512)
