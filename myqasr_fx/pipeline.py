@@ -220,7 +220,7 @@ def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
 def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
     """Ranks what was measured, and prices every choice in bytes and damage where the allocation weighs that."""
     shares = job.shares.of(measurements.observed.clips, job.limits)
-    fitting = FitJob(job.prepared, measurements, request, shares, store=job.store)
+    fitting = FitJob(job.prepared, measurements, request, shares, store=job.store, seed=job.request.seed)
     return priced(replace(fitting, progress=job.progress, limits=job.limits))
 
 

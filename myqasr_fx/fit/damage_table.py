@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +12,7 @@ from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.prepared import Prepared
 from passes.allocation.allocate_bits import allocation_items
+from passes.allocation.choice import Damages
 from passes.allocation.size_rule import Item
 from passes.damage.curvature import Curvature
 from passes.damage.expected import correction_factors, expected_damage, expected_trellis_damage, input_weights
@@ -22,9 +22,6 @@ from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granul
 from passes.observe.activation_stats import Statistics
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
-
-Damages = Mapping[tuple[str, WeightSpec], float]
-"""Item and how it is stored to nats a position."""
 
 
 def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurements) -> Damages:

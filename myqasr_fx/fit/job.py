@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from myqasr_fx.fit.damage_table import Damages, damage_table
+from myqasr_fx.fit.damage_table import damage_table
 from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.measure.clip_shares import ClipShares
 from myqasr_fx.measure.measurements import Measurements
-from myqasr_fx.measure.store import NOTHING_KEPT, Store
+from myqasr_fx.measure.store import NOTHING_KEPT, Key, Store
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
+from passes.allocation.choice import Damages
 from passes.base import Pass
 from passes.manager.run_passes import run_passes
 from passes.rounding.round_floats import RoundFloats
@@ -28,7 +29,8 @@ class FitJob:
         request: What the files shall be.
         shares: Which clips rounding in sequence reads.
         damages: Expected cost of every way to store every item; empty where the allocation weighs none.
-        store: Keeps what is made of the weights alone.
+        store: Keeps what another budget asks for again.
+        seed: Of what was measured.
         progress: Told about every layer that is rounded in sequence.
         limits: Attempts, and how much of a budget may stay unused.
     """
@@ -39,6 +41,7 @@ class FitJob:
     shares: ClipShares
     damages: Damages = field(default_factory=dict, repr=False)
     store: Store = NOTHING_KEPT
+    seed: int = 0
     progress: Progress = field(default_factory=Silent)
     limits: Limits = field(default_factory=Limits)
 
@@ -57,6 +60,13 @@ def priced(job: FitJob) -> FitJob:
     damages: Damages = {}
     if job.request.weighs_damage:
         with job.progress.stage("expect damage"):
-            damages = damage_table(job.prepared, job.request, job.measurements)
+            damages = job.store.get(_key(job), lambda: damage_table(job.prepared, job.request, job.measurements))
     program = run_passes(job.prepared.program, ranking(job), job.request.dump("rank"))
     return replace(job, prepared=replace(job.prepared, program=program), damages=damages)
+
+
+def _key(job: FitJob) -> Key[Damages]:
+    request, measured = job.request, job.measurements
+    asked = (request.layers, request.symmetric, request.rounding, request.granularity)
+    what = repr((asked, sorted(measured.corrections.items(), key=str)))
+    return job.store.keys.damages(measured.observed.clips, job.shares.curvature, job.seed, what)

@@ -23,9 +23,10 @@ from myqasr_fx.bundle.signals import signals_held
 from myqasr_fx.errors import OutputError
 from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.layer_ledger import LayerLedger
-from myqasr_fx.measure.stored import CURVATURES, GRAMS, LEVELS, LOGITS, STATISTICS, TRANSCRIPTS, Codec
+from myqasr_fx.measure.stored import CURVATURES, DAMAGES, GRAMS, LEVELS, LOGITS, STATISTICS, TRANSCRIPTS, Codec
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
+from passes.allocation.choice import Damages
 from passes.damage.curvature import Curvatures
 from passes.numbers.trellis import Levels
 from passes.observe.activation_stats import Statistics
@@ -82,6 +83,10 @@ class Keys:
     def curvatures(self, clips: ClipSet, positions: Positions, seed: int) -> Key[Curvatures]:
         """Of curvatures on some of the clips, with the seed of their probes."""
         return Key(CURVATURES, self._of(clips.sha256, " ".join(map(str, positions)), str(seed)))
+
+    def damages(self, clips: ClipSet, positions: Positions, seed: int, what: str) -> Key[Damages]:
+        """Of the damage to expect of every choice, made of these curvatures; ``what`` tells the choices."""
+        return Key(DAMAGES, (*self.curvatures(clips, positions, seed).parts, what))
 
     def transcripts(self, clips: Sequence[Clip]) -> Key[tuple[Transcript, ...]]:
         """Of what the model writes for clips to judge on."""

@@ -14,8 +14,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from myqasr_fx.runtime import Transcript
+from passes.allocation.choice import Damages
 from passes.damage.curvature import Curvature, Curvatures
 from passes.errors import QuantizationError
+from passes.numbers.scheme import Granularity, WeightSpec
 from passes.numbers.trellis import STATES, Levels
 from passes.observe.activation_stats import ActivationStats, Statistics
 
@@ -99,6 +101,18 @@ def _logits(payload: bytes) -> Tensor:
     return found
 
 
+def _damages(payload: bytes) -> Damages:
+    found = {}
+    for item, bits, granularity, symmetric, half, kind, nats in json.loads(payload):
+        found[item, WeightSpec(bits, Granularity.parse(granularity), symmetric, half, kind)] = float(nats)
+    return found
+
+
+def _plain_damages(damages: Damages) -> bytes:
+    rows = [(item, s.bits, str(s.granularity), s.symmetric, s.half, s.format, n) for (item, s), n in damages.items()]
+    return json.dumps(rows).encode()
+
+
 def _levels(payload: bytes) -> Levels:
     found = np.frombuffer(payload, np.uint8)
     if found.shape != (STATES,):
@@ -119,6 +133,9 @@ CURVATURES: Codec[Curvatures] = Codec("curvature", _plain_curvatures, _curvature
 
 LOGITS: Codec[Tensor] = Codec("logits", lambda logits: save({"logits": logits.contiguous()}), _logits, tells=True)
 """Of one clip; the best ones are its text."""
+
+DAMAGES: Codec[Damages] = Codec("damages", _plain_damages, _damages)
+"""To expect of every choice of an allocation."""
 
 LEVELS: Codec[Levels] = Codec("levels", lambda levels: levels.tobytes(), _levels)
 """Of a table of trellis codes."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from passes.errors import AllocationError
-from passes.numbers.scheme import Granularity, NumberFormat
+from passes.numbers.scheme import Granularity, NumberFormat, WeightSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,6 @@ class Choice:
 
 Choices = Mapping[str, tuple[Choice, ...]]
 """Item name to the ways to store it."""
+
+Damages = Mapping[tuple[str, WeightSpec], float]
+"""Item name and how it is stored to nats a position."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from myqasr_fx.fit.damage_table import damage_table
-from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.job import FitJob, priced
+from myqasr_fx.measure.store import Keys, Store
 from passes.numbers.scheme import Granularity, NumberFormat, weight_spec
 
 GROUP = Granularity("group", 64)
+KEYS = Keys("fingerprint", None, "hf")
 FORMATS: tuple[NumberFormat, ...] = ("affine", "trellis")
 
 
@@ -59,3 +62,20 @@ def test_a_layer_that_the_logits_do_not_need_costs_nothing(job: FitJob) -> None:
     assert {key: nats for key, nats in table.items() if key not in own} == {
         key: nats for key, nats in job.damages.items() if key not in own
     }
+
+
+def test_a_kept_table_is_read_again(job: FitJob, tmp_path: Path) -> None:
+    """Number by number; other choices and other measurements have a table of their own."""
+    kept = replace(job, store=Store(tmp_path, KEYS))
+    assert priced(kept).damages == job.damages
+    assert len(list(tmp_path.iterdir())) == 1
+    nothing = replace(kept, measurements=replace(job.measurements, curvatures={}))
+    assert priced(nothing).damages == job.damages  # no curvature was looked at
+    for other in (
+        replace(kept, request=replace(job.request, symmetric=True)),
+        replace(kept, seed=1),
+        replace(kept, measurements=replace(job.measurements, corrections={})),
+    ):
+        before = len(list(tmp_path.iterdir()))
+        priced(other)
+        assert len(list(tmp_path.iterdir())) == before + 1

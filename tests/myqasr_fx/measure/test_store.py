@@ -105,6 +105,7 @@ def test_another_model_clip_language_or_layout_has_another_file(noise: list[np.n
             "grams": keys.grams(given, looked_up=False).file,
             "looked up": keys.grams(given, looked_up=True).file,
             "curvatures": keys.curvatures(given, (0, 1), 0).file,
+            "damages": keys.damages(given, (0, 1), 0, "choices").file,
             "transcripts": keys.transcripts(given.clips).file,
             "layers": keys.layers(given, "gradient"),
         }
@@ -120,6 +121,8 @@ def test_another_model_clip_language_or_layout_has_another_file(noise: list[np.n
 
 def test_what_is_measured_in_another_way_has_another_file(clips: ClipSet) -> None:
     curvatures = {KEYS.curvatures(clips, *how).file for how in (((0, 1), 0), ((0, 1), 1), ((0,), 0), ((0, 1, 2), 0))}
+    damages = {KEYS.damages(clips, (0, 1), *how).file for how in ((0, "a"), (1, "a"), (0, "b"))}
+    assert len(damages) == 3
     layers = {KEYS.layers(clips, what) for what in ("gradient", "rtn 3", "gptq 3")}
     assert (len(curvatures), len(layers)) == (4, 3)
     other = replace(KEYS, fingerprint="other"), replace(KEYS, layout="sherpa-onnx")
