@@ -4,11 +4,12 @@ Little-endian int32 unless said otherwise: magic ``ggml``; vocabulary, audio con
 context, width, heads and layers, mel bins, type of the file; mel filters as bins, frequencies and float32 values;
 number of tokens and each as length and bytes; then the tensors: rank, length of the name, type, dimensions from the
 innermost on, name, data. Matrices take the file's type, convolutions float16, vectors and position tables float32; a
-convolution's bias is a column.
+convolution's bias is a column. K-quants share scales among 256 weights of a row: there are none for rows of tiny (384).
 """
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class GgmlType:
     """Type of the matrices.
 
     Args:
-        name: In the ``gguf`` package.
+        name: In the ``gguf`` package, which rounds to all but the k-quants.
         tensor: Code in a tensor's header.
         file: Code in the file's header.
     """
@@ -47,6 +48,9 @@ TYPES = {
         GgmlType("Q5_0", 6, 8),
         GgmlType("Q5_1", 7, 9),
         GgmlType("Q8_0", 8, 7),
+        GgmlType("Q2_K", 10, 10),
+        GgmlType("Q3_K", 11, 11),
+        GgmlType("Q4_K", 12, 12),
     )
 }
 
@@ -122,6 +126,21 @@ def _encode(name: str, array: np.ndarray, kind: GgmlType) -> tuple[int, bytes]:
         return _FLOAT32, array.astype("<f4").tobytes()
     if array.ndim > 2 or kind.name == "F16":
         return _FLOAT16, array.astype("<f2").tobytes()
+    if kind.name.endswith("_K"):
+        return kind.tensor, _by_ggml(array.astype(np.float32), kind.tensor)
     from gguf import GGMLQuantizationType, quants
 
     return kind.tensor, quants.quantize(array.astype(np.float32), GGMLQuantizationType[kind.name]).tobytes()
+
+
+def _by_ggml(array: np.ndarray, tensor: int) -> bytes:
+    """Blocks of a matrix as whisper.cpp's own library makes them."""
+    import pywhispercpp
+
+    (library,) = Path(pywhispercpp.__file__).parents[1].glob("libggml-base.so")
+    quantize = ctypes.CDLL(library).ggml_quantize_chunk
+    quantize.restype = ctypes.c_size_t
+    quantize.argtypes = [ctypes.c_int, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3, ctypes.c_void_p]
+    source, out = np.ascontiguousarray(array), np.empty(array.nbytes, np.uint8)
+    size = quantize(tensor, source.ctypes.data, out.ctypes.data, 0, *source.shape, None)
+    return out[:size].tobytes()

@@ -20,6 +20,8 @@ from myqasr_fx.models.speech_model import SpeechModel
 
 PROGRAMS = Path(__file__).with_name("peer_programs.py")
 BLOCK = 32
+VOCABULARY = 10_000
+"""Sizes above it are tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,31 @@ def ort_4bit(shop: Workshop) -> Path:
         onnx.save(quantizer.model.model, out)
 
     return _rewrite(shop, "ort-4bit-block32", quantize)
+
+
+def ort_mixed(shop: Workshop) -> Path:
+    """Bundle of onnxruntime's 4-bit blocks of 32 in all products but the last, which has 8 bits like the embedding."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    def quantize(source: Path, out: Path) -> None:
+        looked_up = out.with_suffix(".int8.onnx")
+        quantize_dynamic(source, looked_up, op_types_to_quantize=["Gather"], weight_type=QuantType.QUInt8)
+        model = onnx.load(looked_up)
+        looked_up.unlink()
+        names = {tensor.name for tensor in model.graph.initializer if max(tensor.dims, default=0) > VOCABULARY}
+        last = [n.name for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in names]
+        for settings in ({"bits": 4, "nodes_to_exclude": last}, {"bits": 8, "nodes_to_include": last}):
+            quantizer = MatMulNBitsQuantizer(
+                model, block_size=BLOCK, is_symmetric=True, op_types_to_quantize=("MatMul",), **settings
+            )
+            if settings["bits"] == 4 or last:
+                quantizer.process()
+            model = quantizer.model.model
+        onnx.save(model, out)
+
+    return _rewrite(shop, "ort-4bit-embedding-8bit", quantize)
 
 
 def nncf(mode: str) -> Callable[[Workshop], Path]:

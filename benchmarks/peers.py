@@ -9,7 +9,7 @@ quantizers start from its graphs, whisper.cpp and CTranslate2 from the same weig
 their own, see ``peer_programs.py``. Every system decodes greedily, without fallback and without timestamps, one
 utterance at a time, and its text goes through one normalization. Transcripts are kept in ``--work`` by a digest of the
 model files: a run goes on where another stopped. ``--kept`` takes full precision and the peers from the tables that an
-earlier run wrote, hears the bundles and needs no ``--full`` and no ``--peers-python``. Writes ``OUT/peers_MODEL.csv``
+earlier run wrote, but for those that ``--peers`` names, and hears the bundles. Writes ``OUT/peers_MODEL.csv``
 (a row a system), ``OUT/peers_MODEL_pairs.csv`` (ours minus each peer), ``OUT/peers_MODEL_utterances.csv`` and
 ``OUT/peers_MODEL.png``.
 """
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from peer_files import Workshop, ctranslate2_int8, ggml, nncf, ort_4bit, ort_dynamic
+from peer_files import Workshop, ctranslate2_int8, ggml, nncf, ort_4bit, ort_dynamic, ort_mixed
 from peer_tables import SystemScore, TranscriptScore, plot, read_scores, write_pairs, write_systems, write_utterances
 from splits import Splits
 
@@ -57,8 +57,12 @@ PEERS = (
     Peer("whisper.cpp q5_1", ggml("q5_1"), "whisper.cpp"),
     Peer("whisper.cpp q5_0", ggml("q5_0"), "whisper.cpp"),
     Peer("whisper.cpp q4_0", ggml("q4_0"), "whisper.cpp"),
+    Peer("whisper.cpp q4_k", ggml("q4_k"), "whisper.cpp"),
+    Peer("whisper.cpp q3_k", ggml("q3_k"), "whisper.cpp"),
+    Peer("whisper.cpp q2_k", ggml("q2_k"), "whisper.cpp"),
     Peer("onnxruntime dynamic int8", ort_dynamic),
     Peer("onnxruntime 4 bit, block 32", ort_4bit),
+    Peer("onnxruntime 4 bit, embedding 8 bit", ort_mixed),
     Peer("NNCF int8", nncf("int8_asym")),
     Peer("NNCF int4", nncf("int4_asym")),
 )
@@ -74,9 +78,12 @@ def main() -> None:
     shop = Workshop(options.model, work / "files", options.peers_python, options.full)
     run = Run(test, work, options.threads, shop)
     if options.kept:
-        full, *peers = _kept(options.out, options.model, test)
+        full, *kept = _kept(options.out, options.model, test)
         ours = [run.ours(f"ours, {path.name}", path, "ours") for path in options.bundles]
-        return _report([full, *ours, *peers], options.out, options.model)
+        asked = options.peers or ()
+        peers = [run.peer(peer) for peer in PEERS if peer.name in asked]
+        peers += [score for score in kept if score.name not in asked]
+        return _report([full, *ours, *sorted(peers, key=lambda peer: -peer.bytes)], options.out, options.model)
     scores = [run.ours("full precision, onnxruntime", options.full, "full")]
     scores += [run.ours(f"ours, {path.name}", path, "ours") for path in options.bundles]
     for peer in PEERS:
@@ -104,8 +111,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "myqasr-peers")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
-    if not options.kept and not (options.full and options.peers_python):
-        parser.error("--full and --peers-python, or --kept")
+    if (options.peers or not options.kept) and not (options.full and options.peers_python):
+        parser.error("--full and --peers-python, or --kept without --peers")
     return options
 
 

@@ -50,7 +50,8 @@ class GatedAttention(WavLMAttention):
         """Returns (heads, T, T); plain indexing of the table, because T*T rows are no token lookup."""
         position = torch.arange(key_length, device=self.rel_attn_embed.weight.device)
         buckets = self._relative_positions_bucket(position[None, :] - position[:query_length, None])
-        return self.rel_attn_embed.weight[buckets].permute(2, 0, 1)
+        table: torch.Tensor = self.rel_attn_embed.weight
+        return table[buckets].permute(2, 0, 1)
 
     def torch_multi_head_self_attention(
         self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None, gated_position_bias: torch.Tensor

@@ -103,14 +103,14 @@ def _logits(payload: bytes) -> Tensor:
 
 def _damages(payload: bytes) -> Damages:
     found = {}
-    for item, bits, granularity, symmetric, half, kind, nats in json.loads(payload):
-        found[item, WeightSpec(bits, Granularity.parse(granularity), symmetric, half, kind)] = float(nats)
+    for item, spec, nats in json.loads(payload):
+        granularity = Granularity(**spec["granularity"])
+        found[item, WeightSpec(**{**spec, "granularity": granularity})] = float(nats)
     return found
 
 
 def _plain_damages(damages: Damages) -> bytes:
-    rows = [(item, s.bits, str(s.granularity), s.symmetric, s.half, s.format, n) for (item, s), n in damages.items()]
-    return json.dumps(rows).encode()
+    return json.dumps([(item, asdict(spec), nats) for (item, spec), nats in damages.items()]).encode()
 
 
 def _levels(payload: bytes) -> Levels:

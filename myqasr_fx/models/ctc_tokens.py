@@ -41,7 +41,7 @@ def load_ctc_tokenizer(folder: Path, config: PretrainedConfig, language: str | N
     if tokenizer.pad_token not in vocabulary and not is_blank:  # then transformers made one up
         blank = _blank(path, vocabulary, config)
         tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, {_VOCABULARY: vocabulary}, {"pad_token": blank})
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def _read(path: Path, config: PretrainedConfig, language: str | None) -> Mapping[str, int]:

@@ -42,7 +42,7 @@ def open_kept(path: Path, settings: OrtSettings, folder: Path) -> onnxruntime.In
     """
     kept = folder / f"{path.stem}-{_key(path, settings)}"
     try:
-        return open_session(kept / path.name, replace(settings, optimize=False).session_options())
+        return open_session(kept / path.name, _as_it_is(settings))
     except Exception:  # not there, cut off or changed
         pass
     try:
@@ -58,6 +58,12 @@ def open_kept(path: Path, settings: OrtSettings, folder: Path) -> onnxruntime.In
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return session
+
+
+def _as_it_is(settings: OrtSettings) -> onnxruntime.SessionOptions:
+    options = settings.session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options
 
 
 def _written(path: Path, settings: OrtSettings, target: Path) -> onnxruntime.InferenceSession:

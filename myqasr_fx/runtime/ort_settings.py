@@ -9,6 +9,9 @@ from types import MappingProxyType
 
 import onnxruntime
 
+_NO_LOW_BIT_KERNELS = "session.disable_quant_qdq"
+"""DequantizeLinear is an operator as any other, so that what it makes of stored weights is a constant."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrtSettings:
@@ -16,7 +19,8 @@ class OrtSettings:
 
     Args:
         threads: Threads inside an operator; 0 takes one a core.
-        optimize: False runs the file as it is, with exact kernels.
+        optimize: False runs the file with exact kernels; only what no input changes, such as unpacked weights, is
+            computed once.
         entries: Session options by name, such as ``session.qdq_matmulnbits_accuracy_level``.
         optimized_model: Where to write the graph that is really run.
         kept: Folder in which optimized graphs are kept, which makes the next start fast; None keeps none.
@@ -37,7 +41,8 @@ class OrtSettings:
         options.log_severity_level = 3
         options.intra_op_num_threads = self.threads
         if not self.optimize:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            options.add_session_config_entry(_NO_LOW_BIT_KERNELS, "1")
         for name, value in self.entries.items():
             options.add_session_config_entry(name, value)
         if self.optimized_model is not None:

@@ -17,6 +17,7 @@ from myqasr_fx.errors import OutputError, VerificationError
 from myqasr_fx.export.dequantize import grouped
 from myqasr_fx.export.executed import check_executed, executed_graph
 from myqasr_fx.export.stored_weight import WeightReader
+from myqasr_fx.runtime import OrtRunner, OrtSettings
 
 Make = Callable[..., Any]
 
@@ -74,3 +75,19 @@ def test_a_full_temporary_folder_is_told_apart_from_a_file_that_is_refused(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
     with pytest.raises(OutputError, match=r"no space left in the temporary folder .*TMPDIR"):
         executed_graph(path, {})
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+def test_exact_sessions_unpack_weights_once_and_take_no_low_bit_kernel(
+    make_case: Make, one_input: Make, tmp_path: Path, bits: int
+) -> None:
+    model, case = one_input(["n", 64]), make_case(bits, False)
+    product = model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, case.weight)))
+    onnx.save(model.proto(product), path := tmp_path / "model.onnx")
+    runner = OrtRunner(path, OrtSettings(optimize=False, optimized_model=tmp_path / "run.onnx"))
+    run = onnx.load(tmp_path / "run.onnx").graph
+    assert [node.op_type for node in run.node] == ["MatMul"]
+    x = np.random.default_rng(0).standard_normal((5, 64)).astype(np.float32)
+    (got,) = runner.run({"x": x}, [run.output[0].name]).values()
+    expected = x @ case.values.T
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
