@@ -111,6 +111,8 @@ def ort_mixed(shop: Workshop) -> Path:
         quantize_dynamic(source, looked_up, op_types_to_quantize=["Gather"], weight_type=QuantType.QUInt8)
         model = onnx.load(looked_up)
         looked_up.unlink()
+        for index, node in enumerate(model.graph.node):
+            node.name = node.name or f"{node.op_type}_{index}"
         names = {tensor.name for tensor in model.graph.initializer if max(tensor.dims, default=0) > VOCABULARY}
         last = [n.name for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in names]
         for settings in ({"bits": 4, "nodes_to_exclude": last}, {"bits": 8, "nodes_to_include": last}):
