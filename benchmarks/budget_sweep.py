@@ -88,7 +88,7 @@ def _quantized(
     speech: SpeechModel, clips: Sequence[Utterance], test: Sequence[Utterance], budget: str, settings: Sequence[str]
 ) -> Row:
     # All clips calibrate: the test set with its texts is the judge here.
-    explicit: dict[str, object] = {"holdout": 0.0, **dict(setting.split("=", 1) for setting in settings)}
+    explicit: dict[str, object] = {"holdout": 0.0, **dict(map(_option, settings))}
     kind, _, value = budget.partition("=")
     if value:
         explicit |= {"uniform_bits": int(value)} if kind == "bits" else {"avg_bits": float(value)}
@@ -100,6 +100,11 @@ def _quantized(
         bundle = quantize(speech, audio, out=Path(folder) / "bundle", config=config, progress=RichProgress())
         evaluation = evaluate(load_bundle(bundle.path), test, progress=RichProgress())
     return Row(budget, bundle.manifest.model_bytes, evaluation)
+
+
+def _option(setting: str) -> tuple[str, object]:
+    name, _, value = setting.partition("=")
+    return name, int(value) if value.isdecimal() else value
 
 
 def _report(row: Row, full: Evaluation) -> None:
