@@ -15,18 +15,19 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 
 from splits import CALIBRATION, DEV, Splits, digest, spread
 
+from myqasr_fx.audio import load_audio
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.evaluate import Utterance, difference_interval, evaluate, read_manifest
-from myqasr_fx.evaluate.divergence import measure_divergence
+from myqasr_fx.evaluate.divergence import Divergence, ReferenceLogits
 from myqasr_fx.evaluate.evaluator import spoken_language
 from myqasr_fx.runtime import load_bundle
-from myqasr_fx.runtime.chunks import iter_chunks
 
 TEST = ("librispeech_test_other", "asterisk_core_en", "fleurs_cuttledoc")
 DEV_SETS = (CALIBRATION, *DEV)
@@ -34,7 +35,7 @@ DEV_SETS = (CALIBRATION, *DEV)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a system makes of one utterance: word errors; nats and best tokens along full precision's transcript."""
+    """What a system makes of one utterance: word errors; of development speech also nats and best tokens."""
 
     system: str
     sha256: str
@@ -55,10 +56,11 @@ def main() -> None:
     path = options.out / f"pooled_words_{options.model}.csv"
     kept = read_rows(path)
     rows: list[Row] = []
+    reference = cache(lambda: references(options.full, utterances))
     for name, folder in [("full precision", options.full), *((folder.name, folder) for folder in options.bundles)]:
         sha256 = digest_of(folder)
         known = [row for row in kept if (row.system, row.sha256) == (name, sha256)]
-        rows += known or list(heard(name, folder, options.full, utterances))
+        rows += known or list(heard(name, folder, utterances, reference()))
         write_rows(path, rows)
     print(table(rows))
 
@@ -79,15 +81,23 @@ def chosen(utterances: Sequence[Utterance], each: int) -> list[Utterance]:
     return test + [u for s in DEV_SETS for u in spread([u for u in by_set[s] if digest(u) not in calibration], each)]
 
 
-def heard(name: str, folder: Path, full: Path, utterances: Sequence[Utterance]) -> Iterator[Row]:
+def references(full: Path, utterances: Sequence[Utterance]) -> dict[Path, ReferenceLogits]:
+    """What full precision makes of development speech."""
+    runtime = load_bundle(full)
+    told = [(u, spoken_language(runtime, u.lang)) for u in utterances if u.fields["dataset"] in DEV_SETS]
+    return {u.audio: ReferenceLogits.of(runtime, load_audio(u.audio).samples, language) for u, language in told}
+
+
+def heard(
+    name: str, folder: Path, utterances: Sequence[Utterance], reference: Mapping[Path, ReferenceLogits]
+) -> Iterator[Row]:
     """The rows of one system."""
-    runtime, reference = load_bundle(folder), load_bundle(full)
+    runtime = load_bundle(folder)
     scores = evaluate(runtime, utterances).rows
     sha256, size = digest_of(folder), QuantizedBundle.open(folder).manifest.model_bytes
     for utterance, score in zip(utterances, scores, strict=True):
-        told = spoken_language(reference, utterance.lang)
-        chunks = [chunk for chunk in iter_chunks(utterance.audio) if chunk.any()]
-        apart = measure_divergence(reference, runtime, chunks, told)
+        known = reference.get(utterance.audio)
+        apart = known.compare(runtime) if known else Divergence()
         yield Row(
             *(name, sha256, size, str(utterance.fields["dataset"]), score.audio),
             *(score.words.errors, score.words.total),

@@ -128,7 +128,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """What calibrating on the tested group changed."""
     meaning = METRICS[verdicts[0].metric]
     rates = [f"{side}, {meaning.unit}" for side in ("matched", "control")]
-    heads = ["quantized", "against", *rates, f"difference, {meaning.change} [95 %]", "cells", "p", "answer"]
+    heads = ["quantized", "against", *rates, f"difference, {meaning.change} [95 %]", "groups", "p", "shows", "answer"]
     lines = [markdown(heads), *(line(verdict_cells(verdict)) for verdict in verdicts)]
     return "\n".join(lines) + "\n"
 
@@ -144,6 +144,7 @@ def verdict_cells(verdict: Verdict) -> list[str]:
         f"{fine(verdict.difference, '+')} [{fine(verdict.interval.low, '+')}, {fine(verdict.interval.high, '+')}]",
         f"{verdict.better} better, {verdict.worse} worse, {verdict.ties} equal",
         f"{verdict.p_value:.3g}",
+        "nothing" if verdict.detectable is None else fine(verdict.detectable),
         verdict.answer,
     ]
 

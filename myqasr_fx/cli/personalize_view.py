@@ -68,6 +68,12 @@ def sentence(verdict: Verdict) -> str:
         f"{where}, against {verdict.control}: {verdict.answer}. {meaning.loss} {meaning.fine(verdict.matched)} "
         f"{meaning.unit} instead of {meaning.fine(verdict.other)} {meaning.unit}, "
         f"{meaning.fine(verdict.difference, '+')} {meaning.change} [{low}, {high}]; "
-        f"better in {verdict.better}, worse in {verdict.worse}, equal in {verdict.ties} cells, "
-        f"sign test p = {verdict.p_value:.3g}"
+        f"better in {verdict.better}, worse in {verdict.worse}, equal in {verdict.ties} groups, "
+        f"sign test p = {verdict.p_value:.3g}; {_power(verdict, meaning)}"
     )
+
+
+def _power(verdict: Verdict, meaning: Meaning) -> str:
+    if verdict.detectable is None:
+        return "so few groups show no gain of any size: give at least five that differ"
+    return f"a gain of {meaning.fine(verdict.detectable)} {meaning.change} would have been shown four times in five"

@@ -1,6 +1,7 @@
-"""Intervals of error rates by resampling utterances.
+"""Intervals of error rates by resampling utterances, or groups of them and then utterances.
 
-Source: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", 2004.
+Source: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", 2004;
+A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8, for groups.
 """
 
 from __future__ import annotations
@@ -45,6 +46,30 @@ def difference_interval(
     """
     change = np.asarray(errors) - np.asarray(other_errors)
     return rate_interval(change.tolist(), totals, seed)
+
+
+def grouped_difference_interval(
+    changes: Sequence[Sequence[float]], totals: Sequence[Sequence[float]], seed: int = 0
+) -> Interval:
+    """Interval of a difference of rates where the groups are a sample too, such as speakers out of many.
+
+    Each resample draws groups, and then as many utterances of each as it has.
+
+    Args:
+        changes: For each group the (n,) differences of errors of its utterances.
+        totals: The same for reference words.
+        seed: Of the resampling.
+    """
+    generator, groups = np.random.default_rng(seed), len(changes)
+    drawn = generator.multinomial(groups, np.full(groups, 1 / groups), size=RESAMPLES)  # (R, groups): how often each
+    sums = np.zeros((RESAMPLES, 2))
+    for index, pair in enumerate(zip(changes, totals, strict=True)):
+        counts = np.stack([np.asarray(column, np.float64) for column in pair], axis=1)
+        share = np.full(len(counts), 1 / len(counts))
+        for times in np.unique(drawn[:, index]):
+            chosen = np.flatnonzero(drawn[:, index] == times)
+            sums[chosen] += generator.multinomial(times * len(counts), share, size=len(chosen)) @ counts
+    return _interval(sums[:, 0] / np.maximum(sums[:, 1], 1))
 
 
 def _resample(counts: np.ndarray, seed: int) -> Iterator[np.ndarray]:

@@ -117,5 +117,6 @@ def _plain_verdict(verdict: Verdict) -> dict[str, Any]:
         "worse": verdict.worse,
         "ties": verdict.ties,
         "p_value": verdict.p_value,
+        "detectable": verdict.detectable,
         "answer": verdict.answer,
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from myqasr_fx.evaluate.bootstrap import Interval, difference_interval
-from myqasr_fx.evaluate.sign_test import sign_test
+import numpy as np
+from scipy.stats import binomtest
+
+from myqasr_fx.evaluate.bootstrap import Interval, grouped_difference_interval
 from myqasr_fx.personalize.draw import NOISE, OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row
 from myqasr_fx.personalize.matrix import Method, method_of
@@ -14,6 +16,9 @@ from myqasr_fx.personalize.metric import METRICS, Count, Metric
 
 CERTAINTY = 0.05
 """Largest probability of the sign test under which a gain counts as shown; chosen before any run."""
+
+DETECTABLE = (1.96 + 0.84) / (2 * 1.96)
+"""Of the width of an interval: the gain that lies outside four times in five, of a normal estimate."""
 
 FOREIGN = "another group"
 """In the place of a control: the mean over what was calibrated on every other group."""
@@ -32,11 +37,11 @@ class Verdict:
         control: What matched calibration is compared with.
         matched: Rate of errors, calibrated on the group that is tested.
         other: The same, calibrated on the control.
-        interval: 95 % interval of ``matched - other``, from a paired bootstrap over utterances; the seeds and methods
-            of an utterance are resampled together.
-        better: Cells (way to quantize x test group, seeds pooled) in which matched has fewer errors.
-        worse: Cells in which it has more.
-        ties: Cells in which it has as many.
+        interval: 95 % interval of ``matched - other``, from a paired bootstrap over groups and then over utterances;
+            the seeds and methods of an utterance are resampled together.
+        better: Test groups in which matched has fewer errors, seeds and methods pooled, which are not independent.
+        worse: Those in which it has more.
+        ties: Those in which it has as many.
     """
 
     metric: Metric
@@ -56,8 +61,19 @@ class Verdict:
 
     @property
     def p_value(self) -> float:
-        """Of the one-sided sign test over cells."""
-        return sign_test(self.better, self.worse)
+        """Of the one-sided sign test over groups."""
+        differ = self.better + self.worse
+        return float(binomtest(self.better, differ, alternative="greater").pvalue) if differ else 1.0
+
+    @property
+    def detectable(self) -> float | None:
+        """The gain that so much speech would have shown four times in five.
+
+        None where no gain could be shown, since too few groups differ for the sign test whatever they say.
+        """
+        if 0.5 ** (self.better + self.worse) >= CERTAINTY:
+            return None
+        return DETECTABLE * (self.interval.high - self.interval.low)
 
     @property
     def answer(self) -> str:
@@ -76,25 +92,22 @@ def judge(rows: Sequence[Row], chosen: Sequence[Method], control: str, metric: M
         control: ``OTHERS``, ``NOISE`` or ``FOREIGN``.
         metric: What counts as an error.
     """
-    pooled: dict[tuple[str, str], list[float]] = {}
-    signs = [0, 0, 0]
+    pooled: dict[str, dict[str, list[float]]] = {}  # group and recording to errors of both sides, and words
     for method in chosen:
         mine, theirs = _losses(rows, method, control, metric)
-        paired = sorted(set(mine) & set(theirs))
-        for test in dict.fromkeys(key[0] for key in paired):
-            keys = [key for key in paired if key[0] == test]
-            gain = sum(theirs[key][0] - mine[key][0] for key in keys)
-            signs[0 if gain > 1e-9 else 1 if gain < -1e-9 else 2] += 1
-        for key in paired:
-            sums = pooled.setdefault(key[:2], [0.0, 0.0, 0.0])
+        for key in sorted(set(mine) & set(theirs)):
+            sums = pooled.setdefault(key[0], {}).setdefault(key[1], [0.0, 0.0, 0.0])
             for index, value in enumerate((mine[key][0], theirs[key][0], mine[key][1])):
                 sums[index] += value
     if not pooled:
         return None
-    matched, other, total = (list(column) for column in zip(*pooled.values(), strict=True))
-    interval = difference_interval(matched, other, total)
-    words = max(sum(total), 1)
-    return Verdict(metric, tuple(chosen), control, sum(matched) / words, sum(other) / words, interval, *signs)
+    groups = [np.array(list(recordings.values())) for recordings in pooled.values()]
+    changes: list[list[float]] = [(group[:, 0] - group[:, 1]).tolist() for group in groups]
+    interval = grouped_difference_interval(changes, [group[:, 2].tolist() for group in groups])
+    signs = [int(np.sign(round(sum(change), 9))) for change in changes]
+    matched, other, words = np.concatenate(groups).sum(0).tolist()
+    rates = (matched / max(words, 1), other / max(words, 1))
+    return Verdict(metric, tuple(chosen), control, *rates, interval, *map(signs.count, (-1, 1, 0)))
 
 
 def _losses(rows: Sequence[Row], method: Method, control: str, metric: Metric) -> tuple[Loss, Loss]:

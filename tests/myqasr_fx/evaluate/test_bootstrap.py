@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from myqasr_fx.evaluate import Interval, difference_interval, rate_interval
+from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
 
 
 def test_interval_of_independent_errors_matches_the_normal_one():
@@ -41,3 +42,27 @@ def test_paired_difference_cancels_what_both_share():
 
 def test_utterances_without_words_do_not_divide_by_zero():
     assert rate_interval([0, 0], [0, 0]) == Interval(0, 0)
+
+
+def test_groups_that_differ_widen_an_interval() -> None:
+    """Forty utterances of four speakers who differ among each other say less than forty of one population."""
+    changes = [[float(speaker)] * 10 for speaker in (-3, -1, 1, 3)]
+    totals = [[10] * 10] * 4
+    grouped = grouped_difference_interval(changes, totals)
+    flat = rate_interval([change for group in changes for change in group], [10] * 40)
+    assert grouped.low < flat.low < 0 < flat.high < grouped.high
+    assert grouped == grouped_difference_interval(changes, totals)
+
+
+def test_one_group_is_resampled_as_utterances_are() -> None:
+    change = np.random.default_rng(0).integers(-2, 3, 50).tolist()
+    grouped, flat = grouped_difference_interval([change], [[10] * 50]), rate_interval(change, [10] * 50)
+    assert (grouped.low, grouped.high) == pytest.approx((flat.low, flat.high), abs=0.01)
+
+
+def test_the_spread_over_groups_is_that_of_their_means() -> None:
+    """Utterances without spread: the interval is that of a mean of groups drawn with replacement."""
+    means = np.random.default_rng(1).normal(size=12)
+    found = grouped_difference_interval([[mean] * 5 for mean in means.tolist()], [[1] * 5] * 12)
+    error = means.std() / np.sqrt(12)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)

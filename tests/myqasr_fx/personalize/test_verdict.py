@@ -49,7 +49,29 @@ def test_methods_pool_and_accuracy_counts_utterances(rows) -> None:
         raw += rows("a", {"a": [errors, 0]}, recipe) + rows(OTHERS, {"a": [5, 0]}, recipe)
     verdict = judge(raw, (METHOD, ("s", "avg=3", 2)), OTHERS, "accuracy")
     assert (verdict.matched, verdict.other) == (0.25, 0.5)
-    assert (verdict.better, verdict.ties) == (1, 1)
+    assert (verdict.better, verdict.worse, verdict.ties) == (1, 0, 0)  # one group, however many methods
+
+
+def test_methods_of_one_speaker_are_no_further_speakers(rows) -> None:
+    """Three recipes agree on five of six speakers: eighteen cells, six speakers."""
+    recipes = ("r", "s", "t")
+    raw = [row for recipe in recipes for name in NAMES for row in rows(name, {name: [1] * 4}, recipe)]
+    control = {name: [0 if name == "a" else 3] * 4 for name in NAMES}
+    raw += [row for recipe in recipes for row in rows(OTHERS, control, recipe)]
+    verdict = judge(raw, tuple((recipe, "avg=3", 2) for recipe in recipes), OTHERS, "wer")
+    assert (verdict.better, verdict.worse, verdict.ties) == (5, 1, 0)
+    assert verdict.p_value == pytest.approx(7 / 64)
+    assert verdict.answer == "not shown"
+
+
+def test_how_large_a_gain_would_have_been_shown(rows) -> None:
+    raw = diagonal(rows, 1) + rows(OTHERS, {name: [1, 2, 1, 2] for name in NAMES})
+    verdict = judge(raw, (METHOD,), OTHERS, "wer")
+    width = verdict.interval.high - verdict.interval.low
+    assert 0 < verdict.detectable < width
+    assert verdict.detectable == pytest.approx(width * (1.96 + 0.84) / (2 * 1.96))
+    four = [row for row in raw if row.cell.test in "abcd"]
+    assert judge(four, (METHOD,), OTHERS, "wer").detectable is None  # 1 / 16 is the smallest p of four groups
 
 
 def test_no_control_no_verdict(rows) -> None:
