@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 
 BUNDLE_FILES = (
-    *(MANIFEST, "report.html", "report.json", "run.json"),
+    *(MANIFEST, "README.md", "report.html", "report.json", "run.json"),
     *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "merges.txt", "normalizer.json", "tokens.txt"),

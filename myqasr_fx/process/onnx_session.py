@@ -8,6 +8,9 @@ from pathlib import Path
 
 import onnxruntime
 
+OLDEST = (1, 25)
+"""The oldest release that runs every file as it was verified, as in ``setup.py``."""
+
 
 def open_session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     """Opens a file on the processor.

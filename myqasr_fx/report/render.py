@@ -99,10 +99,15 @@ def _floor(intervals: Sequence[tuple[float, float] | None]) -> float:
     return min(0.9, math.floor(10 * lowest) / 10)
 
 
-def _environment() -> Environment:
+def text_environment() -> Environment:
+    """Of templates that are no page: nothing is escaped."""
+    return _environment(escape=False)
+
+
+def _environment(escape: bool = True) -> Environment:
     environment = Environment(
         loader=PackageLoader("myqasr_fx.report"),
-        autoescape=True,
+        autoescape=escape,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,

@@ -1,4 +1,4 @@
-"""The report that ``quantize`` leaves in a bundle."""
+"""The report and the model card that ``quantize`` leaves in a bundle."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from myqasr_fx.audio import Clip
 from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.report.card import write_card
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.recordings import data_addresses
 from myqasr_fx.report.render import MAX_BYTES, REPORT, render_report
@@ -15,7 +16,7 @@ from myqasr_fx.report.render import MAX_BYTES, REPORT, render_report
 def write_bundle_report(
     folder: Path, manifest: BundleManifest, details: ReportDetails, recordings: Sequence[Clip] = ()
 ) -> None:
-    """Writes ``report.json`` and ``report.html``.
+    """Writes ``report.json``, ``report.html`` and ``README.md``.
 
     Args:
         folder: Of the bundle.
@@ -23,6 +24,7 @@ def write_bundle_report(
         details: What the report shows beyond that.
         recordings: Clips to put into the page, as many as it has room for.
     """
+    write_card(folder, manifest)
     details.write(folder)
     page = render_report(manifest, details)
     if recordings:

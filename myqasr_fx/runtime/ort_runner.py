@@ -11,12 +11,9 @@ import onnxruntime
 
 from myqasr_fx.errors import BundleError, MyqasrError
 from myqasr_fx.process.library_error import first_line
-from myqasr_fx.process.onnx_session import open_session
+from myqasr_fx.process.onnx_session import OLDEST, open_session
 from myqasr_fx.runtime.kept_graphs import open_kept
 from myqasr_fx.runtime.ort_settings import OrtSettings
-
-OLDEST = (1, 25)
-"""The oldest release that runs every file as it was verified, as in ``setup.py``."""
 
 _VERSION = f"onnxruntime {onnxruntime.__version__}"
 

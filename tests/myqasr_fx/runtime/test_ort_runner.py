@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from myqasr_fx.errors import BundleError
+from myqasr_fx.process import onnx_session
 from myqasr_fx.runtime import OrtRunner, ort_runner
 
 KEPT = Path(__file__).parents[2] / "data" / "bundle"
@@ -43,7 +44,7 @@ def test_what_an_old_release_refuses_names_the_oldest_that_does_not(
 
 def test_the_oldest_release_is_that_of_the_requirements() -> None:
     requirements = (Path(__file__).parents[3] / "setup.py").read_text(encoding="utf-8")
-    assert f'"onnxruntime>={ort_runner.OLDEST[0]}.{ort_runner.OLDEST[1]},<2"' in requirements
+    assert f'"onnxruntime>={onnx_session.OLDEST[0]}.{onnx_session.OLDEST[1]},<2"' in requirements
 
 
 def test_what_a_graph_does_not_take_is_one_line() -> None:
