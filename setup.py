@@ -11,6 +11,8 @@ REQUIRES = [
     "torch>=2.13,<2.14",
     # Model definitions, feature extractors and tokenizers; 5 is the first release with the attention interface we use.
     "transformers>=5,<6",
+    # Fetches models from a hub and sends bundles to one; transformers brings it anyway.
+    "huggingface_hub>=1,<3",
     # Text of Whisper's tokens in the runtime, without transformers, which brings it anyway.
     "tokenizers>=0.21,<1",
     # Checkpoints are read from safetensors files only.

@@ -27,6 +27,7 @@ from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
 from myqasr_fx.cli.models import models
 from myqasr_fx.cli.personalize import personalize
+from myqasr_fx.cli.push import push
 from myqasr_fx.cli.quantize import quantize
 from myqasr_fx.cli.report import report
 from myqasr_fx.cli.streams import drop_output, flush_output, prepare_streams
@@ -40,7 +41,7 @@ INTERRUPTED = 130
 LONGEST_LINE = 280
 """Characters of a line about an error, without our name before it."""
 
-COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagnose, lint, models, demo)
+COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagnose, lint, push, models, demo)
 
 
 def build() -> typer.Typer:
