@@ -181,7 +181,7 @@ class QuantizeConfig:
             if not any(fnmatchcase(layer, rule.match) for layer in layers):
                 raise OptionError(
                     f"rule for {rule.match!r} matches none of {len(layers)} layers",
-                    hint=f"the names look like {', '.join(layers[:2])}; `myqasr inspect` lists them",
+                    hint=f"the names look like {', '.join(layers[:2])}; `myqasr init MODEL` lists them",
                 )
 
     def as_dict(self) -> dict[str, Any]:
