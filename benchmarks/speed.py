@@ -5,8 +5,9 @@ r"""How long bundles take to transcribe, beside full precision and other systems
 
 Every system transcribes the same utterances one by one in a process of its own, ``--rounds`` times in turn; loading is
 not counted. ``ratio`` is the median over rounds of its time to full precision's of the same round. For bundles the time
-is split into features, encoder, decoder calls of several tokens (prefill) and of one (steps), and the rest (text), and
-the resident memory at the end is read. Writes ``OUT/NAME.csv``.
+is split into features, encoder, decoder calls of several tokens (prefill) and of one (steps), and the rest (text);
+beside it stand the seconds that loading takes, and the largest resident memory behind loading and at the end. Writes
+``OUT/NAME.csv``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ import numpy as np
 
 PROGRAMS = Path(__file__).with_name("peer_programs.py")
 STAGES = ("features", "encoder", "prefill", "steps")
-COLUMNS = ("system", "bytes", "ratio", "rtf", *STAGES, "text", "resident_mb")
+MEASURED = (*STAGES, "text", "load", "load_mb", "resident_mb")
+COLUMNS = ("system", "bytes", "ratio", "rtf", *MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,9 @@ def _round(bundle: Path, clips: Path, threads: int) -> dict[str, float]:
     """Seconds of a bundle on all clips, split into stages, and its resident memory."""
     from myqasr_fx.runtime import OrtSettings, load_bundle
 
+    start = time.perf_counter()
     runtime: Any = load_bundle(bundle, OrtSettings(threads=threads))
+    load, load_mb = time.perf_counter() - start, _resident_mb()
     watch = Watch()
     runtime = replace(
         runtime,
@@ -174,8 +178,13 @@ def _round(bundle: Path, clips: Path, threads: int) -> dict[str, float]:
         runtime.transcribe(np.load(clip["samples"]), clip["lang"])
     total = time.perf_counter() - start
     text = total - sum(watch.seconds.values())
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return {"seconds": total, **watch.seconds, "text": text, "resident_mb": resident}
+    loading = {"load": load, "load_mb": load_mb}
+    return {"seconds": total, **watch.seconds, "text": text, **loading, "resident_mb": _resident_mb()}
+
+
+def _resident_mb() -> float:
+    """The largest so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def _decoder_stage(feeds: Mapping[str, np.ndarray]) -> str:
@@ -192,7 +201,7 @@ def _row(
         return round(statistics.median(found[key] for found in mine), 3) if key in mine[0] else ""
 
     rtf = statistics.median(found["seconds"] for found in mine) / seconds
-    parts = [middle(key) for key in (*STAGES, "text", "resident_mb")]
+    parts = [middle(key) for key in MEASURED]
     return [system.name, system.bytes, round(ratio, 3), round(rtf, 4), *parts]
 
 
