@@ -15,10 +15,9 @@ from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperCommand
 
 from myqasr_fx.cli.answer import answering
-from myqasr_fx.cli.daily_help import DailyHelp
+from myqasr_fx.cli.daily_help import DailyHelp, PlainGroupHelp, PlainHelp
 from myqasr_fx.cli.demo import demo
 from myqasr_fx.cli.diagnose import diagnose
 from myqasr_fx.cli.evaluate import evaluate
@@ -48,6 +47,7 @@ COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagno
 def build() -> typer.Typer:
     """The command line."""
     app = typer.Typer(
+        cls=PlainGroupHelp,
         add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -55,7 +55,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     for command in COMMANDS:
-        app.command(cls=DailyHelp if command is quantize else TyperCommand)(answering(command))
+        app.command(cls=DailyHelp if command is quantize else PlainHelp)(answering(command))
     return app
 
 

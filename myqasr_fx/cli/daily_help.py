@@ -1,15 +1,40 @@
-"""Help of one screen for a command of many options."""
+"""Help without types of flags, and of one screen for a command of many options."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 
-class DailyHelp(TyperCommand):
+class PlainHelp(TyperCommand):
+    """A command whose flags show no type: they take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As of every command."""
+        return _without_types(TyperCommand.get_params(self, ctx))
+
+
+class PlainGroupHelp(TyperGroup):
+    """The same for the commands together."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As of every group."""
+        return _without_types(TyperGroup.get_params(self, ctx))
+
+
+def _without_types(options: Iterable[Any]) -> list[Any]:
+    found = list(options)
+    for option in found:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    return found
+
+
+class DailyHelp(PlainHelp):
     """A command whose help leaves out options below headings; :data:`HelpAll` shows every one."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

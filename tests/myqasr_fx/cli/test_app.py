@@ -213,3 +213,11 @@ def test_only_a_process_that_ends_skips_its_garbage(monkeypatch: pytest.MonkeyPa
         with pytest.raises(SystemExit) as stop:
             cli.main(arguments)
         assert not stop.value.code and frozen == expected
+
+
+@pytest.mark.parametrize("words", [["--help"], *([command.__name__, "--help"] for command in app.COMMANDS)], ids=str)
+def test_flags_show_no_type(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        app.main(words)
+    said = capsys.readouterr().out
+    assert "--help" in said and "<bool>" not in said
