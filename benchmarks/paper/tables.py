@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from experiments import EXPERIMENTS
+from layer_weights import read_weights, real_bits
 from plots import plot
 from raw import HERE, LIMITED, axis_of, kind_of, metric_of, rows_of, without_loops
 
@@ -61,7 +63,7 @@ def block(name: str) -> str:
     if kind_of(name) == "clips":
         return clips_table(name, rows) + curve
     if kind_of(name) == "curve":
-        return curve_tables(rows) + curve
+        return curve_tables(rows) + bits_table(name) + curve
     result = Result.of(rows, metric)
     pictures = "".join(
         f"\n![{method_name(matrix.method)}](results/{name}/{heat_map_file(matrix.method)})\n"
@@ -83,6 +85,20 @@ def curve_tables(rows: Sequence[Row]) -> str:
     if compared := counted(rows, "divergence"):
         tables += f"\nDivergence from full precision, nats a token:\n\n{curve_table(compared, 'divergence')}"
     return tables
+
+
+def bits_table(name: str) -> str:
+    """What the widths of every recipe take on average, which budgets only bound: a whole layer may move or stay."""
+    weights = read_weights()[Path(EXPERIMENTS[name.removesuffix("-quick")].model).name]
+    found: dict[tuple[str, str], list[float]] = {}
+    for key, widths in read_schemes(HERE / "results" / name / "schemes.csv").items():
+        found.setdefault(key[:2], []).append(real_bits(widths, weights))
+    budgets = list(dict.fromkeys(budget for _, budget in found))
+    lines = [markdown(["quantized", *budgets])]
+    for recipe in dict.fromkeys(recipe for recipe, _ in found):
+        cells = [found.get((recipe, budget), []) for budget in budgets]
+        lines.append(line([recipe, *(f"{sum(cell) / len(cell):.3f}" if cell else "" for cell in cells)]))
+    return "\nBits a weight that were really used, mean over groups:\n\n" + "\n".join(lines) + "\n"
 
 
 def curve_table(rows: Sequence[Row], metric: Metric = "wer") -> str:

@@ -23,7 +23,7 @@ def test_the_readme_holds_the_tables_of_the_raw_rows() -> None:
 
 
 def test_another_number_is_noticed(tmp_path: Path) -> None:
-    for name in ("tables.py", "plots.py", "raw.py", "experiments.py", "README.md"):
+    for name in ("tables.py", "plots.py", "raw.py", "experiments.py", "layer_weights.py", "README.md"):
         (tmp_path / name).write_text((PAPER / name).read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "results").symlink_to(PAPER / "results")
     readme = tmp_path / "README.md"
