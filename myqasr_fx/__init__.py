@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from myqasr_fx.api import quantize
     from myqasr_fx.bundle.bundle import QuantizedBundle
     from myqasr_fx.errors import MyqasrError
+    from myqasr_fx.fleet.quantize_many import quantize_many
     from myqasr_fx.models.load import load_model
     from myqasr_fx.options.budget import Budget
     from myqasr_fx.options.config import QuantizeConfig
@@ -31,6 +32,7 @@ __all__ = [
     "load",
     "load_model",
     "quantize",
+    "quantize_many",
     "quantize_program",
 ]
 
@@ -43,6 +45,7 @@ _HOMES = {  # module, and the name there where it is another
     "load": "runtime:load_bundle",
     "load_model": "models.load",
     "quantize": "api",
+    "quantize_many": "fleet.quantize_many",
     "quantize_program": "program.quantize_program",
 }
 

@@ -77,7 +77,7 @@ class Road:
 
 
 def quantize(
-    model: str | SpeechModel,
+    model: str | SpeechModel | Prepared,
     audio: Recordings,
     *,
     out: str | Path,
@@ -89,7 +89,7 @@ def quantize(
     """Compiles a model for one user's speech and a budget.
 
     Args:
-        model: Name, folder or loaded model.
+        model: Name, folder or loaded model, or its graphs as the layout has them.
         audio: The user's recordings.
         out: The bundle's folder, which appears whole or not at all.
         config: Resolved options.
@@ -224,17 +224,20 @@ def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> F
     return priced(replace(fitting, progress=job.progress, limits=job.limits))
 
 
-def _prepare(model: str | SpeechModel, audio: Recordings, road: Road) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:
+def _prepare(
+    model: str | SpeechModel | Prepared, audio: Recordings, road: Road
+) -> tuple[MeasureJob, FitRequest, QuantizeConfig]:
     """What is to be learned and made, and the options for this model."""
     clock = road.progress
     recordings = found_inputs(audio)  # a path with a typo is told before a model is fetched
     with clock.stage("load model"):
-        speech = load_model(model, road.config.language) if isinstance(model, str) else model
+        known = model.speech if isinstance(model, Prepared) else model
+        speech = load_model(known, road.config.language) if isinstance(known, str) else known
         config = for_model(road.config, speech)
     with clock.stage("read audio"):
         clips = select_clips(recordings, config.max_clips, seed=config.seed)
     with clock.stage("capture graphs"):
-        prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
+        prepared = model if isinstance(model, Prepared) else prepare(speech, config.dump_ir, LAYOUTS[config.layout])
         request = fit_request(prepared, config)
         check_feasible(prepared, request)
     return measuring(prepared, clips, replace(road, config=config)), request, config

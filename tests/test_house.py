@@ -25,7 +25,7 @@ LAYERS = (  # of rooms; each may import from those above it
     {"myqasr_fx.evaluate", "myqasr_fx.measure", "myqasr_fx.verify"},
     {"myqasr_fx.fit", "myqasr_fx.acceptance", "myqasr_fx.corpora"},
     {"myqasr_fx.pipeline", "myqasr_fx.program", "myqasr_fx.diagnose"},
-    {"myqasr_fx.api", "myqasr_fx.personalize"},
+    {"myqasr_fx.api", "myqasr_fx.fleet", "myqasr_fx.personalize"},
     {"myqasr_fx.cli", "myqasr_fx"},
     {"myqasr_fx.__main__"},
 )
@@ -43,6 +43,7 @@ ENTRIES = (
     "fit/request.py",
     "fit/layer_requests.py",
     "fit/stages.py",
+    "fleet/quantize_many.py",
     "personalize/",
     "program/options.py",
     "report/reproduce.py",

@@ -22,6 +22,7 @@ from myqasr_fx.cli.demo import demo
 from myqasr_fx.cli.diagnose import diagnose
 from myqasr_fx.cli.evaluate import evaluate
 from myqasr_fx.cli.fault_file import write_fault
+from myqasr_fx.cli.fleet import fleet
 from myqasr_fx.cli.init import init
 from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
@@ -41,7 +42,21 @@ INTERRUPTED = 130
 LONGEST_LINE = 280
 """Characters of a line about an error, without our name before it."""
 
-COMMANDS = (quantize, transcribe, evaluate, personalize, inspect, report, diagnose, lint, init, push, models, demo)
+COMMANDS = (
+    quantize,
+    fleet,
+    transcribe,
+    evaluate,
+    personalize,
+    inspect,
+    report,
+    diagnose,
+    lint,
+    init,
+    push,
+    models,
+    demo,
+)
 
 
 def build() -> typer.Typer:

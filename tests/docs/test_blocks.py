@@ -46,6 +46,10 @@ NOT_RUN = {
     ("docs/clients.md", "npm install --ignore-scripts @huggingface/transformers"): (
         f"{INSTALLS}; tests/clients/test_web.py runs the page"
     ),
+    (
+        "docs/clients.md",
+        "myqasr push bundle NAME",
+    ): "tests/myqasr_fx/integrations/test_push.py sends to a hub of its own",
     ("docs/clients.md", "import sherpa_onnx"): "tests/clients/test_sherpa.py runs it",
     ("docs/wild.md", "from peft import PeftModel"): "peft is no dependency",
 }

@@ -55,7 +55,20 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["quantize", "transcribe", "evaluate", "inspect", "report", "diagnose", "lint", "init", "push", "models", "demo"],
+    [
+        "quantize",
+        "transcribe",
+        "evaluate",
+        "inspect",
+        "report",
+        "diagnose",
+        "lint",
+        "fleet",
+        "init",
+        "push",
+        "models",
+        "demo",
+    ],
 )
 def test_every_command_has_help_json_and_debug(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

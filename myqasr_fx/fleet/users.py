@@ -1,0 +1,86 @@
+"""Who the users are, and which recordings are theirs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from myqasr_fx.audio import find_audio
+from myqasr_fx.bundle.untrusted_json import parse_json
+from myqasr_fx.errors import OptionError
+
+Users = Mapping[str, Sequence[Path]]
+"""Name to files and folders of recordings."""
+
+_LONGEST = 100
+
+
+def find_users(place: Path) -> dict[str, list[Path]]:
+    """The users of a folder with a folder for each, or of a manifest with ``user`` and ``audio`` on each line.
+
+    Args:
+        place: The folder, or a JSONL file; its paths are relative to its own folder.
+
+    Raises:
+        OptionError: There is none, a line is no such object, or a name cannot be that of a folder.
+    """
+    found = _in_manifest(place) if place.is_file() else _in_folder(place)
+    check_names(found)
+    return found
+
+
+def check_names(users: Users) -> None:
+    """Refuses names that cannot be folders beside each other.
+
+    Raises:
+        OptionError: Naming the first, or there is no user.
+    """
+    if not users:
+        raise OptionError("no user", hint="give a folder with a folder of recordings for each user")
+    seen: dict[str, str] = {}
+    for name in users:
+        if name in ("", ".", "..") or len(name) > _LONGEST or not name.isprintable() or set(name) & set("/\\\0"):
+            raise OptionError(f"user {name[:_LONGEST]!r}: cannot be the name of a folder")
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise OptionError(f"users {other!r} and {name!r}: one name on many file systems")
+
+
+def digest_of(recordings: Sequence[Path]) -> str:
+    """SHA-256 of all files of a user, names left out.
+
+    Raises:
+        AudioError: A path does not exist or a folder holds no audio.
+    """
+    digest = hashlib.sha256()
+    for file in find_audio(recordings):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _in_folder(place: Path) -> dict[str, list[Path]]:
+    try:
+        inside = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise OptionError(f"users {place}: {error.strerror}") from error
+    return {path.name: [path] for path in inside}
+
+
+def _in_manifest(place: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    try:
+        lines = place.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise OptionError(f"users {place}: cannot be read: {error}") from error
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        try:
+            line = parse_json(text)
+        except ValueError as error:
+            raise OptionError(f"users {place}, line {number}: {error}") from error
+        if not isinstance(line, dict) or not all(isinstance(line.get(key), str) for key in ("user", "audio")):
+            raise OptionError(f"users {place}, line {number}: expected an object with texts 'user' and 'audio'")
+        found.setdefault(line["user"], []).append(place.parent / line["audio"])
+    return found

@@ -1,0 +1,149 @@
+"""Many users: a bundle each, as by itself; failures are listed; what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from myqasr_fx import pipeline
+from myqasr_fx.cli.app import main
+from myqasr_fx.errors import MyqasrError, OptionError
+from myqasr_fx.fleet.ledger import LEDGER, UserRow
+from myqasr_fx.fleet.quantize_many import run_fleet
+from myqasr_fx.fleet.users import find_users
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.limits import Limits
+from myqasr_fx.process.progress import Silent
+
+CONFIG = resolve_config(uniform_bits=3, recipe="paper-file", rounding="gptq")
+LIMITS = Limits(spare_bytes=1 << 14)
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Path:
+    """Ann and Bob with two recordings of noise each; Cid with a file that is no audio; a hidden folder."""
+    random, place = np.random.default_rng(0), tmp_path / "users"
+    for name, shape in (("ann", np.cumsum), ("bob", np.diff)):
+        (place / name).mkdir(parents=True)
+        for index in range(2):
+            samples = shape(random.normal(0, 0.1, 16_000))
+            soundfile.write(place / name / f"{index}.wav", 0.3 * samples / np.abs(samples).max(), 16_000)
+    (place / "cid").mkdir()
+    (place / "cid" / "0.wav").write_bytes(b"no audio")
+    (place / ".hidden").mkdir()
+    return place
+
+
+@pytest.fixture
+def run(make_speech_model: Callable[[str], SpeechModel], tmp_path: Path) -> Callable[..., tuple[UserRow, ...]]:
+    def call(users: dict[str, list[Path]], config: object = CONFIG, out: str = "out") -> tuple[UserRow, ...]:
+        return run_fleet(make_speech_model("smallest"), users, tmp_path / out, config, Silent(), LIMITS)
+
+    return call
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "run.json"}
+
+
+def test_everybody_gets_the_bundle_of_a_run_alone_and_failures_are_told(
+    run: Callable[..., tuple[UserRow, ...]],
+    users: Path,
+    tmp_path: Path,
+    make_speech_model: Callable[[str], SpeechModel],
+) -> None:
+    rows = run(find_users(users))
+    assert [(row.user, row.error is None) for row in rows] == [("ann", True), ("bob", True), ("cid", False)]
+    assert "0.wav" in str(rows[2].error)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ann", "bob", LEDGER]
+    for row in rows[:2]:
+        pipeline.quantize(
+            make_speech_model("smallest"), [users / row.user], out=tmp_path / row.user, config=CONFIG, limits=LIMITS
+        )
+        assert files(tmp_path / "out" / row.user) == files(tmp_path / row.user)
+    assert files(tmp_path / "out" / "ann")["model.onnx"] != files(tmp_path / "out" / "bob")["model.onnx"]
+
+
+def test_a_second_run_does_only_what_is_missing_changed_or_failed(
+    run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, asked = run(find_users(users)), []
+    whole = pipeline.quantize
+
+    def watched(*words: object, **options: object) -> object:
+        asked.append(Path(str(options["out"])).name)
+        return whole(*words, **options)
+
+    monkeypatch.setattr(pipeline, "quantize", watched)
+    again = run(find_users(users))
+    assert asked == ["cid"]
+    assert again[:2] == first[:2]
+    (tmp_path / "out" / "ann" / "model.onnx").write_bytes(b"damaged")
+    (users / "bob" / "1.wav").unlink()
+    asked.clear()
+    assert [row.error is None for row in run(find_users(users))] == [True, True, False]
+    assert asked == ["ann", "bob", "cid"]
+
+
+def test_a_line_that_was_cut_off_is_written_again(
+    run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path
+) -> None:
+    one = {"ann": [users / "ann"]}
+    first = run(one)
+    path = tmp_path / "out" / LEDGER
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole[:-20], encoding="utf-8")
+    (row,) = run(one)
+    assert (row.user, row.bytes) == ("ann", first[0].bytes)
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+    assert all(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def test_another_fleet_is_refused(run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path) -> None:
+    one = {"ann": [users / "ann"]}
+    run(one)
+    other = resolve_config(uniform_bits=4, recipe="paper-file", rounding="gptq")
+    with pytest.raises(OptionError, match="another model or other options"):
+        run(one, other)
+    (tmp_path / "out" / LEDGER).write_text("mine\n")
+    with pytest.raises(MyqasrError, match="no ledger"):
+        run(one)
+
+
+def test_users_of_a_manifest(users: Path, tmp_path: Path) -> None:
+    lines = [{"user": "ann", "audio": "ann/0.wav"}, {"user": "bob", "audio": "bob"}, {"user": "ann", "audio": "x"}]
+    manifest = users / "users.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, lines)))
+    assert find_users(manifest) == {"ann": [users / "ann/0.wav", users / "x"], "bob": [users / "bob"]}
+    for content, said in (
+        ("", "no user"),
+        ('{"user": "a"}', "line 1: expected"),
+        ("nonsense", "line 1"),
+        ('{"user": "../a", "audio": "x"}', "cannot be the name of a folder"),
+        ('{"user": "Ann", "audio": "x"}\n{"user": "ann", "audio": "y"}', "one name on many"),
+    ):
+        manifest.write_text(content)
+        with pytest.raises(OptionError, match=said):
+            find_users(manifest)
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "empty", tmp_path / "none"):
+        with pytest.raises(OptionError, match=r"no user|No such file"):
+            find_users(place)
+
+
+def test_the_command_lists_everybody(
+    save_model: Callable[..., Path], users: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fleet", str(save_model("smallest")), "--users", str(users), "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--budget", "90KB", "--recipe", "paper-file", "--json"])
+    assert stop.value.code == 3
+    told = json.loads(capsys.readouterr().out)["users"]
+    assert [row["user"] for row in told] == ["ann", "bob", "cid"]
+    assert all(row["bytes"] <= 90_000 for row in told[:2])
