@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from myqasr_fx.evaluate import ErrorCount, Interval, difference_interval, rate_interval
@@ -100,21 +101,26 @@ def read_scores(systems: Path, utterances: Path) -> list[SystemScore]:
 
 
 def plot(path: Path, scores: Sequence[SystemScore], title: str) -> None:
-    """Word error rate against file bytes: our bundles joined, every peer a point with its name."""
+    """Word error rate against file bytes: our bundles joined, every peer a point with its name.
+
+    A system that repeats itself, with more errors than words, is named with its rate and has no point.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7.6, 4.8), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(9.6, 4.8), layout="constrained")
     ours = sorted((score for score in scores if score.kind == "ours"), key=lambda score: score.bytes)
     axes.plot([s.bytes / 1e6 for s in ours], [100 * s.wer for s in ours], marker="o", label="ours")
-    for marker, peer in zip("sD^v<>PX*hpd", (s for s in scores if s.kind == "peer"), strict=False):
-        axes.plot(peer.bytes / 1e6, 100 * peer.wer, marker, label=peer.name)
+    for marker, peer in zip(cycle("sD^v<>PX*hpd8"), (s for s in scores if s.kind == "peer"), strict=False):
+        broken = peer.wer > 1
+        place = ([], []) if broken else (peer.bytes / 1e6, 100 * peer.wer)
+        axes.plot(*place, marker, label=f"{peer.name}: {peer.wer:.0%}" if broken else peer.name)
     axes.axhline(100 * scores[0].wer, color="gray", linestyle="--", label=scores[0].name)
     axes.set(xlabel="model files, MB", ylabel="word error rate, %", title=title)
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
 
