@@ -111,7 +111,7 @@ def quantize(
             verified = _verify(job, fitted, road)
         full = learning.prepared.program  # as captured: that of the job has rounded leftovers
         rule = learning.request.no_speech
-        contenders = Contenders(job.prepared.speech, full, fitted.models, verified.session_options, rule)
+        contenders = Contenders(job.prepared.speech, full, verified.runners, rule)
         observed = job.measurements.observed
         assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
         manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)

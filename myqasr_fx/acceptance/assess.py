@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from myqasr_fx.acceptance.compare import compare_clip, forced, written
 from myqasr_fx.acceptance.hear import hear
@@ -19,10 +18,10 @@ from myqasr_fx.evaluate.wer import Normalizer, normalize, normalize_plain
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress
-from myqasr_fx.runtime import OrtSettings, Runtime, WhisperRuntime
+from myqasr_fx.runtime import Runtime, WhisperRuntime
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.once import Once
-from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.runtime import GraphRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from passes.base import Program
 
@@ -34,15 +33,13 @@ class Contenders:
     Args:
         speech: Features, tokenizer and prompt of both.
         full: Full-precision graphs.
-        models: Graph name to its file.
-        session_options: Entries of the bundle's sessions.
+        runners: Graph name to the session that the bundle's users have.
         no_speech: When either of them drops a text.
     """
 
     speech: SpeechModel
     full: Program
-    models: Mapping[str, Path]
-    session_options: Mapping[str, str]
+    runners: Mapping[str, GraphRunner]
     no_speech: NoSpeechRule = USUAL
 
     def reference(self) -> Runtime:
@@ -51,8 +48,7 @@ class Contenders:
 
     def candidate(self) -> Runtime:
         """The quantized model on onnxruntime, as the bundle's users run it."""
-        settings = OrtSettings(entries=self.session_options)
-        runners = {name: Once(OrtRunner(path, settings)) for name, path in self.models.items()}
+        runners = {name: Once(runner) for name, runner in self.runners.items()}
         return runtime_of(self.speech, runners, 0, self.no_speech)
 
     @property

@@ -43,6 +43,7 @@ from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import OrtSettings, Transcript
 from myqasr_fx.runtime.bundle import no_speech_of
+from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import runtime_of
 from passes.manager.run_passes import run_passes
 from passes.rounding.round_floats import RoundFloats
@@ -91,7 +92,9 @@ def diagnose(
     paths = model_files(bundle, prepared.program.graphs)
     weights = quantized_weights(prepared, manifest.layers, read_weights(paths.values(), manifest.layers))
     floats = _floats(prepared, paths.values())
-    contenders = Contenders(speech, prepared.program, paths, manifest.session_options, no_speech_of(bundle))
+    settings = OrtSettings(entries=manifest.session_options)
+    runners = {name: OrtRunner(path, settings) for name, path in paths.items()}
+    contenders = Contenders(speech, prepared.program, runners, no_speech_of(bundle))
     with progress.stage("transcribe", len(chosen.clips)) as advance:
         pairs = []
         for pair in compared_again(contenders, chosen.clips, language):

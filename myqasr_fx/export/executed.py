@@ -53,7 +53,15 @@ class ExecutedGraph:
 
 def executed_graph(path: Path, options: Mapping[str, str]) -> ExecutedGraph:
     """Operators that onnxruntime executes for a file; arguments and errors as of :func:`optimized_graph`."""
-    graph = optimized_graph(path, options)
+    return _counted(optimized_graph(path, options))
+
+
+def read_executed(optimized: Path) -> ExecutedGraph:
+    """Operators of the graph that a session wrote when it was opened."""
+    return _counted(onnx.load(optimized, load_external_data=False).graph)
+
+
+def _counted(graph: onnx.GraphProto) -> ExecutedGraph:
     stored = {tensor.name for tensor in graph.initializer}
     unfused = tuple(n.name for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored)
     return ExecutedGraph(Counter(node.op_type for node in graph.node), unfused)
@@ -80,12 +88,26 @@ def optimized_graph(path: Path, options: Mapping[str, str]) -> onnx.GraphProto:
         try:
             open_session(path, session_options)
         except Exception as error:
-            if shutil.disk_usage(folder).free < path.stat().st_size:
-                where = f"no space left in the temporary folder {folder.parent}"
-                raise OutputError(where, hint="free some, or set TMPDIR to another folder") from error
+            check_room(folder, path, error)
             version = onnxruntime.__version__
             raise VerificationError(f"onnxruntime {version} refuses {path.name}: {first_line(error)}") from error
         return onnx.load(optimized, load_external_data=False).graph
+
+
+def check_room(folder: Path, path: Path, error: Exception) -> None:
+    """Tells why a graph could not be written to a temporary folder, where that is full.
+
+    Args:
+        folder: Inside the temporary folder.
+        path: The file that was opened.
+        error: What onnxruntime said of it.
+
+    Raises:
+        OutputError: The folder has less room than the file takes.
+    """
+    if shutil.disk_usage(folder).free < path.stat().st_size:
+        where = f"no space left in the temporary folder {folder.parent}"
+        raise OutputError(where, hint="free some, or set TMPDIR to another folder") from error
 
 
 def check_executed(path: Path, options: Mapping[str, str], expected: int) -> ExecutedGraph:
@@ -99,11 +121,24 @@ def check_executed(path: Path, options: Mapping[str, str], expected: int) -> Exe
     Raises:
         VerificationError: A DequantizeLinear is left over a stored weight, or fewer kernels than expected are fused.
     """
-    executed = executed_graph(path, options)
+    return check_fused(path.name, executed_graph(path, options), expected)
+
+
+def check_fused(name: str, executed: ExecutedGraph, expected: int) -> ExecutedGraph:
+    """The same of a graph that was read back.
+
+    Args:
+        name: Of the file.
+        executed: Its operators.
+        expected: Matrix products over low-bit weights in the file.
+
+    Raises:
+        VerificationError: As above.
+    """
     if executed.unfused or executed.fused < expected:
         left = ", ".join(executed.unfused[:3]) or "none left"
         raise VerificationError(
-            f"{path.name}: {executed.fused} of {expected} low-bit matrix products run fused; DequantizeLinear: {left}",
+            f"{name}: {executed.fused} of {expected} low-bit matrix products run fused; DequantizeLinear: {left}",
             hint="update onnxruntime, or keep these layers in float with --rules",
         )
     return executed

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,9 +27,10 @@ import onnxruntime
 from myqasr_fx.bundle.context_record import SPEECH
 from myqasr_fx.bundle.records import VerificationRecord
 from myqasr_fx.bundle.session_options import ACCURACY_LEVEL, PRECISE_INTEGERS
-from myqasr_fx.errors import VerificationError
+from myqasr_fx.bundle.temporary_folder import temporary_folder
+from myqasr_fx.errors import BundleError, VerificationError
 from myqasr_fx.export.activation_rounding import Rounding, roundings, write_without_roundings
-from myqasr_fx.export.executed import ExecutedGraph, check_executed
+from myqasr_fx.export.executed import ExecutedGraph, check_fused, check_room, read_executed
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import OrtSettings, Runtime, WhisperRuntime, with_context
@@ -74,11 +75,13 @@ class Verified:
         record: Errors and agreement.
         executed: File name to the operators that onnxruntime runs.
         session_options: Entries with which the agreement was reached.
+        runners: Graph name to the session that reached it.
     """
 
     record: VerificationRecord
     executed: Mapping[str, ExecutedGraph]
     session_options: Mapping[str, str]
+    runners: Mapping[str, OrtRunner] = field(default_factory=dict, repr=False, compare=False)
 
 
 def verify_files(
@@ -109,8 +112,8 @@ def verify_files(
     bench = _Bench(speech, paths, used, limits)
     exact = difference(bench.on_onnxruntime(EXACT), expected)
     error, rounding_error = _check_exact(bench, exact, expected, reference)
-    options, shipped, share = _session_options(bench, exact, expected)
-    executed = {path.name: check_executed(path, options, fused[name]) for name, path in paths.items()}
+    sessions, shipped, share = _shipped(bench, exact, expected)
+    executed = {paths[name].name: check_fused(paths[name].name, sessions.executed[name], fused[name]) for name in paths}
     record = VerificationRecord(
         clips=len(used),
         tokens=sum(len(logits) for logits in expected),
@@ -119,7 +122,7 @@ def verify_files(
         shipped_error=shipped.error,
         agreement=round(share, 6),
     )
-    return Verified(record, executed, options)
+    return Verified(record, executed, sessions.options, sessions.runners)
 
 
 def _check_exact(
@@ -158,16 +161,24 @@ def _check_roundings(paths: Mapping[str, Path], expected: Mapping[str, Set[Round
             )
 
 
-def _session_options(
-    bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]
-) -> tuple[Mapping[str, str], Difference, float]:
-    """The first session options that agree with torch, how far their logits are apart, and how far they agree."""
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """Sessions with the options of a bundle, and what they really run, by the name of the graph."""
+
+    options: Mapping[str, str]
+    runners: Mapping[str, OrtRunner]
+    executed: Mapping[str, ExecutedGraph]
+
+
+def _shipped(bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]) -> tuple[_Sessions, Difference, float]:
+    """Sessions of the first options that agree with torch, how far their logits are apart, and how far they agree."""
     share = 0.0
     for options in SESSION_OPTIONS:
-        shipped = difference(bench.on_onnxruntime(OrtSettings(entries=options)), expected)
+        sessions = bench.sessions(options)
+        shipped = difference(bench.heard_by(sessions.runners), expected)
         share = agreement(shipped, exact)
         if share >= bench.limits.verified_agreement:
-            return options, shipped, share
+            return sessions, shipped, share
     raise VerificationError(
         f"onnxruntime {onnxruntime.__version__} prefers another token than torch at {1 - share:.1%} of positions",
         hint="give a larger budget",
@@ -210,8 +221,24 @@ class _Bench:
         return _logits(torch_runtime(self.speech, dequantized_once(program)), self.samples)
 
     def on_onnxruntime(self, settings: OrtSettings) -> Iterator[np.ndarray]:
-        runners = {name: OrtRunner(path, settings) for name, path in self.paths.items()}
+        return self.heard_by({name: OrtRunner(path, settings) for name, path in self.paths.items()})
+
+    def heard_by(self, runners: Mapping[str, OrtRunner]) -> Iterator[np.ndarray]:
         return _logits(runtime_of(self.speech, runners, model_bytes=0), self.samples)
+
+    def sessions(self, options: Mapping[str, str]) -> _Sessions:
+        """Opened once for both: to be heard, and to read back what they run."""
+        runners, executed = {}, {}
+        with temporary_folder() as folder:
+            for name, path in self.paths.items():
+                optimized = folder / path.name
+                try:
+                    runners[name] = OrtRunner(path, OrtSettings(entries=options, optimized_model=optimized))
+                except BundleError as error:
+                    check_room(folder, path, error)
+                    raise VerificationError(error.message, hint=error.hint) from error
+                executed[name] = read_executed(optimized)
+        return _Sessions(options, runners, executed)
 
     def with_float_activations(self) -> Iterator[np.ndarray]:
         written = {name: write_without_roundings(path) for name, path in self.paths.items()}
