@@ -13,13 +13,13 @@ that the file holds already, by the same bytes, is not heard again.
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rows_file import read_rows, write_rows
 from splits import CALIBRATION, DEV, Splits, digest, spread
 
 from myqasr_fx.audio import load_audio
@@ -54,14 +54,14 @@ def main() -> None:
     utterances = chosen(read_manifest(options.data, {"lang": "en"}, None), options.dev)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"pooled_words_{options.model}.csv"
-    kept = read_rows(path)
+    kept = read_rows(Row, path)
     rows: list[Row] = []
     reference = cache(lambda: references(options.full, utterances))
     for name, folder in [("full precision", options.full), *((folder.name, folder) for folder in options.bundles)]:
         sha256 = digest_of(folder)
         known = [row for row in kept if (row.system, row.sha256) == (name, sha256)]
         rows += known or list(heard(name, folder, utterances, reference()))
-        write_rows(path, rows)
+        write_rows(Row, path, rows)
     print(table(rows))
 
 
@@ -138,23 +138,6 @@ def _loss(own: Sequence[Row], full: Sequence[Row], sets: Sequence[str]) -> str:
     change = 100 * sum(a.errors - b.errors for a, b in pairs) / sum(words)
     around = difference_interval([a.errors for a, _ in pairs], [b.errors for _, b in pairs], words)
     return f"{change:+.2f} [{100 * around.low:+.2f}, {100 * around.high:+.2f}]"
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Rows of an earlier run; none when there was none."""
-    if not path.exists():
-        return []
-    kinds = {field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Row)}
-    with path.open(newline="", encoding="utf-8") as file:
-        return [Row(**{name: kinds[name](text) for name, text in line.items()}) for line in csv.DictReader(file)]
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """One line a row."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(asdict, rows))
 
 
 def _options() -> argparse.Namespace:

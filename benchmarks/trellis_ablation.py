@@ -12,9 +12,8 @@ pairs. Steps of the same budget that the file holds already are not measured aga
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from ablation import STEPS as FORMER
 from ablation import Bench, choose, options_of
+from rows_file import read_rows, write_rows
 from splits import Splits
 
 from myqasr_fx.audio import select_clips
@@ -90,11 +90,11 @@ def main() -> None:
     bench = Bench.of(prepared, dev, options.language)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"trellis_ablation_{Path(options.model).name}.csv"
-    rows = read_rows(path)
+    rows = read_rows(Row, path)
     for step in STEPS:
         if not any((row.step, row.budget) == (step, options.budget) for row in rows):
             rows += measured(prepared, bench, [utterance.audio for utterance in calibration], step, options)
-            write_rows(path, rows)
+            write_rows(Row, path, rows)
     print(table([row for row in rows if row.budget == options.budget]))
 
 
@@ -136,23 +136,6 @@ def table(rows: Sequence[Row]) -> str:
         lines.append(f"| {step} | {own[0].predicted_bytes:,} | {nats:.4f} | {change} | {same:.1%} |")
         above = own
     return "\n".join(lines)
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Rows of an earlier run; none when there was none."""
-    if not path.exists():
-        return []
-    kinds = {field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Row)}
-    with path.open(newline="", encoding="utf-8") as file:
-        return [Row(**{name: kinds[name](text) for name, text in line.items()}) for line in csv.DictReader(file)]
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """One line a row."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(asdict, rows))
 
 
 if __name__ == "__main__":

@@ -12,15 +12,15 @@ and what a speaker loses with the other's bundle instead of the own one, with a 
 from __future__ import annotations
 
 import argparse
-import csv
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from rows_file import write_rows
 
 import myqasr_fx
 from myqasr_fx.audio import load_audio
@@ -51,13 +51,14 @@ def main() -> None:
     options = _options()
     utterances = read_manifest(options.data, {}, None)
     spoken = {name: [u for u in utterances if u.fields.get("speaker") == name] for name in options.speakers}
+    options.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for budget in options.budgets:
         bundles = {name: made(options, budget, name, spoken[name][::2]) for name in options.speakers}
         for name, path in bundles.items():
             for speaker in options.speakers:
                 rows += heard(options, (budget, name, path), speaker, spoken[speaker][1::2])
-        write_rows(options.out / f"two_speakers_{options.model}.csv", rows)
+        write_rows(Row, options.out / f"two_speakers_{options.model}.csv", rows)
         print(f"{budget}: {differing(*bundles.values())}; {told([row for row in rows if row.budget == budget])}")
 
 
@@ -115,15 +116,6 @@ def told(rows: Sequence[Row]) -> str:
         gap = f"{means[0] - means[1]:+.4f} [{around.low:+.4f}, {around.high:+.4f}]"
         parts.append(f"{name} {means[0]:.4f} with the own, {means[1]:.4f} with the other's ({gap})")
     return "; ".join(parts)
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """One line a row."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(asdict, rows))
 
 
 def _options() -> argparse.Namespace:

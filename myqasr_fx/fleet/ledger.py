@@ -63,7 +63,7 @@ class Ledger:
             raise OutputError(f"{self.path}: cannot be read: {error}", hint="choose another --out") from error
         lines = text[: text.rfind("\n") + 1].split("\n")[:-1]
         if not lines:
-            self._write("w", self.made)
+            self._write("w", [self._line(self.made)])
             return {}
         try:
             head, *rows = [parse_json(line) for line in lines]
@@ -73,7 +73,7 @@ class Ledger:
         if head != self.made:
             raise OptionError(f"{self.path}: is of another model or other options", hint="choose another --out")
         if len(text) > text.rfind("\n") + 1:
-            self._rewrite(lines)
+            self._write("w", lines)
         return found
 
     def append(self, row: UserRow) -> None:
@@ -82,17 +82,15 @@ class Ledger:
         Raises:
             OutputError: The file cannot be written.
         """
-        self._write("a", asdict(row))
+        self._write("a", [self._line(asdict(row))])
 
-    def _write(self, mode: str, content: dict[str, Any]) -> None:
+    @staticmethod
+    def _line(content: dict[str, Any]) -> str:
+        return json.dumps(content, ensure_ascii=False, sort_keys=True)
+
+    def _write(self, mode: str, lines: list[str]) -> None:
         try:
             with self.path.open(mode, encoding="utf-8") as file:
-                file.write(json.dumps(content, ensure_ascii=False, sort_keys=True) + "\n")
-        except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror}", hint="free space and run the command again") from error
-
-    def _rewrite(self, lines: list[str]) -> None:
-        try:
-            self.path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+                file.write("".join(f"{line}\n" for line in lines))
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror}", hint="free space and run the command again") from error

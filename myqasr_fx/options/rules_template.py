@@ -1,4 +1,4 @@
-"""A rules file to start from: every line a comment, so that it changes nothing until some are uncommented."""
+"""A rules file to start from, which changes nothing until some of its comments are uncommented."""
 
 from __future__ import annotations
 

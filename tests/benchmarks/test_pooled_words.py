@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pooled_words import Row, read_rows, table, write_rows
+from pooled_words import Row, table
+from rows_file import read_rows, write_rows
 
 
 def row(system: str, dataset: str, index: int, errors: int, nats: float) -> Row:
@@ -28,6 +29,6 @@ def test_losses_and_nats() -> None:
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
-    assert read_rows(tmp_path / "rows.csv") == []
-    write_rows(tmp_path / "rows.csv", ROWS)
-    assert read_rows(tmp_path / "rows.csv") == ROWS
+    assert read_rows(Row, tmp_path / "rows.csv") == []
+    write_rows(Row, tmp_path / "rows.csv", ROWS)
+    assert read_rows(Row, tmp_path / "rows.csv") == ROWS

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from trellis_ablation import GaussianTables, Row, read_rows, table, write_rows
+from rows_file import read_rows, write_rows
+from trellis_ablation import GaussianTables, Row, table
 
 from myqasr_fx.measure.store import Keys
 from passes.rounding.trellis_table import gaussian_table
@@ -18,9 +19,9 @@ def test_changes_to_the_step_above() -> None:
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
-    assert read_rows(tmp_path / "rows.csv") == []
-    write_rows(tmp_path / "rows.csv", ROWS)
-    assert read_rows(tmp_path / "rows.csv") == ROWS
+    assert read_rows(Row, tmp_path / "rows.csv") == []
+    write_rows(Row, tmp_path / "rows.csv", ROWS)
+    assert read_rows(Row, tmp_path / "rows.csv") == ROWS
 
 
 def test_levels_stay_where_a_fit_starts(tmp_path: Path) -> None:
