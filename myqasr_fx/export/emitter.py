@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Emitter:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], ir.Value] = {}
         self._distinct: Counter[Hashable] = Counter()
         self._named: Counter[str] = Counter()
+        self._made: dict[Hashable, ir.Value] = {}
         self._anchor: ir.Node | None = None
         self.opset = graph.opset_imports[""]
         self._scope = ""
@@ -80,6 +81,15 @@ class Emitter:
         )
         self.graph.register_initializer(value)
         return value
+
+    def once(self, key: Hashable, make: Callable[[], ir.Value]) -> ir.Value:
+        """What ``make`` emits of constants alone: at the first call with one ``key``, in front of all other nodes."""
+        if key not in self._made:
+            anchor = self._anchor
+            self._anchor = anchor and self.graph[0]
+            self._made[key] = make()
+            self._anchor = anchor
+        return self._made[key]
 
     def distinct(self, value: ir.Value, shape: Sequence[int], key: Hashable) -> ir.Value:
         """``value`` of ``shape``, under another name for every call with one ``key``.

@@ -1,25 +1,30 @@
-"""The operators that read trellis strings, of ``ai.onnx`` alone: bytes, shifts, a mask, and one lookup.
+"""The operators that read trellis strings, of ``ai.onnx`` alone, and few bytes of constants a weight on the way.
 
-A column's string is a row of bytes (``passes.numbers.trellis``). All windows at once::
+A column's string is a row of bytes (``passes.numbers.trellis``). All windows at once, some neighbours by one lookup::
 
-    Slice of every r-th byte, from several starts -> BitShift(LEFT) -> BitwiseOr     bytes of 8 / k or 8 outputs, joined
-    -> BitShift(RIGHT, [0, k, 2 k, …]) -> BitwiseAnd(4095) -> Gather(table)          one window an output
-    -> Sub(128) -> Mul(gain of the column) -> Round -> Add(128)                      its level
+    Cast -> Conv([2^-s, 2^(8 - s), 2^(16 - s)]) -> Cast -> BitwiseAnd    the bits that some outputs see, as one number
+    -> Gather(levels of every such number)                               their entries of the table
+    -> QLinearConv(by the gain of the column)                            their levels
 
-onnxruntime folds that into a constant of levels when it loads the file, and fuses that with its DequantizeLinear and
-MatMul. Looked-up rows gather their own three bytes of every column.
+Sums of three bytes are exact in float32. A convolution with one weight a channel, 1, is the one standard operator that
+takes bytes times a float of their channel to bytes, rounding to even. onnxruntime folds all that into a constant of
+levels when it loads the file, and fuses that with its DequantizeLinear and MatMul. It frees nothing before all is
+folded, so what counts is the bytes of every value on the way: 8 to 13 a weight. Looked-up rows gather their own three
+bytes of every column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
 
 from myqasr_fx.export.emitter import Emitter
-from passes.numbers.trellis import MIDDLE, STATES, Turns
+from passes.numbers.trellis import MIDDLE, STATES, WINDOW, Turns, string_bytes
+
+_TOGETHER = {1: 4, 2: 4, 3: 2, 4: 2}
+"""Bits a weight to neighbours that one lookup finds: more need a larger table, or more than the 24 bits of a float."""
 
 
 class Trellis(NamedTuple):
@@ -51,17 +56,15 @@ def all_levels(emitter: Emitter, trellis: Trellis, size: tuple[int, int, int]) -
     """
     cols, rows, bits = size
     turns = Turns.of(rows, bits)
-    wide = ir.DataType.UINT32 if turns.word <= 4 else ir.DataType.UINT64
-    span, step = (turns.count - 1) * turns.stride + 1, emitter.integers(turns.stride)
-    ends = [(emitter.integers(first), emitter.integers(first + span)) for first in range(turns.word)]
-    parts = [emitter.op("Slice", trellis.strings, *end, emitter.integers(1), step) for end in ends]
-    joined = emitter.op("Unsqueeze", _word(emitter, parts, wide), emitter.integers(-1))
-    shifts = emitter.constant(np.arange(0, turns.outputs * bits, bits, dtype=wide.numpy()))
-    moved = emitter.op("BitShift", joined, shifts, direction="RIGHT")
-    found = emitter.reshape(_entries(emitter, moved, wide, trellis), [cols, turns.count * turns.outputs])
-    if turns.count * turns.outputs != rows:
-        found = emitter.op("Slice", found, emitter.integers(0), emitter.integers(rows), emitter.integers(1))
-    return _levels(emitter, found, trellis)
+    together = _TOGETHER[bits]
+    table, seen = _joined_table(emitter, trellis, bits), _seen(emitter, trellis, rows, bits)
+    entries = emitter.op("Gather", table, seen, axis=0)  # (K, lookups of a turn, turns, outputs of a lookup)
+    if turns.outputs > together:
+        entries = emitter.op("Transpose", entries, perm=[0, 2, 1, 3])
+    read = turns.count * turns.outputs
+    moved = _moved(emitter, emitter.reshape(entries, [1, cols, read]), trellis.gains, cols)
+    levels = emitter.reshape(moved, [cols, read])
+    return _first(emitter, levels, rows) if read != rows else levels
 
 
 def levels_at(emitter: Emitter, trellis: Trellis, indices: ir.Value, bits: int) -> ir.Value:
@@ -76,35 +79,70 @@ def levels_at(emitter: Emitter, trellis: Trellis, indices: ir.Value, bits: int) 
     start = emitter.op("Mul", indices, emitter.constant(np.array(bits, np.int64)))
     eight = emitter.constant(np.array(8, np.int64))
     first = emitter.op("Div", start, eight)
-    parts = []
-    for offset in range(3):
-        at = emitter.op("Add", first, emitter.constant(np.array(offset, np.int64))) if offset else first
-        parts.append(emitter.op("Gather", trellis.strings, at, axis=1))
-    wide = ir.DataType.UINT32
-    shifts = emitter.cast(emitter.op("Mod", start, eight), wide)
-    moved = emitter.op("BitShift", _word(emitter, parts, wide), shifts, direction="RIGHT")
-    return _levels(emitter, _entries(emitter, moved, wide, trellis), trellis)
-
-
-def _word(emitter: Emitter, parts: Sequence[ir.Value], wide: ir.DataType) -> ir.Value:
-    """Bytes as the digits of one number, the lowest first."""
-    joined = emitter.cast(parts[0], wide)
-    for place, part in enumerate(parts[1:], 1):
-        shift = emitter.constant(np.array(8 * place, wide.numpy()))
-        digit = emitter.op("BitShift", emitter.cast(part, wide), shift, direction="LEFT")
-        joined = emitter.op("BitwiseOr", joined, digit)
-    return joined
-
-
-def _entries(emitter: Emitter, moved: ir.Value, wide: ir.DataType, trellis: Trellis) -> ir.Value:
-    """What the table says of the windows in the lowest bits of some words."""
-    window = emitter.op("BitwiseAnd", moved, emitter.constant(np.array(STATES - 1, wide.numpy())))
-    return emitter.op("Gather", trellis.table, emitter.cast(window, ir.DataType.INT32), axis=0)
-
-
-def _levels(emitter: Emitter, entries: ir.Value, trellis: Trellis) -> ir.Value:
-    """Levels (K, …) of entries of the table."""
+    word: ir.Value | None = None
+    for place in range(3):
+        at = emitter.op("Add", first, emitter.constant(np.array(place, np.int64))) if place else first
+        digit = emitter.cast(emitter.op("Gather", trellis.strings, at, axis=1), ir.DataType.UINT32)
+        if word is not None:
+            digit = emitter.op("BitShift", digit, emitter.constant(np.array(8 * place, np.uint32)), direction="LEFT")
+        word = digit if word is None else emitter.op("BitwiseOr", word, digit)
+    shifts = emitter.cast(emitter.op("Mod", start, eight), ir.DataType.UINT32)
+    moved = emitter.op("BitShift", word, shifts, direction="RIGHT")
+    window = emitter.op("BitwiseAnd", moved, emitter.constant(np.array(STATES - 1, np.uint32)))
+    entries = emitter.op("Gather", trellis.table, emitter.cast(window, ir.DataType.INT32), axis=0)
     middle = emitter.constant(np.array(MIDDLE, np.float32))
     centred = emitter.op("Sub", emitter.cast(entries, ir.DataType.FLOAT), middle)
-    moved = emitter.op("Round", emitter.op("Mul", centred, trellis.gains))
-    return emitter.cast(emitter.op("Add", moved, middle), ir.DataType.UINT8)
+    levels = emitter.op("Add", emitter.op("Round", emitter.op("Mul", centred, trellis.gains)), middle)
+    return emitter.cast(levels, ir.DataType.UINT8)
+
+
+def _seen(emitter: Emitter, trellis: Trellis, rows: int, bits: int) -> ir.Value:
+    """(K, g, t) int32: the bits that each lookup sees, of g lookups a turn and t turns of n outputs."""
+    turns, together = Turns.of(rows, bits), _TOGETHER[bits]
+    starts = range(0, turns.outputs * bits, together * bits)
+    kernel = np.zeros((len(starts), 1, turns.word), np.float32)
+    for row, start in zip(kernel[:, 0], starts, strict=True):
+        byte, shift = divmod(start, 8)
+        row[byte : byte + 3] = np.exp2(np.arange(0, 24, 8)[: turns.word - byte] - shift)
+    used, strings = (turns.count - 1) * turns.stride + turns.word, trellis.strings
+    if used != string_bytes(rows, bits):
+        strings = _first(emitter, strings, used)
+    columns = emitter.cast(emitter.op("Unsqueeze", strings, emitter.integers(1)), ir.DataType.FLOAT)
+    words = emitter.op("Conv", columns, emitter.constant(kernel), strides=[turns.stride])
+    seen, most = emitter.cast(words, ir.DataType.INT32), 1 << _lookup_bits(bits)
+    if kernel.sum(-1).max() * 255 < most:
+        return seen  # whole bytes
+    return emitter.op("BitwiseAnd", seen, emitter.constant(np.array(most - 1, np.int32)))
+
+
+def _joined_table(emitter: Emitter, trellis: Trellis, bits: int) -> ir.Value:
+    """(2^b, r) uint8: entries of the table for r neighbours that see b bits; made once a graph."""
+
+    def make() -> ir.Value:
+        numbers = [emitter.constant(np.array(number, np.int32)) for number in (0, 1 << _lookup_bits(bits), 1)]
+        column = emitter.op("Unsqueeze", emitter.op("Range", *numbers), emitter.integers(1))
+        steps = emitter.constant((1 << np.arange(0, bits * _TOGETHER[bits], bits)).astype(np.int32))
+        window = emitter.op(
+            "BitwiseAnd", emitter.op("Div", column, steps), emitter.constant(np.array(STATES - 1, np.int32))
+        )
+        return emitter.op("Gather", trellis.table, window, axis=0)
+
+    return emitter.once((trellis.table.name, bits), make)
+
+
+def _lookup_bits(bits: int) -> int:
+    """Bits that neighbours of one lookup see together."""
+    return WINDOW + bits * (_TOGETHER[bits] - 1)
+
+
+def _moved(emitter: Emitter, entries: ir.Value, gains: ir.Value, cols: int) -> ir.Value:
+    """Levels of entries (1, K, m) of the table."""
+    one, middle = emitter.constant(np.array(1, np.float32)), emitter.byte(MIDDLE)
+    kernel = emitter.op("Expand", emitter.byte(1), emitter.integers(cols, 1, 1))
+    gains = emitter.reshape(gains, [-1])
+    return emitter.op("QLinearConv", entries, one, middle, kernel, gains, emitter.byte(0), one, middle, group=cols)
+
+
+def _first(emitter: Emitter, value: ir.Value, count: int) -> ir.Value:
+    """(K, count) of (K, m)."""
+    return emitter.op("Slice", value, emitter.integers(0), emitter.integers(count), emitter.integers(1))
