@@ -20,7 +20,6 @@ from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.audio import AudioInput, ClipSet, found_inputs, select_clips
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import SPEECH
-from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.bundle.output_folder import output_folder
 from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.capture.canonical import CANONICALIZING
@@ -29,7 +28,7 @@ from myqasr_fx.fit.fit import Fitted, fit, rounded
 from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.fit.manifest import build_manifest, low_bit_products
 from myqasr_fx.fit.plan import Plan, make_plan
-from myqasr_fx.fit.request import FitRequest, fit_request
+from myqasr_fx.fit.request import FitRequest, captured, fit_request
 from myqasr_fx.fit.stages import fitting_stages
 from myqasr_fx.measure.clip_shares import ClipShares, share_clips
 from myqasr_fx.measure.job import MeasureJob, MeasureRequest
@@ -41,7 +40,7 @@ from myqasr_fx.measure.speech import no_speech_rule
 from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.models.client_files import write_client_files
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.needs import decided_by_recordings, needs_of
@@ -111,7 +110,7 @@ def quantize(
             verified = _verify(job, fitted, road)
         full = learning.prepared.program  # as captured: that of the job has rounded leftovers
         rule = learning.request.no_speech
-        contenders = Contenders(job.prepared.speech, full, verified.runners, rule)
+        contenders = Contenders(job.prepared.speech, full, verified.runners, rule, job.prepared.silence)
         observed = job.measurements.observed
         assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
         manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)
@@ -174,7 +173,8 @@ def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
         seed=config.seed,
         dump_ir=config.dump_ir,
     )
-    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, config.layout, rule), config.private)
+    graphs = " ".join(map(str, filter(None, (config.layout, prepared.silence))))
+    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, graphs, rule), config.private)
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
 
@@ -237,7 +237,7 @@ def _prepare(
     with clock.stage("read audio"):
         clips = select_clips(recordings, config.max_clips, seed=config.seed)
     with clock.stage("capture graphs"):
-        prepared = model if isinstance(model, Prepared) else prepare(speech, config.dump_ir, LAYOUTS[config.layout])
+        prepared = model if isinstance(model, Prepared) else captured(speech, config)
         request = fit_request(prepared, config)
         check_feasible(prepared, request)
     return measuring(prepared, clips, replace(road, config=config)), request, config

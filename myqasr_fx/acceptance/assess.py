@@ -35,12 +35,14 @@ class Contenders:
         full: Full-precision graphs.
         runners: Graph name to the session that the bundle's users have.
         no_speech: When either of them drops a text.
+        silence: Frames of silence that one stands for in the graphs of both.
     """
 
     speech: SpeechModel
     full: Program
     runners: Mapping[str, GraphRunner]
     no_speech: NoSpeechRule = USUAL
+    silence: int | None = None
 
     def reference(self) -> Runtime:
         """The full-precision model in torch."""
@@ -84,7 +86,7 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
     normalizer, candidate = contenders.normalizer, contenders.candidate()
     shorter = None
     if trial.short_context and isinstance(candidate, WhisperRuntime):
-        shorter = ShortContexts(candidate)
+        shorter = ShortContexts(candidate, contenders.silence)
     reference = contenders.reference()
     if trial.shares.held_out and trial.store.folder is not None:
         reference = KeptLogits(reference, trial.store, limits.kept_logits_bytes)

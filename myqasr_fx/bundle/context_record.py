@@ -13,6 +13,19 @@ FULL, SPEECH = "full", "speech"
 FRAMES_A_SECOND = 50
 """Of Whisper's encoder, in which margins are counted."""
 
+COUNTED = 20
+"""Frames of silence that one stands for, where the graphs count them: 10 and 40 do no better."""
+
+
+def silence_in(context: str, *, fixed_cache: bool) -> int | None:
+    """Frames of silence that one stands for in the graphs of a bundle; None: graphs that do not count them.
+
+    Args:
+        context: The option.
+        fixed_cache: The layout's: sherpa-onnx feeds 30 s, whatever is asked.
+    """
+    return COUNTED if context == SPEECH and not fixed_cache else None
+
 
 @dataclass(frozen=True, slots=True)
 class TriedContext:
@@ -48,13 +61,17 @@ class ContextRecord:
         margin: Frames of 20 ms behind the audio; None: no margin held it, and the bundle hears 30 s.
         least: Fewest frames, however short the audio.
         tried: Every margin, the shortest first.
+        silence: Frames of silence behind the margin that one stands for; None: they are not heard.
     """
 
     margin: int | None
     least: int
     tried: tuple[TriedContext, ...]
+    silence: int | None = None
 
     def __post_init__(self) -> None:
         check_least(self, ("margin", "least"))
+        if self.silence is not None and self.silence < 1:
+            raise ValueError(f"silence: {self.silence}, expected at least 1")
         if self.margin is not None and self.margin not in {each.margin for each in self.tried}:
             raise ValueError(f"margin: {self.margin}, expected one that was tried")

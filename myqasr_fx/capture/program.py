@@ -18,15 +18,18 @@ def capture(network: PreTrainedModel) -> Program:
     return capture_whisper(network) if isinstance(network, WhisperForConditionalGeneration) else capture_ctc(network)
 
 
-def signatures(config: PretrainedConfig, *, fixed_cache: bool = False) -> Mapping[str, GraphSignature]:
+def signatures(
+    config: PretrainedConfig, *, fixed_cache: bool = False, silence: int | None = None
+) -> Mapping[str, GraphSignature]:
     """Graph name to signature, in the order of the captured graphs.
 
     Args:
         config: Of the network.
         fixed_cache: For a Whisper captured by :func:`~myqasr_fx.capture.whisper_fixed.capture_whisper_fixed`.
+        silence: As for :func:`~myqasr_fx.capture.whisper.capture_whisper`.
     """
     if isinstance(config, WhisperConfig):
         if fixed_cache:
             return fixed_signatures(config)
-        return {ENCODER: encoder_signature(config), DECODER: decoder_signature(config)}
+        return {ENCODER: encoder_signature(config, silence), DECODER: decoder_signature(config)}
     return {MODEL: ctc_signature(config)}

@@ -16,6 +16,7 @@ from transformers.models.whisper.modeling_whisper import WhisperAttention, Whisp
 from myqasr_fx.capture.export import capture_graph
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
 from myqasr_fx.capture.whisper_parts import AttentionParts, DecoderLayerParts, DecoderParts, EncoderStack
+from myqasr_fx.capture.whisper_silence import CountedEncoder, check_stride, counts, heard_of
 from passes.base import Program
 
 ENCODER = "encoder_model"
@@ -30,18 +31,32 @@ _CACHED = "past_encoder_sequence_length"
 _PARTS = tuple((owner, part) for owner in ("decoder", "encoder") for part in ("key", "value"))
 
 
-def capture_whisper(network: WhisperForConditionalGeneration) -> Program:
-    """Captures the encoder and the decoder; both share the network's parameters."""
-    encoder = capture_graph(_Encoder(network), encoder_signature(network.config))
-    decoder = capture_graph(_Decoder(network), decoder_signature(network.config))
+def capture_whisper(network: WhisperForConditionalGeneration, silence: int | None = None) -> Program:
+    """Captures the encoder and the decoder; both share the network's parameters.
+
+    Args:
+        network: In eval mode.
+        silence: Frames of the silence behind a clip that one stands for, see
+            :mod:`~myqasr_fx.capture.whisper_silence`; None: a clip is heard in what the encoder is given.
+    """
+    if silence is not None:
+        check_stride(network.config.max_source_positions, silence)
+    encoder = capture_graph(_Encoder(network, silence), encoder_signature(network.config, silence))
+    decoder = capture_graph(_Decoder(network, silence), decoder_signature(network.config))
     return Program({ENCODER: encoder, DECODER: decoder})
 
 
-def encoder_signature(config: WhisperConfig) -> GraphSignature:
-    """``input_features`` (B, mel bins, 2 * frames) to ``last_hidden_state`` (B, frames, d_model)."""
+def encoder_signature(config: WhisperConfig, silence: int | None = None) -> GraphSignature:
+    """``input_features`` (B, mel bins, 2 * frames) to ``last_hidden_state`` (B, frames, d_model).
+
+    Args:
+        config: Of the network.
+        silence: As for :func:`capture_whisper`.
+    """
     features = TensorSpec("input_features", (_BATCH, config.num_mel_bins, _FEATURES))
     states = TensorSpec("last_hidden_state", (_BATCH, _FRAMES, config.d_model))
-    dims = {_BATCH: DynamicDim(2, 1), _FEATURES: DynamicDim(24, 8, 2 * config.max_source_positions)}
+    fewest = 4 * (silence or 0) + 8
+    dims = {_BATCH: DynamicDim(2, 1), _FEATURES: DynamicDim(fewest + 16, fewest, 2 * config.max_source_positions)}
     return GraphSignature((features,), (states,), dims)
 
 
@@ -73,9 +88,11 @@ def decoder_signature(config: WhisperConfig) -> GraphSignature:
 class _Encoder(nn.Module):
     """``WhisperEncoder`` under its own names; positions are added as a plain parameter."""
 
-    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+    def __init__(self, network: WhisperForConditionalGeneration, silence: int | None) -> None:
         super().__init__()
-        self.model = nn.ModuleDict({"encoder": EncoderStack(network.model.encoder)})
+        encoder = network.model.encoder
+        stack = EncoderStack(encoder) if silence is None else CountedEncoder(encoder, silence)
+        self.model = nn.ModuleDict({"encoder": stack})
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = self.model["encoder"](input_features)
@@ -83,9 +100,10 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+    def __init__(self, network: WhisperForConditionalGeneration, silence: int | None) -> None:
         super().__init__()
-        self.model = nn.ModuleDict({"decoder": _DecoderStack(network.model.decoder)})
+        longest = network.config.max_source_positions
+        self.model = nn.ModuleDict({"decoder": _DecoderStack(network.model.decoder, longest, silence)})
         self.proj_out = network.proj_out
 
     def forward(
@@ -96,8 +114,10 @@ class _Decoder(nn.Module):
 
 
 class _DecoderStack(DecoderParts):
-    def __init__(self, decoder: WhisperDecoder) -> None:
+    def __init__(self, decoder: WhisperDecoder, longest: int, silence: int | None) -> None:
         super().__init__(decoder, _DecoderLayer)
+        self.longest = longest
+        self.silence = silence
 
     def forward(
         self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor, past: tuple[torch.Tensor, ...]
@@ -107,12 +127,19 @@ class _DecoderStack(DecoderParts):
         positions = torch.arange(tokens, device=input_ids.device) + past_length
         mask = torch.arange(past_length + tokens, device=input_ids.device)[None, :] <= positions[:, None]
         uncached = encoder_hidden_states[:, cached_frames:]
+        masks = mask, self.cross_mask(encoder_hidden_states)
         hidden = self.embed(input_ids, positions)
         present: list[torch.Tensor] = []
         for index, layer in enumerate(self.layers):
-            hidden, cache = layer(hidden, uncached, mask, past[4 * index : 4 * index + 4])
+            hidden, cache = layer(hidden, uncached, masks, past[4 * index : 4 * index + 4])
             present.extend(cache)
         return self.layer_norm(hidden), present
+
+    def cross_mask(self, states: torch.Tensor) -> torch.Tensor | None:
+        """What is added to the scores of the encoder's frames."""
+        if self.silence is None:
+            return None
+        return counts(states, heard_of(states.shape[1], self.longest, self.silence), self.silence)
 
 
 class _DecoderLayer(DecoderLayerParts):
@@ -120,13 +147,18 @@ class _DecoderLayer(DecoderLayerParts):
         super().__init__(layer, _Attention, _Attention)
 
     def forward(
-        self, hidden: torch.Tensor, uncached: torch.Tensor, mask: torch.Tensor, past: tuple[torch.Tensor, ...]
+        self,
+        hidden: torch.Tensor,
+        uncached: torch.Tensor,
+        masks: tuple[torch.Tensor, torch.Tensor | None],
+        past: tuple[torch.Tensor, ...],
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        own_mask, cross_mask = masks
         own_past, cross_past = past[:2], past[2:]
         normed = self.self_attn_layer_norm(hidden)
-        attended, own = self.self_attn(normed, normed, mask, own_past)
+        attended, own = self.self_attn(normed, normed, own_mask, own_past)
         hidden = hidden + attended
-        attended, cross = self.encoder_attn(self.encoder_attn_layer_norm(hidden), uncached, None, cross_past)
+        attended, cross = self.encoder_attn(self.encoder_attn_layer_norm(hidden), uncached, cross_mask, cross_past)
         return self.feed_forward(hidden + attended), (*own, *cross)
 
 

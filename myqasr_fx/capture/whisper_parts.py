@@ -29,11 +29,18 @@ class EncoderStack(nn.Module):
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
         """Encoder states of (B, mel bins, 2 * frames)."""
-        hidden = F.gelu(self.conv2(F.gelu(self.conv1(input_features))))  # (B, d_model, frames)
-        hidden = hidden.transpose(1, 2)
-        hidden = hidden + self.embed_positions.weight[: hidden.shape[1]]
+        hidden = self.frames(input_features)
+        return self.states(hidden + self.embed_positions.weight[: hidden.shape[1]])
+
+    def frames(self, input_features: torch.Tensor) -> torch.Tensor:
+        """(B, frames, d_model) of (B, mel bins, 2 * frames), without positions."""
+        hidden = F.gelu(self.conv2(F.gelu(self.conv1(input_features))))
+        return hidden.transpose(1, 2)
+
+    def states(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Encoder states of frames with their positions; ``mask`` is added to the scores of every attention."""
         for layer in self.layers:
-            hidden = layer(hidden, None)
+            hidden = layer(hidden, mask)
         states: torch.Tensor = self.layer_norm(hidden)
         return states
 

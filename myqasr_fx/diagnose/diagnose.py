@@ -88,13 +88,13 @@ def diagnose(
         name = option.replace("_", "-")
         raise OptionError(f"a bundle of --{name} has no diagnosis: its layers are not those of the model")
     with progress.stage("capture graphs"):
-        prepared = prepare(speech)
+        prepared = prepare(speech, silence=manifest.context.silence if manifest.context else None)
     paths = model_files(bundle, prepared.program.graphs)
     weights = quantized_weights(prepared, manifest.layers, read_weights(paths.values(), manifest.layers))
     floats = _floats(prepared, paths.values())
     settings = OrtSettings(entries=manifest.session_options)
     runners = {name: OrtRunner(path, settings) for name, path in paths.items()}
-    contenders = Contenders(speech, prepared.program, runners, no_speech_of(bundle))
+    contenders = Contenders(speech, prepared.program, runners, no_speech_of(bundle), prepared.silence)
     with progress.stage("transcribe", len(chosen.clips)) as advance:
         pairs = []
         for pair in compared_again(contenders, chosen.clips, language):

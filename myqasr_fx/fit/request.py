@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from myqasr_fx.bundle.context_record import silence_in
 from myqasr_fx.bundle.layout import LAYOUTS, Layout
 from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.fit.layer_requests import LayerRequest, layer_requests
+from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.config import QuantizeConfig
 from passes.allocation import REGISTRY as ALLOCATIONS
@@ -82,6 +85,12 @@ class FitRequest:
     def dump(self, stage: str) -> Path | None:
         """Folder for the graphs of a stage."""
         return self.dump_ir and self.dump_ir / stage
+
+
+def captured(speech: SpeechModel, config: QuantizeConfig) -> Prepared:
+    """The graphs that the options ask for."""
+    layout = LAYOUTS[config.layout]
+    return prepare(speech, config.dump_ir, layout, silence_in(config.context, fixed_cache=layout.fixed_cache))
 
 
 def fit_request(prepared: CanonicalGraphs, config: QuantizeConfig) -> FitRequest:

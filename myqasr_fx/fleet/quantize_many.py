@@ -9,12 +9,12 @@ from pathlib import Path
 
 from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import MyqasrError, OutputError
+from myqasr_fx.fit.request import captured
 from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
 from myqasr_fx.fleet.users import Users, check_names, digest_of
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
@@ -90,7 +90,7 @@ def run_fleet(
     ledger = Ledger(out / LEDGER, {"fingerprint": speech.fingerprint, "options": made})
     done = ledger.resume()
     with progress.stage("capture graphs"):
-        prepared = prepare(speech, config.dump_ir, LAYOUTS[config.layout])
+        prepared = captured(speech, config)
     rows = []
     with progress.stage("users", len(users)) as advance:
         for row in _rows(prepared, users, (out, config, limits), done):

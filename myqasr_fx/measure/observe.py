@@ -54,4 +54,4 @@ def observe(job: MeasureJob, clips: ClipSet) -> Measurements:
             store.write(grams_key, grams)
         store.write(heard_key, heard)
     statistics, said = heard
-    return Measurements(Observed(clips, said, Context(USUAL_MARGIN)), statistics, grams)
+    return Measurements(Observed(clips, said, Context.of(job.prepared.silence, USUAL_MARGIN)), statistics, grams)

@@ -63,13 +63,13 @@ class Keys:
     Args:
         fingerprint: SHA-256 of its weights and configuration.
         language: Code; None when the model finds it out.
-        layout: Of the bundle: another one has other graphs.
+        graphs: Which the model became: those of the bundle's layout, which may count silence.
         no_speech: Rule by which texts are dropped.
     """
 
     fingerprint: str
     language: str | None
-    layout: str
+    graphs: str
     no_speech: NoSpeechRule = USUAL
 
     def statistics(self, clips: ClipSet) -> Key[tuple[Statistics, tuple[Transcript, ...]]]:
@@ -95,11 +95,11 @@ class Keys:
     def logits(self, samples: str, tokens: Sequence[int], language: str | None) -> Key[torch.Tensor]:
         """Of full-precision logits (L, vocabulary) of one clip, named by the SHA-256 of its samples."""
         said = (samples, " ".join(map(str, tokens)), language or "")
-        return Key(LOGITS, (self.fingerprint, torch.__version__, self.layout, *said))
+        return Key(LOGITS, (self.fingerprint, torch.__version__, self.graphs, *said))
 
     def levels(self, bits: int) -> Key[Levels]:
         """Of the table of trellis codes that is fitted to the weights, whatever the clips."""
-        return Key(LEVELS, (self.fingerprint, self.layout, str(bits)))
+        return Key(LEVELS, (self.fingerprint, self.graphs, str(bits)))
 
     def layers(self, clips: ClipSet, what: str) -> str:
         """Name of the ledger of ``what`` was measured of single layers."""
@@ -107,7 +107,7 @@ class Keys:
 
     def _of(self, *parts: str) -> tuple[str, ...]:
         rule = () if self.no_speech == USUAL else (repr(self.no_speech),)
-        return (self.fingerprint, self.language or "", self.layout, *rule, *parts)
+        return (self.fingerprint, self.language or "", self.graphs, *rule, *parts)
 
 
 @dataclass(frozen=True, slots=True)

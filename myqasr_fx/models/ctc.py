@@ -42,14 +42,16 @@ class Ctc:
         tokenizer = load_ctc_tokenizer(folder, network.config, spoken)
         return ModelParts(network, load_waveform_extractor(folder), tokenizer, None, spoken)
 
-    def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
+    def capture(self, network: PreTrainedModel, *, fixed_cache: bool, silence: int | None) -> Program:
         """Graph ``model``.
 
         Raises:
-            ModelError: A cache of fixed length is asked for.
+            ModelError: A cache of fixed length is asked for, or silence behind a clip, of which none is heard.
         """
         if fixed_cache:
             raise ModelError("a CTC model has no decoder cache", hint="layout sherpa-onnx is for Whisper; take another")
+        if silence is not None:
+            raise ModelError("a CTC model hears a recording as long as it is", hint="leave --context out")
         return capture_ctc(network)
 
     def batch(self, config: PretrainedConfig) -> str | None:

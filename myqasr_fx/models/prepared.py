@@ -23,26 +23,31 @@ class Prepared(CanonicalGraphs):
 
     Args:
         speech: The model; its network shares its parameters with the graphs.
+        silence: Frames of the silence behind a clip that one stands for, where the graphs count them.
     """
 
     speech: SpeechModel
+    silence: int | None = None
 
 
-def prepare(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:
+def prepare(
+    speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT], silence: int | None = None
+) -> Prepared:
     """Captures ``speech`` and canonicalizes its graphs.
 
     Args:
         speech: The model.
         dump_ir: Folder for the graphs after each pass.
         layout: Of the bundle, which decides what the graphs take and give.
+        silence: Frames of silence that one stands for, in graphs that count them.
     """
-    captured = speech.capture(fixed_cache=layout.fixed_cache)
+    captured = speech.capture(fixed_cache=layout.fixed_cache, silence=silence)
     program = run_passes(captured, CANONICALIZING, dump_ir and dump_ir / "prepare")
-    return Prepared(program, _signatures(speech, layout), find_layers(program), speech)
+    return Prepared(program, _signatures(speech, layout, silence), find_layers(program), speech, silence)
 
 
-def _signatures(speech: SpeechModel, layout: Layout) -> Mapping[str, GraphSignature]:
-    graphs = dict(signatures(speech.config, fixed_cache=layout.fixed_cache))
+def _signatures(speech: SpeechModel, layout: Layout, silence: int | None) -> Mapping[str, GraphSignature]:
+    graphs = dict(signatures(speech.config, fixed_cache=layout.fixed_cache, silence=silence))
     if layout.fixed_cache and speech.generation is not None:
         properties = sherpa_properties(speech.config, speech.generation, speech.tokenizer.get_vocab())
         graphs[ENCODER] = replace(graphs[ENCODER], properties=properties)

@@ -61,12 +61,14 @@ class Family(Protocol):
             ModelError: The folder's files do not make a complete model of the family.
         """
 
-    def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
+    def capture(self, network: PreTrainedModel, *, fixed_cache: bool, silence: int | None) -> Program:
         """The network as ATen FX graphs.
 
         Args:
             network: Of the family.
-            fixed_cache: With a decoder cache of fixed length, see :mod:`myqasr_fx.capture.whisper_fixed`.
+            fixed_cache: With a decoder cache of fixed length, see :mod:`myqasr_fx.capture.whisper_fixed`; ``silence``
+                then has no effect.
+            silence: Frames of silence that one stands for, see :mod:`myqasr_fx.capture.whisper_silence`.
 
         Raises:
             ModelError: The family has no such graphs.
@@ -105,18 +107,19 @@ class SpeechModel:
     generation: GenerationSettings | None
     fingerprint: str
     language: str | None = None
-    _captured: dict[bool, Program] = field(default_factory=dict, init=False, repr=False)
+    _captured: dict[tuple[bool, int | None], Program] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def config(self) -> PretrainedConfig:
         """The network's configuration."""
         return self.network.config
 
-    def capture(self, *, fixed_cache: bool = False) -> Program:
-        """The network as ATen FX graphs, traced once, a copy a call; ``fixed_cache`` as for :meth:`Family.capture`."""
-        if fixed_cache not in self._captured:
-            self._captured[fixed_cache] = self.family.capture(self.network, fixed_cache=fixed_cache)
-        return self._captured[fixed_cache].clone()
+    def capture(self, *, fixed_cache: bool = False, silence: int | None = None) -> Program:
+        """The network as ATen FX graphs, traced once, a copy a call; arguments as for :meth:`Family.capture`."""
+        form = fixed_cache, silence
+        if form not in self._captured:
+            self._captured[form] = self.family.capture(self.network, fixed_cache=fixed_cache, silence=silence)
+        return self._captured[form].clone()
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""

@@ -48,10 +48,10 @@ class Whisper:
         network.generation_config = GenerationConfig.from_dict(generation.to_json())
         return ModelParts(network, load_whisper_extractor(folder, network.config), tokenizer, generation)
 
-    def capture(self, network: PreTrainedModel, *, fixed_cache: bool) -> Program:
+    def capture(self, network: PreTrainedModel, *, fixed_cache: bool, silence: int | None) -> Program:
         """Graphs ``encoder_model`` and ``decoder_model_merged``, or ``encoder`` and ``decoder``."""
         whisper = cast(WhisperForConditionalGeneration, network)
-        return capture_whisper_fixed(whisper) if fixed_cache else capture_whisper(whisper)
+        return capture_whisper_fixed(whisper) if fixed_cache else capture_whisper(whisper, silence)
 
     def batch(self, config: PretrainedConfig) -> str | None:
         """Any: each is brought to 30 s before the encoder, which was trained on that."""

@@ -89,7 +89,8 @@ def _whisper(
 
 def context_of(manifest: BundleManifest) -> Context:
     """What the bundle was judged in."""
-    return FULL if manifest.context is None else Context(manifest.context.margin, manifest.context.least)
+    judged = manifest.context
+    return FULL if judged is None else replace(Context.of(judged.silence, judged.margin), least=judged.least)
 
 
 def no_speech_of(bundle: QuantizedBundle) -> NoSpeechRule:

@@ -30,10 +30,10 @@ def with_context(runtime: Runtime, context: str | None = None, *, fallback: bool
     if not isinstance(runtime, WhisperRuntime):
         raise OptionError("context: a CTC model hears a recording as long as it is", hint="leave the option out")
     if context == FULL:
-        return replace(runtime, context=Context())
+        return replace(runtime, context=Context.of(runtime.context.silence))
     own = runtime.context
     if context == SPEECH and own.margin is None:
-        own = Context(USUAL_MARGIN)
+        own = replace(own, margin=USUAL_MARGIN)
     if own.margin is not None and not runtime.any_length:
         raise OptionError(
             "context speech: the encoder of this bundle takes 30 s only, as those of earlier versions did",

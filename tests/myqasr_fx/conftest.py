@@ -41,6 +41,7 @@ from myqasr_fx.bundle.bundle import (
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.bundle.measure_record import MeasureRecord
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
+from myqasr_fx.fit import request
 from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.fit.request import fit_request
 from myqasr_fx.measure.job import MeasureJob
@@ -89,10 +90,15 @@ def captured_once() -> Callable[..., Prepared]:
     """``prepare`` that captures each model once: no stage changes the graphs, so that all may share them."""
     captured = cache(prepare)
 
-    def make(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:
+    def make(
+        speech: SpeechModel,
+        dump_ir: Path | None = None,
+        layout: Layout = LAYOUTS[DEFAULT],
+        silence: int | None = None,
+    ) -> Prepared:
         if dump_ir is not None:
-            return prepare(speech, dump_ir, layout)
-        return captured(speech, None, layout if layout.fixed_cache else LAYOUTS[DEFAULT])
+            return prepare(speech, dump_ir, layout, silence)
+        return captured(speech, None, layout if layout.fixed_cache else LAYOUTS[DEFAULT], silence)
 
     return make
 
@@ -169,7 +175,7 @@ def compile_model(
 
     A model is captured and observed once for all tests; with ``cache=None`` it is observed again.
     """
-    monkeypatch.setattr(pipeline, "prepare", captured_once)
+    monkeypatch.setattr(request, "prepare", captured_once)
 
     def compile_(
         name: str = "smallest",

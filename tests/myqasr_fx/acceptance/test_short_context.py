@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from myqasr_fx.acceptance.short_context import MARGINS, check_context, keeps
+from myqasr_fx.acceptance.short_context import COUNTED_MARGINS, check_context, keeps
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.bundle.context_record import ContextRecord, TriedContext
+from myqasr_fx.bundle.context_record import COUNTED, ContextRecord, TriedContext
 from myqasr_fx.bundle.measure_record import MeasureRecord
 from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, UNCERTAIN, AcceptanceRecord
 from myqasr_fx.cli.views import context_told
 from myqasr_fx.errors import OptionError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import load_bundle, with_context
-from myqasr_fx.runtime.context import FULL, LEAST
+from myqasr_fx.runtime.context import LEAST, Context
 
 KEPT = Path(__file__).parents[2] / "data" / "bundle"
 
@@ -61,6 +61,8 @@ def test_a_margin_is_one_that_was_tried() -> None:
     assert ContextRecord(None, LEAST, tried).tried == ContextRecord(64, LEAST, tried).tried
     with pytest.raises(ValueError, match="expected one that was tried"):
         ContextRecord(32, LEAST, tried)
+    with pytest.raises(ValueError, match="silence: 0, expected at least 1"):
+        ContextRecord(64, 0, tried, 0)
 
 
 def test_a_bundle_that_never_ends_hears_30_s(compile_model, noise) -> None:
@@ -68,9 +70,9 @@ def test_a_bundle_that_never_ends_hears_30_s(compile_model, noise) -> None:
     made = compile_model("whisper-smallest", uniform_bits=8, context="speech")
     record = QuantizedBundle.open(made.path).manifest.context
     assert record is not None and record == made.manifest.context
-    assert record.margin is None and tuple(each.margin for each in record.tried) == MARGINS
+    assert record.margin is None and tuple(each.margin for each in record.tried) == COUNTED_MARGINS
     assert {each.heard_again for each in record.tried} == {len(noise)}
     assert "no margin of up to 10.2 s behind a clip did as well" in context_told(record)
     runtime, long = load_bundle(made.path), np.tile(noise[0], 30)
-    assert runtime.context == FULL and runtime.any_length
+    assert runtime.context == Context.of(record.silence) and record.silence == COUNTED and runtime.any_length
     assert np.array_equal(with_context(runtime, "speech").logits(long, (5,)), runtime.logits(long, (5,)))

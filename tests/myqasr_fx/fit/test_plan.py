@@ -7,7 +7,7 @@ from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import BudgetError, OptionError
-from myqasr_fx.fit import fit
+from myqasr_fx.fit import fit, request
 from myqasr_fx.fit.plan import Plan
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
@@ -24,7 +24,7 @@ def make_plan(
     noise: list[np.ndarray],
     monkeypatch: pytest.MonkeyPatch,
 ) -> MakePlan:
-    monkeypatch.setattr(pipeline, "prepare", captured_once)
+    monkeypatch.setattr(request, "prepare", captured_once)
 
     def make(*budget: int, name: str = "smallest", **options: object) -> Plan:
         config = resolve_config(*budget, **{"recipe": "paper-file", **options})  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,8 +24,17 @@ def test_the_audio_and_its_margin_are_heard_in_whole_steps(samples, margin, leas
     assert frames == LONGEST or (frames % STEP == 0 and asked <= frames < asked + STEP + 1)
 
 
+@given(samples=st.integers(1, 30 * 16_000), margin=st.integers(0, LONGEST), silence=st.sampled_from([10, 20, 30]))
+def test_where_silence_counts_steps_are_what_one_frame_stands_for(samples, margin, silence):
+    frames = replace(Context.of(silence, margin), least=0).cut(FEATURES, samples).shape[-1] // 2
+    asked = samples / FRAME + margin + 2 * silence
+    assert frames % silence == 0
+    assert frames == LONGEST or asked <= frames < asked + silence + 1
+
+
 def test_without_a_margin_all_is_heard():
     assert Context().cut(FEATURES, 1) is FEATURES
+    assert Context.of(None) == Context() and Context.of(None, 64) == Context(64)
 
 
 @pytest.mark.parametrize("wrong", [-1, LONGEST + 1, 1.5, True, "64"])

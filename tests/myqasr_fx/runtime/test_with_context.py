@@ -12,7 +12,7 @@ import pytest
 from myqasr_fx.errors import OptionError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Context, CtcRuntime, WhisperRuntime, with_context
-from myqasr_fx.runtime.context import USUAL_MARGIN
+from myqasr_fx.runtime.context import LEAST_COUNTED, USUAL_MARGIN
 from myqasr_fx.runtime.no_speech import NoSpeechRule
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
@@ -72,6 +72,9 @@ def test_contexts_by_name(runtime: WhisperRuntime) -> None:
     assert with_context(judged, "speech").context == Context(256, 600)
     assert with_context(judged, fallback=False).context == Context(256, 600, fallback=False)
     assert with_context(judged, "full").context == Context()
+    counting = replace(runtime, context=Context.of(20))
+    assert with_context(counting, "speech").context == Context(USUAL_MARGIN, LEAST_COUNTED, silence=20)
+    assert with_context(with_context(counting, "speech"), "full").context == Context.of(20)
     with pytest.raises(OptionError, match="context 'half': expected speech or full"):
         with_context(runtime, "half")
 
