@@ -58,6 +58,9 @@ COMMANDS = (
     demo,
 )
 
+OF_MANY_OPTIONS = (quantize, transcribe)
+"""Those whose help leaves some for ``--help-all``."""
+
 
 def build() -> typer.Typer:
     """The command line."""
@@ -70,7 +73,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     for command in COMMANDS:
-        app.command(cls=DailyHelp if command is quantize else PlainHelp)(answering(command))
+        app.command(cls=DailyHelp if command in OF_MANY_OPTIONS else PlainHelp)(answering(command))
     return app
 
 
