@@ -69,7 +69,9 @@ def _as_it_is(settings: OrtSettings) -> onnxruntime.SessionOptions:
     return options
 
 
-def _written(path: Path, settings: OrtSettings, target: Path, content: bytes | None) -> onnxruntime.InferenceSession:
+def _written(
+    path: Path, settings: OrtSettings, target: Path, content: bytes | None = None
+) -> onnxruntime.InferenceSession:
     """A session whose graph is written to ``target``, its tensors to a file beside it."""
     entries = {**settings.entries, _TENSORS: f"{target.name}_data"}
     try:
