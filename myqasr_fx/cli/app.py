@@ -26,6 +26,7 @@ from myqasr_fx.cli.fleet import fleet
 from myqasr_fx.cli.init import init
 from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
+from myqasr_fx.cli.listen import listen
 from myqasr_fx.cli.models import models
 from myqasr_fx.cli.personalize import personalize
 from myqasr_fx.cli.push import push
@@ -46,6 +47,7 @@ COMMANDS = (
     quantize,
     fleet,
     transcribe,
+    listen,
     evaluate,
     personalize,
     inspect,

@@ -8,6 +8,7 @@ from myqasr_fx.runtime.context import Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.decoding import Decoding
 from myqasr_fx.runtime.greedy import Written, greedy_decode
+from myqasr_fx.runtime.live import Heard, Listener
 from myqasr_fx.runtime.no_speech import NoSpeechRule
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.ort_settings import OrtSettings
@@ -22,6 +23,8 @@ __all__ = [
     "CtcRuntime",
     "Decoding",
     "GraphRunner",
+    "Heard",
+    "Listener",
     "NoSpeechRule",
     "OrtRunner",
     "OrtSettings",
