@@ -78,6 +78,12 @@ VAD = [
     "silero-vad>=6,<7",
 ]
 
+LISTEN = [
+    # A microphone for `myqasr listen`, by PortAudio, which its wheels bring except on Linux; only who speaks into one
+    # needs it.
+    "sounddevice>=0.5,<1",
+]
+
 TORCHAO = [
     # Its PT2E flow makes a torch model of our schemes; only who deploys through it needs it.
     "torchao>=0.18,<0.19",
@@ -122,6 +128,7 @@ setup(
         "runtime": RUNTIME,
         "audio": AUDIO,
         "vad": VAD,
+        "listen": LISTEN,
         "demo": DEMO,
         "plot": PLOT,
         "torchao": TORCHAO,

@@ -7,9 +7,10 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any, ParamSpec, TextIO
 
 import typer
 from rich.console import Console, RenderableType
@@ -21,6 +22,9 @@ from myqasr_fx.cli.visible import json_text
 from myqasr_fx.errors import OptionError
 
 P = ParamSpec("P")
+
+_output: ContextVar[TextIO | None] = ContextVar("output", default=None)
+"""Standard output while a command works."""
 
 _PIPE_WIDTH = 200
 """Columns of a table that no terminal shows; lines of text are not wrapped there."""
@@ -44,8 +48,20 @@ class Answer:
     exit_code: int = 0
 
 
-def answering(command: Callable[P, Answer]) -> Callable[P, None]:
-    """``command`` as typer calls it: its answer goes to standard output, and nothing else does.
+def say(text: str) -> None:
+    """Writes on standard output what cannot wait for a command's answer."""
+    output = _output.get() or sys.stdout
+    output.write(text)
+    output.flush()
+
+
+def on_terminal() -> bool:
+    """True when what is said is read on a terminal."""
+    return (_output.get() or sys.stdout).isatty()
+
+
+def answering(command: Callable[P, Answer | None]) -> Callable[P, None]:
+    """``command`` as typer calls it: its answer, if it has one, and what it says go to standard output, nothing else.
 
     Libraries that print while the command works print to standard error.
     """
@@ -54,11 +70,13 @@ def answering(command: Callable[P, Answer]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         check_users(kwargs.values())
         check_output()
+        _output.set(sys.stdout)
         with signals_as_exceptions(), contextlib.redirect_stdout(sys.stderr), system_errors_explained():
             answer = command(*args, **kwargs)
-        _print(answer, bool(kwargs["as_json"]))
+        if answer is not None:
+            _print(answer, bool(kwargs["as_json"]))
         flush_output()
-        if answer.exit_code:
+        if answer is not None and answer.exit_code:
             raise typer.Exit(answer.exit_code)
 
     run.__annotations__ = {**command.__annotations__, "return": None}

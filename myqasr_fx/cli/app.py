@@ -26,6 +26,7 @@ from myqasr_fx.cli.fleet import fleet
 from myqasr_fx.cli.init import init
 from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
+from myqasr_fx.cli.listen import listen
 from myqasr_fx.cli.models import models
 from myqasr_fx.cli.personalize import personalize
 from myqasr_fx.cli.push import push
@@ -46,6 +47,7 @@ COMMANDS = (
     quantize,
     fleet,
     transcribe,
+    listen,
     evaluate,
     personalize,
     inspect,
@@ -57,6 +59,9 @@ COMMANDS = (
     models,
     demo,
 )
+
+OF_MANY_OPTIONS = (quantize, transcribe)
+"""Those whose help leaves some for ``--help-all``."""
 
 
 def build() -> typer.Typer:
@@ -70,7 +75,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     for command in COMMANDS:
-        app.command(cls=DailyHelp if command is quantize else PlainHelp)(answering(command))
+        app.command(cls=DailyHelp if command in OF_MANY_OPTIONS else PlainHelp)(answering(command))
     return app
 
 

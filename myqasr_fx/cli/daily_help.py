@@ -54,5 +54,5 @@ def _show_all(context: typer.Context, asked: bool) -> None:
 
 HelpAll = Annotated[
     bool,
-    typer.Option("--help-all", help="Show every option: widths, methods, bounds.", is_eager=True, callback=_show_all),
+    typer.Option("--help-all", help="Show every option.", is_eager=True, callback=_show_all),
 ]

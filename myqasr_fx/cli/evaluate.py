@@ -38,7 +38,9 @@ Compared = Annotated[
     str | None,
     Option("--baseline", help="Bundle or model to compare with, such as full precision.", show_default=False),
 ]
-Language = Annotated[str | None, Option("--language", help="Language of all recordings, instead of the lines' own.")]
+Language = Annotated[
+    str | None, Option("--language", help="Language of all recordings, instead of the lines' own; auto finds it.")
+]
 
 
 def evaluate(
@@ -84,6 +86,9 @@ def _open(target: str, language: str | None) -> Runtime:
     Raises:
         ModelError: It does not know the language, or cannot be told any.
     """
+    from myqasr_fx.models.languages import unless_auto
+
+    language = unless_auto(language)
     if (Path(target) / MANIFEST).is_file():
         return _open_bundle(target, language)
     from myqasr_fx.models.load import load_model

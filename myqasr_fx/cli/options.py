@@ -116,7 +116,7 @@ Layout = Annotated[str | None, _option(_FILE, "--layout", f"Client to arrange th
 Language = Annotated[
     str | None,
     _option(
-        _DAILY, "--language", "Their language, such as de or German; of MMS its adapter, such as fra. [default: detect]"
+        _DAILY, "--language", "Their language, such as de or German; of MMS its adapter, such as fra. [default: auto]"
     ),
 ]
 NoSpeechThreshold = Annotated[

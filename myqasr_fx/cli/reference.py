@@ -20,8 +20,8 @@ _NAMES = 30
 _HEAD = """\
 # The command line
 
-The same texts as `myqasr COMMAND --help`, of `quantize` as `--help-all`, made by `python -m myqasr_fx.cli.reference`; a
-test keeps the page current.
+The same texts as `myqasr COMMAND --help`, of `quantize` and `transcribe` as `--help-all`, made by
+`python -m myqasr_fx.cli.reference`; a test keeps the page current.
 
 | exit code | meaning |
 | --- | --- |

@@ -8,28 +8,36 @@ from typing import TYPE_CHECKING
 from myqasr_fx.cli.visible import visible
 
 if TYPE_CHECKING:
-    from myqasr_fx.runtime import Segment
+    from myqasr_fx.runtime import Segment, Word
 
 
-def srt(segments: Sequence[Segment]) -> str:
+def cues(segments: Iterable[Segment]) -> tuple[Segment | Word, ...]:
+    """What is shown at a time: a word where their times are known, else a segment."""
+    return tuple(cue for segment in segments for cue in segment.words or (segment,))
+
+
+def lines(cues: Iterable[Segment | Word]) -> list[str]:
+    """A line for each cue, its times before it."""
+    return [f"[{_times(cue, '.')}] {' '.join(cue.text.split())}" for cue in cues]
+
+
+def srt(cues: Sequence[Segment | Word]) -> str:
     """Numbered cues, without a line's end behind the last."""
     return "\n\n".join(
-        f"{number}\n{_times(segment, ',')}\n{_line(segment.text).replace('-->', '->')}"
-        for number, segment in enumerate(segments, 1)
+        f"{number}\n{_times(cue, ',')}\n{_line(cue.text).replace('-->', '->')}" for number, cue in enumerate(cues, 1)
     )
 
 
-def vtt(segments: Iterable[Segment]) -> str:
+def vtt(cues: Iterable[Segment | Word]) -> str:
     """Cues below their header, without a line's end behind the last.
 
     Source: W3C WebVTT, section 4.1: cue text has no ``&``, ``<`` or arrow of its own.
     """
-    cues = (f"{_times(segment, '.')}\n{_escaped(_line(segment.text))}" for segment in segments)
-    return "\n\n".join(("WEBVTT", *cues))
+    return "\n\n".join(("WEBVTT", *(f"{_times(cue, '.')}\n{_escaped(_line(cue.text))}" for cue in cues)))
 
 
-def _times(segment: Segment, point: str) -> str:
-    return f"{_time(segment.start, point)} --> {_time(segment.end, point)}"
+def _times(cue: Segment | Word, point: str) -> str:
+    return f"{_time(cue.start, point)} --> {_time(cue.end, point)}"
 
 
 def _time(seconds: float, point: str) -> str:

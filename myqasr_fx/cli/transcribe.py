@@ -14,6 +14,8 @@ from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.context import ContextOption, FallbackFlag
+from myqasr_fx.cli.daily_help import HelpAll
+from myqasr_fx.cli.decoding import Beams, Seed, Task, TemperatureFallback, Timestamps, decoding_of
 from myqasr_fx.cli.no_speech import (
     CompressionRatioThreshold,
     LogprobThreshold,
@@ -22,13 +24,13 @@ from myqasr_fx.cli.no_speech import (
     thresholds,
 )
 from myqasr_fx.cli.standard_input import STANDARD_INPUT, on_disk
-from myqasr_fx.cli.subtitles import srt, vtt
+from myqasr_fx.cli.subtitles import cues, lines, srt, vtt
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.errors import AudioError, OptionError
 from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
-    from myqasr_fx.runtime import Runtime, Transcript
+    from myqasr_fx.runtime import Runtime, Segment, Transcript, Word
 
 TOLD = ("text", "seconds", "language", "no_speech", "no_speech_probability", "log_probability", "compression_ratio")
 """Fields of a transcript that are printed as they are."""
@@ -49,14 +51,16 @@ Recordings = Annotated[
     Argument(metavar="AUDIO", help="Files or folders; - alone: WAV or FLAC on standard input.", show_default=False),
 ]
 Language = Annotated[
-    str | None, Option("--language", help="Its language, such as de or German.", show_default="detect")
+    str | None,
+    Option("--language", help=r"Its language, such as de or German. \[default: auto]", show_default=False),
 ]
 Printed = Annotated[
     Format,
     Option(
         "--format",
-        help="json is --json; srt and vtt are subtitles of one recording, with the times of the parts of at most 30 s "
-        "that it is cut into, where it is quiet: the model tells no finer ones.",
+        metavar="<str>",
+        help=r"text, json, or subtitles of one recording: srt, vtt. \[default: text]",
+        show_default=False,
     ),
 ]
 KeepGraphs = Annotated[
@@ -66,6 +70,7 @@ KeepGraphs = Annotated[
         metavar="FOLDER",
         help="Keep the graphs as onnxruntime optimizes them, two to three times the bundle's bytes: later starts open "
         "them in a tenth of the time. The folder may be deleted at any time.",
+        rich_help_panel="Start",
         show_default=False,
     ),
 ]
@@ -76,7 +81,12 @@ def transcribe(
     audio: Recordings,
     *,
     language: Language = None,
+    task: Task = "transcribe",
+    timestamps: Timestamps = None,
     printed: Printed = Format.TEXT,
+    beams: Beams = 1,
+    temperature_fallback: TemperatureFallback = False,
+    seed: Seed = 0,
     no_speech_threshold: NoSpeechThreshold = None,
     logprob_threshold: LogprobThreshold = None,
     compression_ratio_threshold: CompressionRatioThreshold = None,
@@ -86,16 +96,18 @@ def transcribe(
     keep_graphs: KeepGraphs = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
+    help_all: HelpAll = False,
 ) -> Answer:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
     from myqasr_fx.audio import no_usable_audio
-    from myqasr_fx.runtime import OrtSettings, load_bundle, with_context, with_thresholds
+    from myqasr_fx.runtime import OrtSettings, load_bundle, with_context, with_decoding, with_thresholds
 
+    decoding = decoding_of(timestamps, task, beams, temperature_fallback, seed)
     files = _files(bundle, audio)
     _check(printed, as_json, len(files))
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
-    loaded = load_bundle(bundle, OrtSettings(kept=keep_graphs))
-    runtime = with_context(with_thresholds(loaded, bounds), context, fallback=fallback)
+    loaded = load_bundle(bundle, OrtSettings(kept=keep_graphs, cross_attention=timestamps == "word"))
+    runtime = with_decoding(with_context(with_thresholds(loaded, bounds), context, fallback=fallback), decoding)
     with on_disk(files) as recordings:
         heard, failures = _hear(runtime, recordings, language)
     rejected = [error.message for error in failures]
@@ -106,8 +118,9 @@ def transcribe(
     for name, said in heard:
         for note in filter(None, (said.note, _again(said))):
             typer.echo(visible(f"{name}: {note}"), err=True)
-    data = {"bundle": str(bundle), "transcripts": [_data(*one) for one in heard], "rejected": rejected}
-    return Answer(data, _view(heard, printed, len(files) > 1))
+    transcripts = [_data(*one, timed=timestamps is not None) for one in heard]
+    data = {"bundle": str(bundle), "transcripts": transcripts, "rejected": rejected}
+    return Answer(data, _view(heard, printed, named=len(files) > 1, timed=timestamps is not None))
 
 
 def _files(bundle: Path, audio: list[Path]) -> tuple[Path, ...]:
@@ -150,9 +163,20 @@ def _hear(
     return heard, failures
 
 
-def _data(name: str, said: Transcript) -> dict[str, Any]:
+def _data(name: str, said: Transcript, *, timed: bool) -> dict[str, Any]:
     told = {field: getattr(said, field) for field in TOLD}
-    return {"audio": name, **told, "note": said.note, "heard_again": said.heard_again}
+    found = {"audio": name, **told, "note": said.note, "heard_again": said.heard_again}
+    return {**found, "segments": [_segment(one) for one in said.segments]} if timed else found
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    words = [_cue(word) for word in segment.words]
+    return {**_cue(segment), "words": words} if words else _cue(segment)
+
+
+def _cue(cue: Segment | Word) -> dict[str, Any]:
+    """Seconds and text."""
+    return {"start": round(cue.start, 3), "end": round(cue.end, 3), "text": cue.text}
 
 
 def _again(said: Transcript) -> str | None:
@@ -163,11 +187,20 @@ def _again(said: Transcript) -> str | None:
     return f"{parts} heard again in 30 s: the text of the shorter context was doubtful"
 
 
-def _view(heard: Sequence[tuple[str, Transcript]], printed: Format, named: bool) -> RenderableType | None:
+def _view(
+    heard: Sequence[tuple[str, Transcript]], printed: Format, *, named: bool, timed: bool
+) -> RenderableType | None:
     if printed is Format.JSON:
         return None
     if printed is not Format.TEXT:
         ((_, said),) = heard
-        return Text(srt(said.segments) if printed is Format.SRT else vtt(said.segments))
-    texts = ((name, "(no speech)" if said.no_speech else said.text) for name, said in heard)
+        told = cues(said.segments)
+        return Text(srt(told) if printed is Format.SRT else vtt(told))
+    texts = [(name, text) for name, said in heard for text in _lines(said, timed)]
     return Group(*(shown(f"{name}: {text}" if named else text) for name, text in texts))
+
+
+def _lines(said: Transcript, timed: bool) -> Sequence[str]:
+    if said.no_speech:
+        return ["(no speech)"]
+    return lines(cues(said.segments)) if timed else [said.text]

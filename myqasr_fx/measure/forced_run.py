@@ -19,7 +19,7 @@ from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Context, Transcript
 from myqasr_fx.runtime.context import FULL
-from myqasr_fx.runtime.whisper import CacheShape
+from myqasr_fx.runtime.growing_cache import CacheShape
 from passes.graph.graph_run import GraphRun, RunState, Watch
 
 Cut = tuple[int, int]

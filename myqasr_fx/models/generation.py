@@ -169,29 +169,37 @@ class GenerationSettings:
             raise ModelError(f"an English-only model knows no {language[:40]!r}", hint="take a multilingual model")
         return language_code(language, self.languages)
 
-    def prompt(self, language: str | None = None, task: str = "transcribe") -> tuple[int, ...]:
-        """Tokens that the decoder starts from, timestamps off.
+    @property
+    def first_timestamp_id(self) -> int:
+        """``<|0.00|>``; those behind it are 20 ms apart."""
+        return self.no_timestamps_token_id + 1
+
+    def prompt(
+        self, language: str | None = None, task: str = "transcribe", *, timestamps: bool = False
+    ) -> tuple[int, ...]:
+        """Tokens that the decoder starts from.
 
         Args:
             language: Code such as ``de``, or English name. An English-only model needs none; a multilingual one takes
                 the most likely of ``lang_to_id`` after ``decoder_start_token_id``, which the caller finds out.
             task: ``transcribe`` or ``translate``.
+            timestamps: Whether the decoder writes times.
 
         Raises:
             ModelError: The model does not know the language or the task, or needs a language.
         """
+        untimed = () if timestamps else (self.no_timestamps_token_id,)
         if not self.is_multilingual:
             if task != "transcribe":
                 raise ModelError(f"an English-only model cannot {task}", hint="take a multilingual model")
             if language is not None:
                 self.language_code(language)
-            return (self.decoder_start_token_id, self.no_timestamps_token_id)
+            return (self.decoder_start_token_id, *untimed)
         if language is None or task not in self.task_to_id:
             missing = "without a language" if language is None else f"{language!r}"
             raise ModelError(f"the model cannot {task} {missing}", hint=known_languages(self.languages))
         token = f"<|{self.language_code(language)}|>"
-        tokens = (self.decoder_start_token_id, self.lang_to_id[token], self.task_to_id[task])
-        return (*tokens, self.no_timestamps_token_id)
+        return (self.decoder_start_token_id, self.lang_to_id[token], self.task_to_id[task], *untimed)
 
 
 def _pairs(heads: Any) -> tuple[tuple[int, int], ...]:

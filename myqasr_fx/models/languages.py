@@ -50,6 +50,9 @@ _OTHER_NAMES = {
 
 _CODES = {name.lower(): code for code, name in LANGUAGE_NAMES.items()} | _OTHER_NAMES
 
+AUTO = "auto"
+"""In place of a language: the model is to find it out."""
+
 _FEW = 8
 """Most languages that are listed rather than counted."""
 
@@ -84,6 +87,11 @@ def language_code(text: str, known: Collection[str]) -> str:
         hint = _near(text, known) or known_languages(known)
         raise ModelError(f"the model knows no language {text[:40]!r}", hint=hint)
     return code
+
+
+def unless_auto(language: str | None) -> str | None:
+    """A language that was asked for; None for ``auto``, as where none was."""
+    return None if language is None or language.strip().lower() == AUTO else language
 
 
 def usual_code(text: str | None) -> str | None:

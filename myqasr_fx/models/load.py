@@ -11,6 +11,7 @@ from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.ctc import Ctc
 from myqasr_fx.models.ctranslate2_whisper import Ct2Files, load_ctranslate2_whisper
 from myqasr_fx.models.json_file import read_json
+from myqasr_fx.models.languages import unless_auto
 from myqasr_fx.models.refusal import shown
 from myqasr_fx.models.speech_model import Family, ModelParts, SpeechModel, fingerprint
 from myqasr_fx.models.weight_files import find_weight_files
@@ -33,7 +34,7 @@ def load_model(name_or_path: str, language: str | None = None) -> SpeechModel:
     Raises:
         ModelError: There is no such model, its files cannot be used, or the hub cannot be reached.
     """
-    path = _path(name_or_path)
+    path, language = _path(name_or_path), unless_auto(language)
     if path is not None and path.is_dir():
         return _load_folder(path, path.resolve().name, language)
     if path is not None and path.is_file():

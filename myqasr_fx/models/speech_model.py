@@ -16,7 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.models.languages import cannot_be_told
+from myqasr_fx.models.languages import cannot_be_told, unless_auto
 from passes.base import Program
 
 
@@ -128,9 +128,12 @@ class SpeechModel:
     def language_code(self, language: str | None) -> str | None:
         """The code under which the model knows a language that was asked for; where none was, that of its weights.
 
+        ``auto`` asks for none.
+
         Raises:
             ModelError: It does not know the language, or cannot be told any.
         """
+        language = unless_auto(language)
         if not language:
             return self.language
         if self.generation is not None:

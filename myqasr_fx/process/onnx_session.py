@@ -12,7 +12,12 @@ OLDEST = (1, 25)
 """The oldest release that runs every file as it was verified, as in ``setup.py``."""
 
 
-def open_session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+_TENSORS = "session.model_external_initializers_file_folder_path"
+
+
+def open_session(
+    path: Path, options: onnxruntime.SessionOptions, content: bytes | None = None
+) -> onnxruntime.InferenceSession:
     """Opens a file on the processor.
 
     What onnxruntime refuses with certain errors it reports on standard output and tries again in the same way.
@@ -20,9 +25,14 @@ def open_session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime
     Args:
         path: ONNX file.
         options: Of the session.
+        content: What is opened in place of the file's own; external data still lies beside the file.
 
     Raises:
         Exception: onnxruntime refuses the file; its errors share no base class.
     """
+    if content is not None:
+        options.add_session_config_entry(_TENSORS, str(path.parent))
     with contextlib.redirect_stdout(io.StringIO()):
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            path if content is None else content, options, providers=["CPUExecutionProvider"]
+        )

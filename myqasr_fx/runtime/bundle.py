@@ -17,12 +17,13 @@ from myqasr_fx.runtime.context import FULL, Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.features import Features, features_of
 from myqasr_fx.runtime.fixed_cache import FixedCache
+from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.ort_settings import OrtSettings
 from myqasr_fx.runtime.runtime import Runtime
 from myqasr_fx.runtime.text import CtcVocabulary, WhisperText
-from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
+from myqasr_fx.runtime.whisper import WhisperRuntime
 
 _LARGEST: Mapping[str, int] = {
     "decoder_layers": 1_000,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
-from myqasr_fx.models.languages import cannot_be_told
+from myqasr_fx.models.languages import cannot_be_told, unless_auto
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
 
@@ -37,7 +37,7 @@ class CtcRuntime:
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
-        return transcribe_long(self, audio, language)
+        return transcribe_long(self, audio, unless_auto(language))
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
         """Transcribes clips one by one: padding would change what the model hears.
@@ -45,8 +45,8 @@ class CtcRuntime:
         Raises:
             ModelError: A language is asked for.
         """
-        if language is not None:
-            raise cannot_be_told(language)
+        if (asked := unless_auto(language)) is not None:
+            raise cannot_be_told(asked)
         results = []
         for samples in clips:
             frames = self.logits(samples, ()).argmax(axis=-1)

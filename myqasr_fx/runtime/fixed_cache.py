@@ -77,3 +77,7 @@ class FixedDecoder:
         """Goes on with some rows (N,) of the batch only."""
         self._cross = {name: value[:, rows] for name, value in self._cross.items()}
         self._own = {name: value[:, rows] for name, value in self._own.items()}
+
+    def reorder(self, rows: np.ndarray) -> None:
+        """Gives every row the tokens of one of ``rows`` (B,), which hears the same clip."""
+        self._own = {name: value[:, rows] for name, value in self._own.items()}

@@ -28,19 +28,22 @@ _CHUNK = 1 << 20
 _CPU_FACTS = ("model name", "flags", "Features", "CPU implementer", "CPU part")
 
 
-def open_kept(path: Path, settings: OrtSettings, folder: Path) -> onnxruntime.InferenceSession:
+def open_kept(
+    path: Path, settings: OrtSettings, folder: Path, content: bytes | None = None
+) -> onnxruntime.InferenceSession:
     """A session of what is kept of a file; where there is nothing, or something damaged, of the file, which is kept.
 
     Args:
         path: ONNX file; its external data lies beside it, in files whose names begin with its own.
         settings: Options of the session.
         folder: Made when it is missing.
+        content: What is opened in place of the file's own.
 
     Raises:
         OutputError: The folder cannot be written.
         Exception: onnxruntime refuses the file; its errors share no base class.
     """
-    kept = folder / f"{path.stem}-{_key(path, settings)}"
+    kept = folder / f"{path.stem}-{_key(path, settings, content)}"
     try:
         return open_session(kept / path.name, _as_it_is(settings))
     except Exception:  # not there, cut off or changed
@@ -51,7 +54,7 @@ def open_kept(path: Path, settings: OrtSettings, folder: Path) -> onnxruntime.In
     except OSError as error:
         raise _refused(folder, error.strerror or str(error)) from error
     try:
-        session = _written(path, settings, temporary / path.name)
+        session = _written(path, settings, temporary / path.name, content)
         shutil.rmtree(kept, ignore_errors=True)
         with contextlib.suppress(OSError):  # another process was faster
             temporary.rename(kept)
@@ -66,13 +69,16 @@ def _as_it_is(settings: OrtSettings) -> onnxruntime.SessionOptions:
     return options
 
 
-def _written(path: Path, settings: OrtSettings, target: Path) -> onnxruntime.InferenceSession:
+def _written(
+    path: Path, settings: OrtSettings, target: Path, content: bytes | None = None
+) -> onnxruntime.InferenceSession:
     """A session whose graph is written to ``target``, its tensors to a file beside it."""
     entries = {**settings.entries, _TENSORS: f"{target.name}_data"}
     try:
-        return open_session(path, replace(settings, entries=entries, optimized_model=target).session_options())
+        written = replace(settings, entries=entries, optimized_model=target)
+        return open_session(path, written.session_options(), content)
     except Exception as error:
-        open_session(path, settings.session_options())  # where the file itself is bad, that is told
+        open_session(path, settings.session_options(), content)  # where the file itself is bad, that is told
         raise _refused(target.parent, first_line(error)) from error
 
 
@@ -82,14 +88,15 @@ def _refused(folder: Path, reason: str) -> OutputError:
     )
 
 
-def _key(path: Path, settings: OrtSettings) -> str:
+def _key(path: Path, settings: OrtSettings, content: bytes | None) -> str:
     """Of all that an optimized graph depends on."""
     digest = hashlib.sha256(f"{onnxruntime.__version__} {_processor()} {sorted(settings.entries.items())}".encode())
     for file in sorted(path.parent.glob(f"{path.name}*")):
         digest.update(file.name.encode())
-        with file.open("rb") as content:
-            while chunk := content.read(_CHUNK):
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
+    digest.update(b"" if content is None else content)
     return digest.hexdigest()[:32]
 
 

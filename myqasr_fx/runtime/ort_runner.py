@@ -12,6 +12,7 @@ import onnxruntime
 from myqasr_fx.errors import BundleError, MyqasrError
 from myqasr_fx.process.library_error import first_line
 from myqasr_fx.process.onnx_session import OLDEST, open_session
+from myqasr_fx.runtime.cross_attention import with_weights
 from myqasr_fx.runtime.kept_graphs import open_kept
 from myqasr_fx.runtime.ort_settings import OrtSettings
 
@@ -34,10 +35,11 @@ class OrtRunner:
         self._name, settings = path.name, settings or OrtSettings()
         try:
             onnxruntime.disable_telemetry_events()  # where the environment variable is not heeded
+            content = with_weights(path) if settings.cross_attention else None
             if settings.kept is None or not settings.optimize:
-                self._session = open_session(path, settings.session_options())
+                self._session = open_session(path, settings.session_options(), content)
             else:
-                self._session = open_kept(path, settings, settings.kept)
+                self._session = open_kept(path, settings, settings.kept, content)
         except MyqasrError:
             raise
         except Exception as error:  # onnxruntime's errors share no base class
@@ -47,6 +49,11 @@ class OrtRunner:
     def inputs(self) -> frozenset[str]:
         """Names of the values that the graph asks for."""
         return frozenset(value.name for value in self._session.get_inputs())
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """Names of the values that the graph gives."""
+        return frozenset(value.name for value in self._session.get_outputs())
 
     def width(self, name: str) -> int | None:
         """Last size of an input or output; None where the file leaves it open or has none of that name."""

@@ -24,6 +24,7 @@ class OrtSettings:
         entries: Session options by name, such as ``session.qdq_matmulnbits_accuracy_level``.
         optimized_model: Where to write the graph that is really run.
         kept: Folder in which optimized graphs are kept, which makes the next start fast; None keeps none.
+        cross_attention: Whisper's decoder also gives the weights of its cross-attention, which times of words need.
     """
 
     threads: int = 0
@@ -31,6 +32,7 @@ class OrtSettings:
     entries: Mapping[str, str] = field(default_factory=dict)
     optimized_model: Path | None = None
     kept: Path | None = None
+    cross_attention: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", MappingProxyType(dict(self.entries)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,25 @@ class GraphRunner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word with the marks around it.
+
+    Args:
+        start: Seconds from the recording's begin.
+        end: Likewise, of the word without a mark behind it.
+        text: As it is written, without spaces.
+    """
+
+    start: float
+    end: float
+    text: str
+
+    def later(self, seconds: float) -> Word:
+        """The same in a recording that begins earlier."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of a recording in which something was said.
 
@@ -29,11 +48,18 @@ class Segment:
         start: Seconds from the recording's begin.
         end: Likewise.
         text: What was said.
+        words: Of the text; none where their times were not asked for.
     """
 
     start: float
     end: float
     text: str
+    words: tuple[Word, ...] = ()
+
+    def later(self, seconds: float) -> Segment:
+        """The same in a recording that begins earlier."""
+        words = tuple(word.later(seconds) for word in self.words)
+        return Segment(self.start + seconds, self.end + seconds, self.text, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +78,8 @@ class Transcript:
         compression_ratio: Bytes of the text to those of its zlib form; high for a text that repeats itself.
         note: What was done to the audio that its user may not expect.
         heard_again: Parts that were heard in 30 s after all, since the text of a shorter context was doubtful.
-        segments: The parts with a text that a recording was cut into; none where it was not asked to be cut.
+        segments: The parts with a text that a recording was cut into, or that the model told the times of; none where
+            neither was asked for.
     """
 
     text: str
@@ -80,7 +107,8 @@ class Runtime(Protocol):
 
         Args:
             audio: What to transcribe.
-            language: Code such as ``de`` or English name for a multilingual model; None detects it on the first 30 s.
+            language: Code such as ``de`` or English name for a multilingual model; None or ``auto`` detects it on the
+                first 30 s.
         """
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
@@ -154,6 +182,11 @@ def join(parts: Sequence[Transcript], language: str | None, note: str | None) ->
 
 
 def _segments(parts: Sequence[Transcript]) -> tuple[Segment, ...]:
-    ends = list(accumulate((part.seconds for part in parts), initial=0.0))
-    spans = zip(ends, ends[1:], parts, strict=False)
-    return tuple(Segment(start, end, part.text) for start, end, part in spans if part.text)
+    """Those of the parts; of a part without any, itself."""
+    begins = accumulate((part.seconds for part in parts), initial=0.0)
+    return tuple(
+        segment.later(begin)
+        for begin, part in zip(begins, parts, strict=False)
+        if part.text
+        for segment in part.segments or (Segment(0.0, part.seconds, part.text),)
+    )

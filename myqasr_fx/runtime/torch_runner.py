@@ -16,9 +16,10 @@ from myqasr_fx.capture.whisper import DECODER, ENCODER
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.fixed_cache import FixedCache
+from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime
-from myqasr_fx.runtime.whisper import CacheShape, WhisperRuntime
+from myqasr_fx.runtime.whisper import WhisperRuntime
 from passes.base import Program
 
 

@@ -1,8 +1,8 @@
-"""Whisper: log-mel features, encoder, greedy decoder with its cache, text."""
+"""Whisper: log-mel features, encoder, decoder with its cache, text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,17 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
+from myqasr_fx.models.languages import unless_auto
+from myqasr_fx.runtime.aligner import Aligner
+from myqasr_fx.runtime.context import FULL, Context, same_lengths
+from myqasr_fx.runtime.decoding import GREEDY, WORD, Decoding
+from myqasr_fx.runtime.fallback import decode
 from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
-from myqasr_fx.runtime.greedy import Written, greedy_decode
+from myqasr_fx.runtime.greedy import DecoderState, Written
+from myqasr_fx.runtime.growing_cache import CachedDecoder, CacheShape
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule, compression_ratio
-from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
+from myqasr_fx.runtime.runtime import GraphRunner, Segment, Transcript, Word, join, transcribe_long
+from myqasr_fx.runtime.timed_text import timed_tokens, unheard_from
 
 MOST_TOGETHER = 4
 """Parts of a long recording that are decoded together: more of them take memory and hardly less time."""
@@ -23,33 +29,8 @@ MOST_TOGETHER = 4
 TOGETHER_BYTES = 256_000_000
 """Of the keys and values of their cross-attention, at most."""
 
-
-@dataclass(frozen=True, slots=True)
-class CacheShape:
-    """Sizes of the decoder's keys and values: (batch, ``heads``, length, ``width``) for each of ``layers``."""
-
-    layers: int
-    heads: int
-    width: int
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> CacheShape:
-        """Sizes in the content of a ``config.json``."""
-        heads = config["decoder_attention_heads"]
-        return cls(config["decoder_layers"], heads, config["d_model"] // heads)
-
-    @property
-    def cross_bytes(self) -> int:
-        """Of the keys and values of the cross-attention that a clip in 30 s takes."""
-        return 8 * self.layers * LONGEST * self.heads * self.width
-
-    def encode(self, encoder: GraphRunner, features: np.ndarray) -> np.ndarray:
-        """States (B, frames, d_model) of features (B, mel bins, 2 * frames)."""
-        return encoder.run({"input_features": features}, ["last_hidden_state"])["last_hidden_state"]
-
-    def decoder(self, decoder: GraphRunner, states: np.ndarray) -> CachedDecoder:
-        """A decoder that has seen no token, for what :meth:`encode` gave for a batch."""
-        return CachedDecoder(decoder, states, self)
+LEAST_SECONDS = 1.0
+"""Before and behind a place where a clip is heard anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +48,7 @@ class WhisperRuntime:
         no_speech: When a text is dropped.
         context: How much silence the encoder hears behind a clip.
         any_length: The encoder takes less than 30 s, as those of earlier versions did not.
+        decoding: How a text is found.
     """
 
     encoder: GraphRunner
@@ -79,10 +61,11 @@ class WhisperRuntime:
     no_speech: NoSpeechRule = USUAL
     context: Context = FULL
     any_length: bool = True
+    decoding: Decoding = GREEDY
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
-        together = max(1, min(MOST_TOGETHER, TOGETHER_BYTES // self.cache.cross_bytes))
+        together = max(1, min(MOST_TOGETHER, TOGETHER_BYTES // (self.decoding.beams * self.cache.cross_bytes)))
         finds = self.settings.is_multilingual
         return transcribe_long(self, audio, self._code(language), together=together, finds_language=finds)
 
@@ -96,17 +79,18 @@ class WhisperRuntime:
         again = [row for row in shortened if self.context.fallback and self._doubtful(found[row])]
         for row, said in self._hear([inputs[row] for row in again], [clips[row] for row in again], code):
             found[again[row]] = replace(said, heard_again=1)
-        return [found[row] for row in range(len(clips))]
+        return [self._with_rest(found[row], samples) for row, samples in enumerate(clips)]
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
         """Logits of the positions that predict each of ``tokens`` and the end, in one prefill."""
         states = self.cache.encode(self.encoder, self.context.cut(self.features(samples), len(samples)))
         decoder = self.cache.decoder(self.decoder, states)
-        prompt = self.settings.prompt(language or self._detect(decoder, 1)[0])
+        prompt = self.settings.prompt(self._code(language) or self._detect(decoder, 1)[0])
         return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]
 
     def _code(self, language: str | None) -> str | None:
-        return self.settings.language_code(language) if language else None
+        asked = unless_auto(language)
+        return self.settings.language_code(asked) if asked else None
 
     def _hear(
         self, inputs: Sequence[np.ndarray], clips: Sequence[np.ndarray], code: str | None
@@ -115,18 +99,34 @@ class WhisperRuntime:
         for rows in same_lengths(inputs):
             # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
             states = np.concatenate([self.cache.encode(self.encoder, inputs[row]) for row in rows])
-            decoder = self.cache.decoder(self.decoder, states)
-            languages = [code] * len(rows) if code else self._detect(decoder, len(rows))
-            prompt = np.array([self.settings.prompt(code) for code in languages], np.int64)
-            written = greedy_decode(decoder, prompt, self.settings)
-            for row, text, spoken in zip(rows, written, languages, strict=True):
-                yield row, self._transcript(text, clips[row], spoken)
+            heard = self._write(states, [clips[row] for row in rows], code)
+            yield from zip(rows, heard, strict=True)
+
+    def _write(self, states: np.ndarray, clips: Sequence[np.ndarray], code: str | None) -> list[Transcript]:
+        """What is said in clips, from the states of the encoder."""
+        unused = [self.cache.decoder(self.decoder, states)]
+        languages = [code] * len(clips) if code else self._detect(unused[0], len(clips))
+        timed = self.decoding.timestamps is not None
+        prompts = [self.settings.prompt(spoken, self.decoding.task, timestamps=timed) for spoken in languages]
+
+        def start(rows: Sequence[int]) -> DecoderState:
+            return unused.pop() if unused else self.cache.decoder(self.decoder, states[list(rows)])
+
+        told = np.array(prompts, np.int64)
+        texts = decode(start, told, self.settings, self.decoding, self._draws_again)
+        said = [self._transcript(*one) for one in zip(texts, clips, languages, strict=True)]
+        return [self._timed(one, states[row : row + 1]) for row, one in enumerate(said)] if timed else said
 
     def _doubtful(self, said: Transcript) -> bool:
         """True for no text, one that repeats itself or never ends, and one that the model is not sure of."""
         longest = self.settings.max_length - len(self.settings.prompt(said.language))
         endless = len(said.tokens) >= longest
         return not said.text or endless or self.no_speech.doubts(said.log_probability, said.compression_ratio)
+
+    def _draws_again(self, written: Written) -> bool:
+        """True for a doubtful text of somebody who speaks."""
+        ratio = compression_ratio(self._text(written.tokens))
+        return not self.no_speech.holds(written, ratio) and self.no_speech.doubts(written.log_probability, ratio)
 
     def _detect(self, decoder: CachedDecoder | FixedDecoder, rows: int) -> list[str] | list[None]:
         """Most likely language of each row; English-only models are told none. The decoder has seen no token after."""
@@ -154,45 +154,30 @@ class WhisperRuntime:
         )
 
     def _text(self, tokens: Sequence[int]) -> str:
+        return self._spaced_text(tokens).strip()
+
+    def _spaced_text(self, tokens: Sequence[int]) -> str:
+        if self.decoding.timestamps is not None:
+            tokens = [token for token in tokens if token < self.settings.first_timestamp_id]
         text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
-        return text.strip()
+        return text
 
+    def _timed(self, said: Transcript, states: np.ndarray) -> Transcript:
+        """A transcript with the times of its parts, and with those of their words where they are asked for."""
+        parts = timed_tokens(said.tokens, self.settings, said.seconds) if said.text else []
+        words: list[tuple[Word, ...]] = [()] * len(parts)
+        if parts and self.decoding.timestamps == WORD:
+            assert isinstance(self.cache, CacheShape)
+            aligner = Aligner(self.decoder, self.cache, self.settings, self._spaced_text, self.decoding.task)
+            words = aligner.words(parts, states, said.seconds, said.language)
+        told = [(part, self._text(part.tokens), own) for part, own in zip(parts, words, strict=True)]
+        segments = tuple(Segment(part.start, part.end, text, own) for part, text, own in told if text)
+        return replace(said, segments=segments)
 
-class CachedDecoder:
-    """The decoder of a batch with its keys and values so far.
-
-    Args:
-        decoder: Graph ``decoder_model_merged``.
-        states: (B, frames, width) encoder output.
-        shape: Sizes of the cache.
-    """
-
-    def __init__(self, decoder: GraphRunner, states: np.ndarray, shape: CacheShape) -> None:
-        self._decoder = decoder
-        self._states = states
-        self._layers = shape.layers
-        self._empty = np.zeros((len(states), shape.heads, 0, shape.width), np.float32)
-        self._cache = dict.fromkeys(self._names("decoder") + self._names("encoder"), self._empty)
-
-    def step(self, tokens: np.ndarray) -> np.ndarray:
-        """Appends ``tokens`` (B, T) int64 and gives their logits (B, T, vocabulary)."""
-        names = self._names("decoder")
-        if self._cache[self._names("encoder")[0]].shape[2] == 0:
-            names += self._names("encoder")  # they stay the same afterwards
-        feeds = {f"past_key_values.{name}": value for name, value in self._cache.items()}
-        feeds |= {"input_ids": tokens, "encoder_hidden_states": self._states}
-        results = self._decoder.run(feeds, ["logits", *(f"present.{name}" for name in names)])
-        self._cache |= {name: results[f"present.{name}"] for name in names}
-        return results["logits"]
-
-    def rewind(self) -> None:
-        """Forgets the tokens; what the encoder's frames became for the cross-attention stays."""
-        self._cache |= dict.fromkeys(self._names("decoder"), self._empty)
-
-    def keep(self, rows: np.ndarray) -> None:
-        """Goes on with some rows (N,) of the batch only."""
-        self._states = self._states[rows]
-        self._cache = {name: value[rows] for name, value in self._cache.items()}
-
-    def _names(self, owner: str) -> list[str]:
-        return [f"{layer}.{owner}.{part}" for layer in range(self._layers) for part in ("key", "value")]
+    def _with_rest(self, said: Transcript, samples: np.ndarray) -> Transcript:
+        """With what is said behind the place where the model stopped, amid a clip, to be heard anew."""
+        place = unheard_from(said.tokens, self.settings) if self.decoding.timestamps and said.text else None
+        if place is None or not LEAST_SECONDS <= place <= said.seconds - LEAST_SECONDS:
+            return said
+        (rest,) = self.transcribe_batch([samples[round(place * SAMPLING_RATE) :]], said.language)
+        return join([replace(said, seconds=place), rest], said.language, None)

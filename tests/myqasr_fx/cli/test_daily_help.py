@@ -1,4 +1,4 @@
-"""The help of quantize: a screen of what is needed daily, and all of it."""
+"""The help of commands of many options: a screen of what is needed daily, and all of it."""
 
 import pytest
 
@@ -40,3 +40,17 @@ def test_help_all_needs_no_model_and_no_option_is_lost(capsys: pytest.CaptureFix
         main(["quantize", "no-such-model", "--audio", "x", "--uniform-bits", "9", "--out", "y"])
     assert stop.value.code == 2
     assert "uniform bits 9: expected" in capsys.readouterr().err
+
+
+def test_transcribe_shows_what_is_needed_daily(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    texts = []
+    for asked in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            main(["transcribe", asked])
+        texts.append(capsys.readouterr().out)
+    assert options(texts[0]) == {"--language", "--task", "--timestamps", "--format"} | ALWAYS
+    assert texts[0].count("\n") <= ROWS + 2
+    assert options(texts[1]) > options(texts[0]) | {"--beams", "--temperature-fallback", "--context", "--keep-graphs"}

@@ -11,7 +11,7 @@ import soundfile
 from myqasr_fx import runtime
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import AudioError
-from myqasr_fx.runtime import CtcRuntime, Segment, Transcript
+from myqasr_fx.runtime import CtcRuntime, Decoding, Segment, Transcript, Word
 
 KEPT = Path(__file__).parents[2] / "data" / "bundle"
 
@@ -192,3 +192,57 @@ def test_kept_graphs_write_the_same(tmp_path: Path, capsys: pytest.CaptureFixtur
     for _ in range(2):
         assert run(capsys, *given, "--keep-graphs", str(tmp_path / "kept")) == plain
     assert list((tmp_path / "kept").rglob("*.onnx"))
+
+
+def test_times_of_segments_and_words(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[bool, Decoding]] = []
+    spoken = Segment(0.5, 1.25, "so it is", (Word(0.5, 0.75, "so"), Word(0.8, 1.25, "it is")))
+
+    class Listener:
+        def transcribe(self, audio: Path, language: str | None = None) -> Transcript:
+            segment = spoken if asked[-1][1].timestamps == "word" else Segment(0.5, 1.25, "so it is")
+            return Transcript("so it is", (1,), 1.5, segments=(segment,))
+
+    def listening(given: Listener, decoding: Decoding) -> Listener:
+        asked[-1] = (asked[-1][0], decoding)
+        return given
+
+    def load(folder: Path, settings: runtime.OrtSettings) -> Listener:
+        asked.append((settings.cross_attention, Decoding()))
+        return Listener()
+
+    monkeypatch.setattr(runtime, "load_bundle", load)
+    monkeypatch.setattr(runtime, "with_decoding", listening)
+    file = str(recordings / "a.wav")
+    for unit, cues in (
+        ("segment", ["[00:00:00.500 --> 00:00:01.250] so it is"]),
+        ("word", ["[00:00:00.500 --> 00:00:00.750] so", "[00:00:00.800 --> 00:00:01.250] it is"]),
+    ):
+        words = ("bundle", file, "--timestamps", unit)
+        assert run(capsys, *words) == (0, "\n".join(cues) + "\n")
+        assert asked[-1] == (unit == "word", Decoding(timestamps=unit))
+        _, out = run(capsys, *words, "--format", "srt")
+        assert out.count("-->") == len(cues)
+        (said,) = json.loads(run(capsys, *words, "--json")[1])["transcripts"]
+        told = {"start": 0.5, "end": 1.25, "text": "so it is"}
+        own = [{"start": word.start, "end": word.end, "text": word.text} for word in spoken.words]
+        assert said["segments"] == [told if unit == "segment" else {**told, "words": own}]
+    run(capsys, "bundle", file, "--task", "translate", "--beams", "5", "--temperature-fallback", "--seed", "7")
+    assert asked[-1] == (False, Decoding("translate", None, 5, (0.2, 0.4, 0.6, 0.8, 1.0), 7))
+    assert run(capsys, "bundle", str(recordings), "--timestamps", "segment")[1].splitlines() == [
+        f"{recordings / name}: [00:00:00.500 --> 00:00:01.250] so it is" for name in ("a.wav", "b.wav")
+    ]
+
+
+@pytest.mark.parametrize("words", [("--timestamps", "word"), ("--task", "translate"), ("--beams", "5")])
+def test_what_a_ctc_model_cannot_do_is_one_line(
+    words: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 8_000), 16_000)
+    with pytest.raises(SystemExit) as stop:
+        main(["transcribe", str(KEPT), str(tmp_path / "a.wav"), *words])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
+    assert f"{words[0][2:]}: a CTC model does not write a text token by token (leave the option out)" in err

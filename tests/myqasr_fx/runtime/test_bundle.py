@@ -7,24 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
-import onnx_ir as ir
 import pytest
 
 from myqasr_fx.bundle.bundle import (
-    FORMAT_VERSION,
     MANIFEST,
-    BundleManifest,
-    CalibrationRecord,
-    FileRecord,
-    VerificationRecord,
 )
-from myqasr_fx.capture import signatures
 from myqasr_fx.errors import BundleError, ModelError
-from myqasr_fx.export.to_onnx import to_onnx
-from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import OrtRunner, OrtSettings, load_bundle
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
@@ -42,42 +32,6 @@ import myqasr_fx
 print(json.dumps([list(myqasr_fx.load(folder).transcribe(np.load(sys.argv[1])).tokens) for folder in sys.argv[2:]]))
 assert not FORBIDDEN & set(sys.modules)
 """
-
-
-def write_bundle(folder: Path, model: SpeechModel) -> Path:
-    model.save_configs(folder)
-    graphs, files = model.capture().graphs, []
-    for name, signature in signatures(model.config).items():
-        ir.save(to_onnx(graphs[name], signature, opset=21), folder / f"{name}.onnx")
-        files.append(FileRecord(f"{name}.onnx", (folder / f"{name}.onnx").stat().st_size, {}))
-    BundleManifest(
-        format_version=FORMAT_VERSION,
-        model=model.name,
-        fingerprint=model.fingerprint,
-        family=model.family.name,
-        config={},
-        budget_bytes=None,
-        model_bytes=sum(file.bytes for file in files),
-        num_weights=1,
-        file_bits_per_weight=32.0,
-        files=tuple(files),
-        session_options={},
-        layers=(),
-        calibration=CalibrationRecord(0, 0.0, "", (), None),
-        verification=VerificationRecord(0, 0, 0.0, None, 0.0, 1.0),
-        versions={},
-    ).write(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def models(make_speech_model) -> list[SpeechModel]:
-    return [make_speech_model("whisper-multilingual"), make_speech_model("smallest")]
-
-
-@pytest.fixture(scope="module")
-def bundles(models, tmp_path_factory) -> list[Path]:
-    return [write_bundle(tmp_path_factory.mktemp(model.name), model) for model in models]
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from myqasr_fx.errors import BundleError, ModelError
 from myqasr_fx.export.to_onnx import to_onnx
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime import CtcRuntime, OrtRunner, OrtSettings, WhisperRuntime
+from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.runtime import transcribe_long
 from myqasr_fx.runtime.torch_runner import TorchRunner
-from myqasr_fx.runtime.whisper import CacheShape
 
 LANGUAGES = {"<|en|>": 10, "<|de|>": 11}
 

@@ -1,0 +1,72 @@
+"""Sound as it comes: from a microphone, or as numbers on standard input."""
+
+from __future__ import annotations
+
+import queue
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.errors import AudioError, OptionError
+
+_BLOCK_SECONDS = 0.1
+_FULL_SCALE = 32768
+
+EXTRA = "install myqasr-fx[listen], or send sound to `myqasr listen BUNDLE -`"
+
+
+def from_standard_input() -> Iterator[np.ndarray]:
+    """Blocks (T,) float32 of 16-bit little-endian samples, one channel at 16 kHz, until the input ends.
+
+    Raises:
+        AudioError: Standard input is closed or a terminal.
+    """
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        raise AudioError("standard input: has no sound", hint="send 16-bit samples at 16 kHz, one channel, into it")
+    return _blocks()
+
+
+def _blocks() -> Iterator[np.ndarray]:
+    size = 2 * round(_BLOCK_SECONDS * SAMPLING_RATE)
+    while data := sys.stdin.buffer.read(size):
+        yield np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / _FULL_SCALE
+
+
+def from_microphone(device: str | None) -> Iterator[np.ndarray]:
+    """Blocks (T,) float32 at 16 kHz of a microphone, without end; what came while nobody took it is one block.
+
+    Args:
+        device: Its name, or a part of it, or its number; None takes the usual one.
+
+    Raises:
+        OptionError: sounddevice or PortAudio is not installed.
+        AudioError: There is no such microphone, or it cannot be read.
+    """
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise OptionError("microphone: sounddevice is not installed", hint=EXTRA) from error
+    except OSError as error:  # its wheel for Linux brings no PortAudio
+        hint = "install PortAudio, on Debian libportaudio2, or send sound to `myqasr listen BUNDLE -`"
+        raise OptionError("microphone: the library PortAudio is not installed", hint=hint) from error
+    waiting: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+    chosen = int(device) if device is not None and device.isdecimal() else device
+    size = round(_BLOCK_SECONDS * SAMPLING_RATE)
+    try:
+        with sounddevice.InputStream(
+            SAMPLING_RATE,
+            size,
+            chosen,
+            channels=1,
+            dtype="float32",
+            callback=lambda block, *told: waiting.put(block[:, 0].copy()),
+        ):
+            while True:
+                blocks = [waiting.get()]
+                while not waiting.empty():
+                    blocks.append(waiting.get())
+                yield np.concatenate(blocks)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise AudioError(f"microphone: {error}", hint="name another with --device") from error
