@@ -64,6 +64,12 @@ def sherpa(work: Path) -> dict[str, str]:
     return {"MYQASR_SHERPA_PYTHON": virtual_environment(work / "venv-sherpa", *requirements)}
 
 
+def onnx_asr(work: Path) -> dict[str, str]:
+    """onnx-asr on the onnxruntime of its choice."""
+    requirements = ("onnx-asr==0.12.0", "onnxruntime==1.32.0", "soundfile")
+    return {"MYQASR_ONNX_ASR_PYTHON": virtual_environment(work / "venv-onnx-asr", *requirements)}
+
+
 def executorch(work: Path) -> dict[str, str]:
     """ExecuTorch beside this project and torchao, all of which it takes to make its program."""
     requirements = ("torch==2.13.0", f"{ROOT}[torchao]", "executorch==1.5.1")
@@ -75,6 +81,7 @@ CLIENTS: dict[str, Callable[[Path], dict[str, str]]] = {
     "transformers_js": transformers_js,
     "web": transformers_js,
     "sherpa": sherpa,
+    "onnx_asr": onnx_asr,
     "executorch": executorch,
 }
 

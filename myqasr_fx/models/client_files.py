@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from myqasr_fx.bundle.layout import Layout
+from myqasr_fx.models.onnx_asr import write_onnx_asr_files
 from myqasr_fx.models.sherpa import write_tokens
 from myqasr_fx.models.speech_model import SpeechModel
 
@@ -25,3 +26,5 @@ def write_client_files(speech: SpeechModel, layout: Layout, model_files: Iterabl
     speech.save_configs(folder, layout.client_settings(model_files))
     if layout.fixed_cache:
         write_tokens(speech.tokenizer, folder)
+    if layout.adapts:
+        write_onnx_asr_files(speech, folder)

@@ -50,6 +50,7 @@ NOT_RUN = {
         "docs/clients.md",
         "myqasr push bundle NAME",
     ): "tests/myqasr_fx/integrations/test_push.py sends to a hub of its own",
+    ("docs/clients.md", "import onnx_asr"): "tests/clients/test_onnx_asr.py runs it",
     ("docs/clients.md", "import sherpa_onnx"): "tests/clients/test_sherpa.py runs it",
     ("docs/wild.md", "from peft import PeftModel"): "peft is no dependency",
 }

@@ -92,7 +92,8 @@ def captured_once() -> Callable[..., Prepared]:
     def make(speech: SpeechModel, dump_ir: Path | None = None, layout: Layout = LAYOUTS[DEFAULT]) -> Prepared:
         if dump_ir is not None:
             return prepare(speech, dump_ir, layout)
-        return captured(speech, None, layout if layout.fixed_cache else LAYOUTS[DEFAULT])
+        own = layout.fixed_cache or layout.adapts
+        return captured(speech, None, layout if own else LAYOUTS[DEFAULT])
 
     return make
 
