@@ -49,7 +49,7 @@ class Ctc:
             ModelError: A cache of fixed length is asked for.
         """
         if fixed_cache:
-            raise ModelError("a CTC model has no decoder cache", hint="layout sherpa-onnx is for Whisper; take another")
+            raise ModelError("a CTC model has no decoder cache", hint="take --layout hf, which sherpa-onnx reads, too")
         return capture_ctc(network)
 
     def batch(self, config: PretrainedConfig) -> str | None:

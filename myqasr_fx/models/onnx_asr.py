@@ -9,11 +9,10 @@ from myqasr_fx.capture.ctc import MODEL
 from myqasr_fx.capture.whisper import DECODER
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.configs import write_json
+from myqasr_fx.models.ctc_texts import ctc_texts, parting
 from myqasr_fx.models.speech_model import SpeechModel
 
 VOCABULARY, ADDED = "vocab.txt", "added_tokens.json"
-
-_BLANK, _SPACE = "<blk>", "▁"
 
 
 def adapters(speech: SpeechModel) -> dict[str, Adapter]:
@@ -23,7 +22,8 @@ def adapters(speech: SpeechModel) -> dict[str, Adapter]:
         ModelError: It is a Whisper that was trained on English alone, or one of its tokens cannot be written.
     """
     if speech.generation is None:
-        vocabulary(speech)  # refused before anything is computed
+        if strange := parting(ctc_texts(speech)):
+            raise _refused(f"token {strange!r} holds what parts the entries of {VOCABULARY}")
         normalizes = getattr(speech.feature_extractor, "do_normalize", True)
         return {MODEL: Adapter.NORMALIZED if normalizes else Adapter.WAVEFORM}
     if not speech.generation.is_multilingual:
@@ -34,29 +34,11 @@ def adapters(speech: SpeechModel) -> dict[str, Adapter]:
 def write_onnx_asr_files(speech: SpeechModel, folder: Path) -> None:
     """Writes ``vocab.txt`` of a CTC model, or ``added_tokens.json`` beside the ``vocab.json`` of a Whisper."""
     if speech.generation is None:
-        lines = (f"{token} {index}\n" for index, token in enumerate(vocabulary(speech)))
+        lines = (f"{token} {index}\n" for index, token in enumerate(ctc_texts(speech)))
         (folder / VOCABULARY).write_text("".join(lines), encoding="utf-8")
     else:
         added = {token.content: index for index, token in sorted(speech.tokenizer.added_tokens_decoder.items())}
         write_json(folder / ADDED, added)
-
-
-def vocabulary(speech: SpeechModel) -> list[str]:
-    """The text of every output of a CTC network; empty for special tokens and those that the tokenizer does not know.
-
-    Raises:
-        ModelError: A token holds a space or the end of a line, which part the entries of the file.
-    """
-    tokenizer = speech.tokenizer
-    dropped = {*tokenizer.all_special_tokens} - {tokenizer.word_delimiter_token}
-    texts = [""] * speech.config.vocab_size
-    for token, index in tokenizer.get_vocab().items():
-        if index < len(texts) and token not in dropped:
-            texts[index] = _SPACE if token == tokenizer.word_delimiter_token else token
-    if strange := next((text for text in texts if any(character in " \r\n" for character in text)), None):
-        raise _refused(f"token {strange!r} holds what parts the entries of {VOCABULARY}")
-    texts[speech.config.pad_token_id] = _BLANK
-    return texts
 
 
 def _refused(why: str) -> ModelError:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.clients
 
 
 def test_a_ctc_model_normalizes_waveforms_itself(make_case, record, needed, run_client):
-    case = make_case("ctc", "onnx-asr")
+    case = make_case("ctc, by the paper's rule", "onnx-asr")
     heard = run_client(needed("MYQASR_ONNX_ASR_PYTHON"), CLIENT, "ctc", case.bundle, *case.recordings)
     record("onnx-asr", case, heard)
     assert all(case.texts)
