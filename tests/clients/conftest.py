@@ -30,7 +30,7 @@ SECONDS = 12
 
 MODELS = {
     "whisper": ("whisper-tiny.en", {"budget": "24MB"}),
-    "multilingual": ("whisper-base", {"budget": "45MB", "effort": "fast"}),
+    "multilingual": ("whisper-base", {"budget": "45MB", "recipe": "paper-file"}),
     "ctc": ("w2v2-digits", {"avg_bits": 6.0}),
     "ctc, by the paper's rule": ("w2v2-digits", {"avg_bits": 6.0, "recipe": "paper-file"}),
 }

@@ -63,6 +63,10 @@ NOT_RUN = {
         "docs/clients.md",
         'recognizer = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc("bundle/model.onnx", "bundle/tokens.txt")',
     ): "tests/clients/test_sherpa.py runs it",
+    (
+        "docs/clients.md",
+        "def quantize(name, program):  # the steps of api.md's passes, up to LowerToFakeQuant",
+    ): "tests/clients/executorch_passes_client.py has it whole",
     ("docs/clients.md", "import onnx_asr"): "tests/clients/test_onnx_asr.py runs it",
     ("docs/clients.md", "import sherpa_onnx"): "tests/clients/test_sherpa.py runs it",
     ("docs/wild.md", "from peft import PeftModel"): "peft is no dependency",
