@@ -64,6 +64,29 @@ def sherpa(work: Path) -> dict[str, str]:
     return {"MYQASR_SHERPA_PYTHON": virtual_environment(work / "venv-sherpa", *requirements)}
 
 
+def onnx_asr(work: Path) -> dict[str, str]:
+    """onnx-asr on the onnxruntime of its choice."""
+    requirements = ("onnx-asr==0.12.0", "onnxruntime==1.32.0", "soundfile")
+    return {"MYQASR_ONNX_ASR_PYTHON": virtual_environment(work / "venv-onnx-asr", *requirements)}
+
+
+def optimum_cli(work: Path) -> dict[str, str]:
+    """Optimum's command line beside this project: on transformers 5, which optimum-onnx 0.1.0 refuses."""
+    requirements = ("torch==2.13.0", str(ROOT), "optimum==2.3.0", str(ROOT / "integrations" / "optimum-myqasr"))
+    return {"MYQASR_OPTIMUM_CLI_PYTHON": virtual_environment(work / "venv-optimum-cli", *requirements)}
+
+
+def olive(work: Path) -> dict[str, str]:
+    """Olive beside this project."""
+    requirements = ("torch==2.13.0", str(ROOT), "olive-ai==0.13.0", str(ROOT / "integrations" / "olive-myqasr"))
+    return {"MYQASR_OLIVE_PYTHON": virtual_environment(work / "venv-olive", *requirements)}
+
+
+def hosts(work: Path) -> dict[str, str]:
+    """Both."""
+    return optimum_cli(work) | olive(work)
+
+
 def executorch(work: Path) -> dict[str, str]:
     """ExecuTorch beside this project and torchao, all of which it takes to make its program."""
     requirements = ("torch==2.13.0", f"{ROOT}[torchao]", "executorch==1.5.1")
@@ -75,6 +98,8 @@ CLIENTS: dict[str, Callable[[Path], dict[str, str]]] = {
     "transformers_js": transformers_js,
     "web": transformers_js,
     "sherpa": sherpa,
+    "onnx_asr": onnx_asr,
+    "hosts": hosts,
     "executorch": executorch,
 }
 

@@ -16,6 +16,7 @@ from typing import ClassVar
 from torch import fx
 
 from passes.clone import clone
+from passes.errors import PassError
 
 
 class Fact(StrEnum):
@@ -51,8 +52,19 @@ class Program:
 
     @classmethod
     def of(cls, target: Program | fx.GraphModule) -> Program:
-        """``target`` itself, or a program of that one graph."""
-        return target if isinstance(target, Program) else cls({"model": target})
+        """``target`` itself, or a program of that one graph.
+
+        Raises:
+            PassError: It is neither, or its graph calls modules and methods as ``torch.fx.symbolic_trace`` leaves them.
+        """
+        if isinstance(target, Program):
+            return target
+        if not isinstance(target, fx.GraphModule):
+            raise PassError(f"got a {type(target).__name__}, expected a Program or a GraphModule", hint=_EXPORT)
+        for node in target.graph.nodes:
+            if node.op == "call_method" or (node.op == "call_module" and _is_layer(target, str(node.target))):
+                raise PassError(f"node {node.name} is a {node.op}, expected calls of ATen operators", hint=_EXPORT)
+        return cls({"model": target})
 
     def clone(self) -> Program:
         """Graphs of its own over the same tensors, metadata included."""
@@ -63,6 +75,14 @@ class Program:
         for name, module in self.graphs.items():
             for node in module.graph.nodes:
                 yield name, module, node
+
+
+_EXPORT = "export it with torch.export and give the .module(check_guards=False) of that"
+
+
+def _is_layer(module: fx.GraphModule, name: str) -> bool:
+    """A module of torch's own; observers and the guards of an exported program are not."""
+    return type(module.get_submodule(name)).__module__.startswith("torch.nn.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,14 @@ class Layout:
         dtype: Name under which transformers.js knows such files; None for a folder that it is not meant to read.
         fixed_cache: Whisper as sherpa-onnx runs it: the encoder gives the cross-attention's keys and values, and the
             decoder's cache has a fixed length.
+        adapts: Files take what onnx-asr feeds: raw waveforms and their lengths, and empty caches without a batch.
     """
 
     name: str
     pattern: str
     dtype: str | None = None
     fixed_cache: bool = False
+    adapts: bool = False
 
     def file(self, graph: str) -> str:
         """Path of the graph's file inside the folder, with forward slashes."""
@@ -56,6 +58,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         layout.name: layout
         for layout in (
             Layout(DEFAULT, "{graph}.onnx"),
+            Layout("onnx-asr", "{graph}.onnx", adapts=True),
             Layout("sherpa-onnx", "{graph}.onnx", fixed_cache=True),
             Layout("transformers.js", "onnx/{graph}_quantized.onnx", dtype="q8"),
         )

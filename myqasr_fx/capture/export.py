@@ -122,7 +122,8 @@ def export_module(
         CaptureError: The module is in training mode, or cannot be exported.
     """
     if module.training:
-        raise CaptureError("the module is in training mode", hint="call .eval() first")
+        hint = "call .eval() first, or give the ExportedProgram itself where the module is one's"
+        raise CaptureError("the module is in training mode", hint=hint)
     try:
         with torch.no_grad(), collector_off():
             return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes)

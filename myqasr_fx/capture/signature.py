@@ -9,6 +9,7 @@ from types import MappingProxyType
 import torch
 from torch.export import Dim
 
+from myqasr_fx.capture.adapter import Adapter
 from myqasr_fx.errors import CaptureError
 
 
@@ -62,12 +63,14 @@ class GraphSignature:
         outputs: In the order of the graph's results.
         dims: Every dynamic dimension that an input names.
         properties: What a client reads in the file's metadata.
+        adapter: What the file puts around the graph; None for nothing.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     dims: Mapping[str, DynamicDim] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    adapter: Adapter | None = None
 
     def __post_init__(self) -> None:
         used = {dim for spec in self.inputs for dim in spec.dims if isinstance(dim, str)}

@@ -58,6 +58,11 @@ class ShowingRunner:
         self._products = products
         self.seen: dict[str, npt.NDArray[np.float32]] = {}
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of the values that the graph asks for."""
+        return self._runner.inputs
+
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""
         shown = sorted({name for parts in self._products.values() for name in parts} - set(outputs))

@@ -11,6 +11,7 @@ from torch import fx
 
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import ExportError
+from myqasr_fx.export.client_inputs import ADAPTERS
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import declare, store_half, tidy
 from myqasr_fx.export.quiet import quiet
@@ -59,6 +60,8 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
         compute_sinusoids(model)
         store_half(model, keep)
         declare(model, signature)
+        if signature.adapter is not None:
+            ADAPTERS[signature.adapter](model)
         tidy(model)
         model.metadata_props.update(signature.properties)
     foreign = sorted({node.domain for node in model.graph if node.domain not in ("", "ai.onnx")})

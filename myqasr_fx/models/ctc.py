@@ -49,7 +49,7 @@ class Ctc:
             ModelError: A cache of fixed length is asked for, or silence behind a clip, of which none is heard.
         """
         if fixed_cache:
-            raise ModelError("a CTC model has no decoder cache", hint="layout sherpa-onnx is for Whisper; take another")
+            raise ModelError("a CTC model has no decoder cache", hint="take --layout hf, which sherpa-onnx reads, too")
         if silence is not None:
             raise ModelError("a CTC model hears a recording as long as it is", hint="leave --context out")
         return capture_ctc(network)

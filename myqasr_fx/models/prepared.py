@@ -11,6 +11,7 @@ from myqasr_fx.capture.canonical import CANONICALIZING, CanonicalGraphs
 from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper_fixed import ENCODER
+from myqasr_fx.models.onnx_asr import adapters
 from myqasr_fx.models.sherpa import sherpa_properties
 from myqasr_fx.models.speech_model import SpeechModel
 from passes.graph.layers import find_layers
@@ -51,4 +52,6 @@ def _signatures(speech: SpeechModel, layout: Layout, silence: int | None) -> Map
     if layout.fixed_cache and speech.generation is not None:
         properties = sherpa_properties(speech.config, speech.generation, speech.tokenizer.get_vocab())
         graphs[ENCODER] = replace(graphs[ENCODER], properties=properties)
+    if layout.adapts:
+        graphs |= {name: replace(graphs[name], adapter=adapter) for name, adapter in adapters(speech).items()}
     return graphs

@@ -144,6 +144,10 @@ class QuantizeConfig:
         for name in _PROBABILITIES:
             value = getattr(self, name)
             expect(value is None or is_probability(value), name.replace("_", " "), value, "0 to 1")
+        for name in ("cache", "dump_ir"):
+            folder = getattr(self, name)
+            expect(folder is None or isinstance(folder, (str, Path)), name.replace("_", " "), folder, "a folder")
+            object.__setattr__(self, name, None if folder is None else Path(folder))
         check_conflicts(self)
 
     @property

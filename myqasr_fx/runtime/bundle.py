@@ -13,6 +13,7 @@ from myqasr_fx.bundle.record_reader import build_record
 from myqasr_fx.bundle.untrusted_json import read_object, short
 from myqasr_fx.errors import BundleError, ModelError, OptionError
 from myqasr_fx.models.generation import FILE_NAME, GenerationSettings
+from myqasr_fx.runtime.client_inputs import ctc_graph, decoder_graph
 from myqasr_fx.runtime.context import FULL, Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.features import Features, features_of
@@ -61,7 +62,8 @@ def _ctc(bundle: QuantizedBundle, settings: OrtSettings, features: Features, con
     if type(blank) is not int:
         raise _wrong(bundle, "pad_token_id", blank, "an integer")
     (runner,) = _runners(bundle, settings, "model")
-    return CtcRuntime(runner, features, CtcVocabulary.read(bundle.path), blank, bundle.manifest.model_bytes)
+    graph, features = ctc_graph(runner, features)
+    return CtcRuntime(graph, features, CtcVocabulary.read(bundle.path), blank, bundle.manifest.model_bytes)
 
 
 def _whisper(
@@ -76,7 +78,7 @@ def _whisper(
     encoder, decoder = _runners(bundle, settings, *graphs)
     return WhisperRuntime(
         encoder=encoder,
-        decoder=decoder,
+        decoder=decoder_graph(decoder),
         features=features,
         tokenizer=WhisperText(bundle.file("tokenizer.json")),
         settings=_generation(bundle.file(FILE_NAME), decoder.width("logits")),

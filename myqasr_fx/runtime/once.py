@@ -24,6 +24,11 @@ class Once:
         self._runner = runner
         self._runs: deque[tuple[_Feeds, dict[str, np.ndarray]]] = deque(maxlen=most)
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of the values that the graph asks for."""
+        return self._runner.inputs
+
     def run(self, feeds: _Feeds, outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""
         for known, results in self._runs:

@@ -17,6 +17,10 @@ from myqasr_fx.runtime.chunks import iter_chunks
 class GraphRunner(Protocol):
     """One graph, ready to run."""
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of the values that the graph asks for."""
+
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""
 

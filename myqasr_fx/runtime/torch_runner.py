@@ -14,6 +14,7 @@ from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper import DECODER, ENCODER
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime.client_inputs import ctc_graph, decoder_graph
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.growing_cache import CacheShape
@@ -34,6 +35,11 @@ class TorchRunner:
     def __init__(self, module: fx.GraphModule, signature: GraphSignature) -> None:
         self._module = module
         self._signature = signature
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of the values that the graph asks for."""
+        return frozenset(self._signature.input_names)
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""
@@ -63,11 +69,12 @@ def runtime_of(
     """A runtime on any runners, by graph name, with the features and the tokenizer of ``model``; see above."""
     if model.generation is None:
         blank = model.config.pad_token_id
-        return CtcRuntime(runners[MODEL], model.features, model.tokenizer, blank, model_bytes, no_speech)
+        graph, features = ctc_graph(runners[MODEL], model.features)
+        return CtcRuntime(graph, features, model.tokenizer, blank, model_bytes, no_speech)
     config, fixed = model.config.to_dict(), whisper_fixed.DECODER in runners
     cache = FixedCache.of(config) if fixed else CacheShape.of(config)
     encoder, decoder = (whisper_fixed.ENCODER, whisper_fixed.DECODER) if fixed else (ENCODER, DECODER)
-    graphs = (runners[encoder], runners[decoder])
+    graphs = (runners[encoder], decoder_graph(runners[decoder]))
     return WhisperRuntime(*graphs, model.features, model.tokenizer, model.generation, cache, model_bytes, no_speech)
 
 

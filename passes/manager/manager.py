@@ -74,6 +74,8 @@ class PassManager:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "passes", tuple(self.passes))
+        if self.dump_ir is not None:
+            object.__setattr__(self, "dump_ir", Path(self.dump_ir))  # a string does, too
         if not self.passes:
             raise PassOrderError("a pass manager without passes")
         for index, (step, facts) in enumerate(zip(self.passes, self._facts_before(), strict=True)):

@@ -6,17 +6,19 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import fx
+
 from passes.base import Pass, Program
 from passes.manager.manager import PassManager
 
 _LOG = logging.getLogger(__name__)
 
 
-def run_passes(program: Program, passes: Sequence[Pass], dump_ir: Path | None = None) -> Program:
+def run_passes(program: Program | fx.GraphModule, passes: Sequence[Pass], dump_ir: Path | None = None) -> Program:
     """What the passes leave of a copy of ``program``, which itself stays as it is; weights are shared.
 
     Args:
-        program: Says what is true of it.
+        program: Says what is true of it; a GraphModule is taken as captured.
         passes: At least one, in order.
         dump_ir: Folder for the graphs after each pass that changed them.
 
@@ -25,4 +27,5 @@ def run_passes(program: Program, passes: Sequence[Pass], dump_ir: Path | None = 
         PassError: A pass failed or left a graph that its stage does not allow.
     """
     _LOG.debug("passes: %s", " ".join(step.name for step in passes))
-    return PassManager(tuple(passes), program.facts, dump_ir)(program.clone()).program
+    given = Program.of(program)
+    return PassManager(tuple(passes), given.facts, dump_ir)(given.clone()).program

@@ -1,8 +1,9 @@
 """Real clients on real bundles. Deselected by default: ``benchmarks/clients.py`` installs the clients and runs these.
 
-Environment: ``MYQASR_OPTIMUM_PYTHON``, ``MYQASR_SHERPA_PYTHON`` and ``MYQASR_EXECUTORCH_PYTHON`` (interpreters that
-have the client), ``MYQASR_NODE_MODULES`` (a folder with @huggingface/transformers), ``MYQASR_CLIENTS_RECORD`` (a JSONL
-file to write what each client heard, beside ours).
+Environment: ``MYQASR_OPTIMUM_PYTHON``, ``MYQASR_SHERPA_PYTHON``, ``MYQASR_ONNX_ASR_PYTHON`` and
+``MYQASR_OPTIMUM_CLI_PYTHON``, ``MYQASR_OLIVE_PYTHON`` and ``MYQASR_EXECUTORCH_PYTHON`` (interpreters that have the
+client), ``MYQASR_NODE_MODULES`` (a folder with @huggingface/transformers), ``MYQASR_CLIENTS_RECORD`` (a JSONL file to
+write what each client heard, beside ours).
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ from myqasr_fx.cli import demo_run as demo
 SECONDS = 12
 """What is taken of each recording: well below 30 s, from where on clients cut audio each in their own way."""
 
-MODELS = {"whisper": ("whisper-tiny.en", {"budget": "24MB"}), "ctc": ("w2v2-digits", {"avg_bits": 6.0})}
+MODELS = {
+    "whisper": ("whisper-tiny.en", {"budget": "24MB"}),
+    "multilingual": ("whisper-base", {"budget": "45MB", "recipe": "paper-file"}),
+    "ctc": ("w2v2-digits", {"avg_bits": 6.0}),
+    "ctc, by the paper's rule": ("w2v2-digits", {"avg_bits": 6.0, "recipe": "paper-file"}),
+}
 """Family to model and size."""
 
 
@@ -68,7 +74,7 @@ def make_case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         folder = tmp_path_factory.mktemp("client")
         model, size = MODELS[family]
         size = {"budget": budget} if budget else size
-        if family == "whisper":
+        if not family.startswith("ctc"):
             calibration, unheard = (list(demo._locate(files)) for files in (demo._CALIBRATION, demo._UNHEARD))
             unheard += _utterances()
         else:

@@ -16,7 +16,9 @@ import pytest
 
 from myqasr_fx.runtime import OrtSettings, load_bundle
 
-CLIENT, FEATURES = (Path(__file__).with_name(f"sherpa_{name}.py") for name in ("client", "features"))
+CLIENT, FEATURES, CTC_CLIENT = (
+    Path(__file__).with_name(f"sherpa_{name}.py") for name in ("client", "features", "ctc_client")
+)
 EXACT = OrtSettings(entries={"session.qdq_matmulnbits_accuracy_level": "1"})
 """Releases of onnxruntime round the activations beside narrow weights each in their own way, unless told not to."""
 
@@ -43,3 +45,11 @@ def _hear_as_it_does(runtime, recording: Path) -> str:
     features = np.load(recording.with_suffix(".npy"))[None]
     settings = replace(runtime.settings, suppress_tokens=(), begin_suppress_tokens=())
     return replace(runtime, features=lambda _: features, settings=settings).transcribe(recording).text
+
+
+def test_a_ctc_bundle_of_the_usual_layout_is_heard(make_case, record, needed, run_client):
+    case = make_case("ctc, by the paper's rule", "hf")
+    heard = run_client(needed("MYQASR_SHERPA_PYTHON"), CTC_CLIENT, case.bundle, *case.recordings)
+    record("sherpa-onnx", case, heard)
+    assert all(case.texts)
+    assert tuple(heard.texts) == case.texts

@@ -1,8 +1,8 @@
 // Prints versions and transcripts of recordings (raw float32 samples at 16 kHz) as JSON.
 // Usage: node transformers_js_client.mjs NODE_MODULES BUNDLE SAMPLES…
-// The bundle's own config.json tells the dtype; no option but "offline" is given.
+// A bundle of its layout says all in config.json; one of Optimum's has its files elsewhere, which two options tell.
 // Beside NAME.f32 it writes NAME.features, the model's input as the client computes it, raw float32.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,7 +12,8 @@ const require = createRequire(resolve(modules, 'here.js'));
 const { env, pipeline } = await import(pathToFileURL(require.resolve('@huggingface/transformers')));
 env.allowRemoteModels = false;
 
-const transcribe = await pipeline('automatic-speech-recognition', resolve(bundle));
+const options = existsSync(resolve(bundle, 'onnx')) ? {} : { subfolder: '', dtype: 'fp32' };
+const transcribe = await pipeline('automatic-speech-recognition', resolve(bundle), options);
 const texts = [];
 for (const path of recordings) {
     const bytes = readFileSync(path);

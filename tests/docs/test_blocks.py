@@ -21,6 +21,7 @@ FIGURES = {
 """Page and first line of drawings."""
 
 INSTALLS = "installs packages"
+_HOSTS = "tests/clients/test_hosts.py runs it"
 NOT_RUN = {
     ("README.md", "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/myqasr demo"): (
         f"{INSTALLS}; tests/myqasr_fx/cli/test_demo_run.py runs the demonstration"
@@ -50,6 +51,23 @@ NOT_RUN = {
         "docs/clients.md",
         "myqasr push bundle NAME",
     ): "tests/myqasr_fx/integrations/test_push.py sends to a hub of its own",
+    (
+        "docs/clients.md",
+        "pip install . ./integrations/optimum-myqasr",
+    ): f"{INSTALLS}; tests/clients/test_hosts.py runs it",
+    (
+        "docs/clients.md",
+        "pip install . ./integrations/olive-myqasr",
+    ): f"{INSTALLS}; tests/clients/test_hosts.py runs it",
+    (
+        "docs/clients.md",
+        'recognizer = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc("bundle/model.onnx", "bundle/tokens.txt")',
+    ): "tests/clients/test_sherpa.py runs it",
+    (
+        "docs/clients.md",
+        "def quantize(name, program):  # the steps of api.md's passes, up to LowerToFakeQuant",
+    ): "tests/clients/executorch_passes_client.py has it whole",
+    ("docs/clients.md", "import onnx_asr"): "tests/clients/test_onnx_asr.py runs it",
     ("docs/clients.md", "import sherpa_onnx"): "tests/clients/test_sherpa.py runs it",
     ("docs/wild.md", "from peft import PeftModel"): "peft is no dependency",
 }

@@ -98,7 +98,8 @@ def captured_once() -> Callable[..., Prepared]:
     ) -> Prepared:
         if dump_ir is not None:
             return prepare(speech, dump_ir, layout, silence)
-        return captured(speech, None, layout if layout.fixed_cache else LAYOUTS[DEFAULT], silence)
+        own = layout.fixed_cache or layout.adapts
+        return captured(speech, None, layout if own else LAYOUTS[DEFAULT], silence)
 
     return make
 

@@ -182,3 +182,10 @@ def test_a_threshold_that_was_not_given_leaves_no_trace() -> None:
     assert QuantizeConfig(BUDGET, no_speech_threshold=1).as_dict()["no_speech_threshold"] == 1
     with pytest.raises(OptionError, match=r"no speech threshold 1\.5: expected 0 to 1"):
         QuantizeConfig(BUDGET, no_speech_threshold=1.5)
+
+
+def test_folders_may_be_strings() -> None:
+    config = QuantizeConfig(BUDGET, cache="kept", dump_ir="graphs")  # type: ignore[arg-type]
+    assert (config.cache, config.dump_ir) == (Path("kept"), Path("graphs"))
+    with pytest.raises(OptionError, match="dump ir"):
+        QuantizeConfig(BUDGET, dump_ir=3)  # type: ignore[arg-type]

@@ -50,12 +50,16 @@ def test_a_person_reads_bytes_and_verdict(manifest: BundleManifest) -> None:
         ("hf", "ctc", "ORTModelForCTC"),
         ("transformers.js", "whisper", "@huggingface/transformers"),
         ("sherpa-onnx", "whisper", "OfflineRecognizer"),
+        ("onnx-asr", "whisper", 'onnx_asr.load_model("whisper"'),
+        ("onnx-asr", "ctc", 'onnx_asr.load_model("wav2vec2-ctc"'),
     ],
 )
 def test_the_client_of_the_layout_is_shown(manifest: BundleManifest, layout: str, family: str, call: str) -> None:
     card = render_card(replace(with_options(manifest, layout=layout), family=family))
     assert call in card
-    assert sum(other in card for other in ("ForSpeechSeq2Seq", "ForCTC", "@huggingface", "sherpa_onnx.")) == 1
+    clients = ("ForSpeechSeq2Seq", "ForCTC", "@huggingface", "sherpa_onnx.", "onnx_asr.")
+    assert sum(other in card for other in clients) == 1
+    assert ("subfolder: ''" in card) == (layout == "hf")
 
 
 def test_names_cannot_break_out(manifest: BundleManifest) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+import torch
 
 from passes.base import Fact, Program, ProgramPass
 from passes.canonical.canonicalize import Canonicalize
@@ -15,6 +16,7 @@ from passes.canonical.decompose_attention import DecomposeAttention
 from passes.errors import BudgetError, PassError, PassOrderError, VerificationError
 from passes.graph import meta
 from passes.manager.manager import PassManager
+from passes.manager.run_passes import run_passes
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_observers import InsertObservers
 from passes.observe.remove_observers import RemoveObservers
@@ -155,3 +157,27 @@ def test_a_broken_result_is_found_right_after_the_pass(tmp_path: Path, tiny_prog
 
     with pytest.raises(VerificationError, match="Custom: graph model, node output: carries myqasr_sensitivity"):
         PassManager((Custom(mark),), CANONICAL, tmp_path)(tiny_program)
+
+
+def of_modules() -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Linear(4, 4)).eval()
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (of_modules(), "got a Sequential, expected a Program or a GraphModule"),
+        (torch.fx.symbolic_trace(of_modules()), "node _0 is a call_module, expected calls of ATen operators"),
+        (torch.export.export(of_modules(), (torch.zeros(2, 4),)), "got a ExportedProgram, expected a Program"),
+    ],
+    ids=["module", "traced", "exported"],
+)
+def test_what_is_no_captured_graph_is_refused(target: Any, said: str) -> None:
+    for run in (PassManager((Canonicalize(),)), lambda given: run_passes(given, (Canonicalize(),)), Canonicalize()):
+        with pytest.raises(PassError, match=rf"{said}.*with torch.export"):
+            run(target)
+
+
+def test_a_folder_for_graphs_may_be_a_string(tiny_program: Program, tmp_path: Path) -> None:
+    PassManager((Canonicalize(),), dump_ir=str(tmp_path / "ir"))(tiny_program)  # type: ignore[arg-type]
+    assert list((tmp_path / "ir").iterdir())
