@@ -16,6 +16,7 @@ from torch import Tensor, fx
 
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.process.progress import Progress
+from passes.damage.curvature import probe
 from passes.graph import meta, ops
 from passes.graph.graph_run import Watch
 from passes.observe.activation_stats import GRADIENT, OUTPUT_GRADIENT, Statistics
@@ -26,6 +27,20 @@ QUANTILE = 0.9
 
 Keep = Callable[[str, fx.Node, tuple[Any, ...]], None]
 """Called with layer name, node and arguments of every use of a layer, while the model runs."""
+
+
+Scalar = Callable[[Tensor, ForcedClip], Tensor]
+"""Logits (L, vocabulary) of a clip's tokens to a number."""
+
+
+def own_log_probability(logits: Tensor, clip: ForcedClip) -> Tensor:
+    """Sum over the clip's own tokens of their log-probability."""
+    return logits.log_softmax(-1).gather(-1, clip.targets.unsqueeze(-1)).sum()
+
+
+def probed(generator: torch.Generator) -> Scalar:
+    """The product of the logits with random probes, whose squared gradients are what the curvature takes."""
+    return lambda logits, clip: (logits * probe(logits, generator)).sum()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,8 +71,10 @@ def weight_gradients(run: ForcedRun, clip: ForcedClip) -> dict[str, Tensor]:
     return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
 
-def output_gradients(run: ForcedRun, clip: ForcedClip, keep: Keep | None = None) -> tuple[LayerGradient, ...]:
-    """``d log p(y) / d output`` of every use of every layer, products of attention included, in the order of the run.
+def output_gradients(
+    run: ForcedRun, clip: ForcedClip, keep: Keep | None = None, scalar: Scalar = own_log_probability
+) -> tuple[LayerGradient, ...]:
+    """Gradients of every use of every layer, products of attention included, in the order of the run.
 
     Holds the clip's activations while it runs, as training would.
 
@@ -65,6 +82,7 @@ def output_gradients(run: ForcedRun, clip: ForcedClip, keep: Keep | None = None)
         run: The model.
         clip: One clip.
         keep: Sees what each use reads, for what a caller wants of it.
+        scalar: Of the logits, whose derivative it is.
     """
     uses: list[tuple[str, fx.Node, Tensor]] = []
 
@@ -76,8 +94,8 @@ def output_gradients(run: ForcedRun, clip: ForcedClip, keep: Keep | None = None)
                 keep(name, node, args)
 
     with torch.enable_grad():
-        own = log_probability(run, clip, _leaves(run), watch)
-        found = torch.autograd.grad(own, [result for _, _, result in uses])
+        value = scalar(run.logits(clip, run.start(clip), _leaves(run), watch), clip)
+        found = torch.autograd.grad(value, [result for _, _, result in uses])
     return tuple(
         LayerGradient(name, node, result.detach(), gradient)
         for (name, node, result), gradient in zip(uses, found, strict=True)
@@ -116,8 +134,7 @@ def log_probability(
     run: ForcedRun, clip: ForcedClip, weights: Mapping[str, Tensor], watch: Watch | None = None
 ) -> Tensor:
     """Sum over the clip's own tokens of their log-probability."""
-    logits = run.logits(clip, run.start(clip), weights, watch)
-    return logits.log_softmax(-1).gather(-1, clip.targets.unsqueeze(-1)).sum()
+    return own_log_probability(run.logits(clip, run.start(clip), weights, watch), clip)
 
 
 def _leaves(run: ForcedRun) -> dict[str, Tensor]:
