@@ -9,7 +9,7 @@ Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -19,10 +19,11 @@ from passes.activation_ranges.method import InputRange
 from passes.calibration.alternate import ROUNDS, LayerSearch
 from passes.calibration.objective import Objective
 from passes.calibration.rows_read import LayerRows, Searched
-from passes.calibration.search import ROWS, round_each
+from passes.calibration.search import ROWS, pieces, round_each
 from passes.numbers.affine import QParams, dequantize, qparams_from_range, quantize
 from passes.numbers.factors import FACTORS
 from passes.numbers.scheme import RowBlock
+from passes.numbers.twin import ActivationQParams
 
 Tried = TypeVar("Tried")
 
@@ -43,27 +44,28 @@ def search_layer_per_frame(search: LayerSearch, objective: Objective) -> Searche
         read = tuple(round_each(part, [chosen])[0] for part in search.read.inputs)
         blocks = _blocks(search, read, objective)
         weight = torch.cat([_rounded(w, qparams) for w, qparams in zip(_parts(search), blocks, strict=True)])[::step]
-        outputs = (
-            _outputs(search, [round_each(part, [tried])[0] for part in search.read.inputs], weight, rows)
-            for tried in candidates
-        )
-        chosen = _best(candidates, (_loss(objective, expected, got) for got in outputs))
+        losses: list[float] = []
+        numbers = sum(part.numel() for part in search.read.inputs) + expected.numel()
+        for some in pieces(len(candidates), numbers):
+            tried = [round_each(part, candidates[some]) for part in search.read.inputs]
+            losses += _losses(objective, expected, _outputs(search, tried, weight, rows))
+        chosen = _best(candidates, losses)
     return blocks, (chosen,)
 
 
 def search_product_per_frame(read: LayerRows, ranges: tuple[InputRange, InputRange], objective: Objective) -> Searched:
     """Qparams of both operands of a product of activations, whose left rows are the frames."""
     chosen, candidates = [side.start() for side in ranges], [side.candidates() for side in ranges]
-    pairs = list(zip(read.inputs, read.others, strict=True))
-    exact = [left @ right.T for left, right in pairs]
     for _ in range(ROUNDS):
         for index in (0, 1):
-            losses = []
-            for tried in candidates[index]:
-                sides = [tried, chosen[1]] if index == 0 else [chosen[0], tried]
-                got = [round_each(a, sides[:1])[0] @ round_each(b, sides[1:])[0].T for a, b in pairs]
-                losses.append(sum(_loss(objective, *both) * len(both[0]) for both in zip(exact, got, strict=True)))
-            chosen[index] = _best(candidates[index], losses)
+            totals = torch.zeros(len(candidates[index]))
+            for left, right in zip(read.inputs, read.others, strict=True):
+                for some in pieces(len(totals), left.numel() + right.numel() + len(left) * len(right)):
+                    tried: list[Sequence[ActivationQParams]] = [chosen[:1], chosen[1:]]
+                    tried[index] = candidates[index][some]
+                    got = round_each(left, tried[0]) @ round_each(right, tried[1]).transpose(-1, -2)
+                    totals[some] += len(left) * torch.tensor(_losses(objective, left @ right.T, got))
+            chosen[index] = _best(candidates[index], totals.tolist())
     return None, tuple(chosen)
 
 
@@ -83,28 +85,29 @@ def _block(search: LayerSearch, block: RowBlock, read: Sequence[Tensor], objecti
     rows = range(block.start, block.stop, step)
     expected = _outputs(search, search.read.inputs, weight[::step], rows)
     tried = (_rounded(weight, qparams)[::step] for qparams in candidates)
-    losses = (_loss(objective, expected, _outputs(search, read, rounded, rows)) for rounded in tried)
-    return _best(candidates, losses)
+    got = (_outputs(search, read, rounded, rows).unsqueeze(0) for rounded in tried)
+    return _best(candidates, [loss for outputs in got for loss in _losses(objective, expected, outputs)])
 
 
 def _outputs(search: LayerSearch, read: Sequence[Tensor], weight: Tensor, rows: range) -> Tensor:
-    """(S, n) of some rows of the weight, bias included; each row meets the part of what is read that is its own."""
+    """(…, S, n) of inputs (…, S, K) and some rows of the weight, bias included; each row meets its own part of them."""
     found, start = [], 0
     for index, part in enumerate(read):
         count = sum(1 for row in rows if row // search.rows == index)
         found.append(part @ weight[start : start + count].T)
         start += count
-    product = torch.cat(found, dim=1)
+    product = torch.cat(found, dim=-1)
     return product if search.bias is None else product + search.bias[rows.start : rows.stop : rows.step]
 
 
-def _loss(objective: Objective, expected: Tensor, got: Tensor) -> float:
-    return float(objective.loss(objective.terms(expected, got.unsqueeze(0), None)).mean())
+def _losses(objective: Objective, expected: Tensor, got: Tensor) -> list[float]:
+    """Mean over frames of each of C outputs (C, S, n)."""
+    means: list[float] = objective.loss(objective.terms(expected, got, None)).mean(-1).tolist()
+    return means
 
 
-def _best(candidates: Sequence[Tried], losses: Iterable[float]) -> Tried:
-    ranked = list(losses)
-    return candidates[ranked.index(min(ranked))]
+def _best(candidates: Sequence[Tried], losses: list[float]) -> Tried:
+    return candidates[losses.index(min(losses))]
 
 
 def _parts(search: LayerSearch) -> Iterator[Tensor]:

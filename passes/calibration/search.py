@@ -77,7 +77,7 @@ def search_tensor(sides: Sequence[Side], candidates: Sequence[Tried], objective:
         sums = torch.cat(
             [
                 _sums_of(side, round_each(side.varied, candidates[part]), objective).sum(-1)
-                for part in _pieces(len(candidates), side.varied.numel() + side.expected.numel())
+                for part in pieces(len(candidates), side.varied.numel() + side.expected.numel())
             ],
             dim=1,
         )  # (T, C)
@@ -142,7 +142,7 @@ def search_rows(side: Side, ends: tuple[Tensor, Tensor], width: Width, objective
     fixed = side.fixed.reshape(len(side.fixed), groups, size).permute(1, 2, 0).contiguous()  # (G, g, B)
     factor = torch.empty_like(low)
     numbers = side.varied.shape[1] + groups * len(side.fixed)
-    for rows in _pieces(len(low), numbers):
+    for rows in pieces(len(low), numbers):
         factor[rows] = _best_factors(side.rows(rows), fixed, (low[rows], high[rows]), width, objective)
     return qparams_from_range(low * factor, high * factor, *width, size)
 
@@ -157,7 +157,7 @@ def _best_factors(side: Side, fixed: Tensor, ends: tuple[Tensor, Tensor], width:
         expected = varied.transpose(0, 1) @ fixed  # (G, a, B)
     losses = []
     tried = from_least(FACTORS, objective.least)
-    for part in _pieces(len(tried), rows * (groups * size + groups * outputs)):
+    for part in pieces(len(tried), rows * (groups * size + groups * outputs)):
         factors = torch.tensor(tried[part]).reshape(-1, 1, 1)
         low, high = ((end * factors).reshape(-1, groups) for end in ends)
         qparams = qparams_from_range(low, high, *width, size)
@@ -174,7 +174,7 @@ def _round(values: Tensor, scale: Tensor, zero_point: Tensor, width: Width) -> T
     return levels_of(nearest_codes(values, scale, zero_point, width), scale, zero_point, width)
 
 
-def _pieces(count: int, numbers: int) -> Iterable[slice]:
+def pieces(count: int, numbers: int) -> Iterable[slice]:
     """Slices that cover ``count`` things of ``numbers`` numbers each."""
     size = max(1, _NUMBERS // max(1, numbers))
     return (slice(start, min(count, start + size)) for start in range(0, count, size))

@@ -67,6 +67,16 @@ def test_the_published_code_s_budget_leaves_out_what_it_keeps(
     assert convolutions == {"channel"} and found.granularity == Granularity("tensor")
 
 
+def test_of_a_whisper_it_keeps_the_embedding(
+    make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared]
+) -> None:
+    whisper = captured_once(make_speech_model("whisper-smallest"))
+    found = fit_request(whisper, resolve_config(avg_bits=5.0, recipe="reference"))
+    assert [name for name, layer in found.layers.items() if layer.fixed_bits] == ["model.decoder.embed_tokens"]
+    every = sum(parameter.numel() for parameter in whisper.speech.network.parameters())
+    assert whisper.num_parameters == every  # positions among them
+
+
 def test_only_the_optimal_allocation_weighs_damage(ask: Ask) -> None:
     assert ask("60KB", recipe="best").weighs_damage
     assert not ask("60KB").weighs_damage
