@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from myqasr_fx.audio import ClipSet, load_audio, select_clips
 from myqasr_fx.evaluate import Utterance, difference_interval, read_manifest
 from myqasr_fx.evaluate.divergence import ReferenceLogits
 from myqasr_fx.measure.measure import measure
+from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.options.resolve import resolve_config
@@ -32,18 +33,20 @@ from myqasr_fx.process.progress import RichProgress
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify.fake_quant import runnable_in_torch
 
-LIMITS = {"": Limits(), "more pairs": replace(Limits(), pairs=64, columns=512)}
+KEPT = {"": {}, "more pairs": {"pairs": 64, "columns": 512}}
+"""What is kept beyond the usual."""
+
 WAYS = (
-    ("min_max", ""),
-    ("cosine", ""),
     ("hessian", ""),
-    ("hessian_probed", ""),
     ("hessian_blended", ""),
-    ("hessian_felt", "more pairs"),
     ("hessian_floored", ""),
     ("hessian_steady", "more pairs"),
+    ("hessian_probed", ""),
+    ("hessian_felt", "more pairs"),
+    ("cosine", ""),
+    ("min_max", ""),
 )
-"""Calibration, and what is kept for it beyond the usual."""
+"""Calibration, and what is kept for it."""
 
 CLIPS = 8
 
@@ -55,6 +58,7 @@ class HessianRow:
     Args:
         calibration: Name, and what is kept for it.
         bits: Of every layer.
+        rows: Kept of what each layer reads.
         draw: Of the calibration recordings.
         audio: Name of the file.
         positions: Tokens that full precision writes, the end included.
@@ -64,6 +68,7 @@ class HessianRow:
 
     calibration: str
     bits: int
+    rows: int
     draw: int
     audio: str
     positions: int
@@ -79,18 +84,17 @@ def main() -> None:
     dev = spread([by_digest[name] for name in pinned.dev], options.dev)
     path = options.out / f"hessian_{Path(options.model).name}.csv"
     rows = read_rows(HessianRow, path)
-    done = {(row.calibration, row.bits, row.draw) for row in rows}
+    done = {(row.calibration, row.bits, row.rows, row.draw) for row in rows}
     wanted = [
-        (" ".join(way).strip(), bits, draw)
-        for draw in range(options.draws)
+        (" ".join(way).strip(), bits, options.rows, draw)
         for bits in options.bits
+        for draw in range(options.draws)
         for way in WAYS
         if not options.only or way[0] in options.only
     ]
-    prepared, expected = prepare(load_model(options.model)), list[tuple[str, ReferenceLogits]]()
-    for case in (case for case in wanted if case not in done):
-        expected = expected or list(_expected(prepared, dev))
-        rows += _run(prepared, _drawn(clips, case[2]), expected, case)
+    bench = _Bench(prepare(load_model(options.model)), dev) if set(wanted) - done else None
+    for case in (case for case in wanted if bench is not None and case not in done):
+        rows += bench.run(_drawn(clips, case[-1]), case)
         write_rows(HessianRow, path, rows)
     print(table(rows))
 
@@ -100,9 +104,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("model")
     parser.add_argument("--data", type=Path, required=True, help="manifest of all sets")
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=Limits().rows, help="kept of what each layer reads")
     parser.add_argument("--bits", type=int, nargs="+", default=[5, 6])
     parser.add_argument("--only", nargs="+", help="names of calibrations")
-    parser.add_argument("--dev", type=int, default=12, help="development recordings to compare on")
+    parser.add_argument("--dev", type=int, default=6, help="development recordings to compare on")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args()
 
@@ -112,35 +117,37 @@ def _drawn(clips: Sequence[Utterance], draw: int) -> ClipSet:
     return select_clips([utterance.audio for utterance in chosen], CLIPS)
 
 
-def _expected(prepared: Prepared, dev: Sequence[Utterance]) -> Iterator[tuple[str, ReferenceLogits]]:
-    full = torch_runtime(prepared.speech, prepared.program.clone())
-    for utterance in dev:
-        samples = load_audio(utterance.audio).samples
-        yield utterance.audio.name, ReferenceLogits.of(full, samples, _language(prepared))
+class _Bench:
+    """Quantizes and compares; what the clips tell is kept for the next calibration that needs the same."""
 
+    def __init__(self, prepared: Prepared, dev: Sequence[Utterance]) -> None:
+        self._prepared = prepared
+        generation = prepared.speech.generation
+        self._language = "en" if generation is not None and generation.is_multilingual else None
+        full = torch_runtime(prepared.speech, prepared.program.clone())
+        self._expected = [
+            (u.audio.name, ReferenceLogits.of(full, load_audio(u.audio).samples, self._language)) for u in dev
+        ]
+        self._told: tuple[object, Measurements] | None = None
 
-def _language(prepared: Prepared) -> str | None:
-    generation = prepared.speech.generation
-    return "en" if generation is not None and generation.is_multilingual else None
-
-
-def _run(
-    prepared: Prepared, clips: ClipSet, expected: Sequence[tuple[str, ReferenceLogits]], case: tuple[str, int, int]
-) -> list[HessianRow]:
-    name, bits, _ = case
-    calibration, _, kept = name.partition(" ")
-    progress = RichProgress()
-    options = {"recipe": "paper", "calibration": calibration, "language": _language(prepared), "holdout": 0.0}
-    config = resolve_config(uniform_bits=bits, **options)  # type: ignore[arg-type]
-    job = measuring(prepared, clips, Road(config, progress, LIMITS[kept]))
-    rounded = quantize_in_torch(job, measure(job), config)
-    runtime, found = torch_runtime(prepared.speech, runnable_in_torch(rounded)), []
-    with progress.stage(f"{name} at {bits} bits", len(expected)) as advance:
-        for audio, reference in expected:
-            apart = reference.compare(runtime)
-            found.append(HessianRow(*case, audio, apart.tokens, apart.nats, apart.same))
-            advance(1)
-    return found
+    def run(self, clips: ClipSet, case: tuple[str, int, int, int]) -> list[HessianRow]:
+        name, bits, rows, _ = case
+        calibration, _, kept = name.partition(" ")
+        options = {"recipe": "paper", "calibration": calibration, "language": self._language, "holdout": 0.0}
+        config = resolve_config(uniform_bits=bits, **options)  # type: ignore[arg-type]
+        limits = replace(Limits(), rows=rows, **KEPT[kept])
+        job = measuring(self._prepared, clips, Road(config, progress := RichProgress(), limits))
+        key = (clips.sha256, job.request.needs, limits)
+        if self._told is None or self._told[0] != key:
+            self._told = (key, measure(job))
+        rounded = quantize_in_torch(job, self._told[1], config)
+        runtime, found = torch_runtime(self._prepared.speech, runnable_in_torch(rounded)), []
+        with progress.stage(f"{name} at {bits} bits", len(self._expected)) as advance:
+            for audio, reference in self._expected:
+                apart = reference.compare(runtime)
+                found.append(HessianRow(*case, audio, apart.tokens, apart.nats, apart.same))
+                advance(1)
+        return found
 
 
 def table(rows: Sequence[HessianRow]) -> str:
