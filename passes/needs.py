@@ -48,7 +48,6 @@ class Needs:
         curvature: What rounding errors cost, from backward passes, with Gram matrices of it.
         rows: Some rows of what layers read.
         row_gradients: Gradients of the outputs of those rows.
-        row_probes: Those gradients, of random probes instead of the model's own tokens.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -56,7 +55,6 @@ class Needs:
     curvature: bool = False
     rows: bool = False
     row_gradients: bool = False
-    row_probes: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(**{f.name: getattr(self, f.name) | getattr(other, f.name) for f in fields(Needs)})

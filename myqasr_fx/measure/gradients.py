@@ -16,7 +16,6 @@ from torch import Tensor, fx
 
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.process.progress import Progress
-from passes.damage.curvature import probe
 from passes.graph import meta, ops
 from passes.graph.graph_run import Watch
 from passes.observe.activation_stats import GRADIENT, OUTPUT_GRADIENT, Statistics
@@ -27,20 +26,6 @@ QUANTILE = 0.9
 
 Keep = Callable[[str, fx.Node, tuple[Any, ...]], None]
 """Called with layer name, node and arguments of every use of a layer, while the model runs."""
-
-
-Scalar = Callable[[Tensor, ForcedClip], Tensor]
-"""Logits (L, vocabulary) of a clip's tokens to a number."""
-
-
-def own_log_probability(logits: Tensor, clip: ForcedClip) -> Tensor:
-    """Sum over the clip's own tokens of their log-probability."""
-    return logits.log_softmax(-1).gather(-1, clip.targets.unsqueeze(-1)).sum()
-
-
-def probed(generator: torch.Generator) -> Scalar:
-    """The product of the logits with random probes, whose squared gradients are what the curvature takes."""
-    return lambda logits, clip: (logits * probe(logits, generator)).sum()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +56,8 @@ def weight_gradients(run: ForcedRun, clip: ForcedClip) -> dict[str, Tensor]:
     return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
 
-def output_gradients(
-    run: ForcedRun, clip: ForcedClip, keep: Keep | None = None, scalar: Scalar = own_log_probability
-) -> tuple[LayerGradient, ...]:
-    """Gradients of every use of every layer, products of attention included, in the order of the run.
+def output_gradients(run: ForcedRun, clip: ForcedClip, keep: Keep | None = None) -> tuple[LayerGradient, ...]:
+    """``d log p(y) / d output`` of every use of every layer, products of attention included, in the order of the run.
 
     Holds the clip's activations while it runs, as training would.
 
@@ -82,7 +65,6 @@ def output_gradients(
         run: The model.
         clip: One clip.
         keep: Sees what each use reads, for what a caller wants of it.
-        scalar: Of the logits, whose derivative it is.
     """
     uses: list[tuple[str, fx.Node, Tensor]] = []
 
@@ -94,8 +76,8 @@ def output_gradients(
                 keep(name, node, args)
 
     with torch.enable_grad():
-        value = scalar(run.logits(clip, run.start(clip), _leaves(run), watch), clip)
-        found = torch.autograd.grad(value, [result for _, _, result in uses])
+        own = log_probability(run, clip, _leaves(run), watch)
+        found = torch.autograd.grad(own, [result for _, _, result in uses])
     return tuple(
         LayerGradient(name, node, result.detach(), gradient)
         for (name, node, result), gradient in zip(uses, found, strict=True)
@@ -134,7 +116,8 @@ def log_probability(
     run: ForcedRun, clip: ForcedClip, weights: Mapping[str, Tensor], watch: Watch | None = None
 ) -> Tensor:
     """Sum over the clip's own tokens of their log-probability."""
-    return own_log_probability(run.logits(clip, run.start(clip), weights, watch), clip)
+    logits = run.logits(clip, run.start(clip), weights, watch)
+    return logits.log_softmax(-1).gather(-1, clip.targets.unsqueeze(-1)).sum()
 
 
 def _leaves(run: ForcedRun) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
-from myqasr_fx.measure.gradients import Scalar, output_gradients, own_log_probability, probed
+from myqasr_fx.measure.gradients import output_gradients
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Observed
 from myqasr_fx.process.limits import Limits
@@ -29,12 +29,10 @@ def read_rows(job: MeasureJob, observed: Observed) -> RowsRead:
         observed: Clips that calibrate.
     """
     clips = observed.forced(job.prepared.speech)
-    needs, probes = job.request.needs, torch.Generator().manual_seed(job.request.seed)
-    scalar = probed(probes) if needs.row_probes else own_log_probability if needs.row_gradients else None
     reader = RowReader(job.prepared.layers, len(clips), job.request.seed, job.limits)
     with job.progress.stage("sample activations", len(clips)) as advance:
         for clip in clips:
-            reader.add(job.run, clip, scalar)
+            reader.add(job.run, clip, job.request.needs.row_gradients)
             advance(1)
     return reader.rows()
 
@@ -67,8 +65,8 @@ class RowReader:
         self._kept: dict[str, _Kept] = {}
         self._clip = 0
 
-    def add(self, run: ForcedRun, clip: ForcedClip, scalar: Scalar | None) -> None:
-        """Runs a clip and keeps rows of it, with gradients of ``scalar`` where it is given."""
+    def add(self, run: ForcedRun, clip: ForcedClip, gradients: bool) -> None:
+        """Runs a clip and keeps rows of it."""
         chosen: list[tuple[str, fx.Node, _Choice]] = []
 
         def keep(name: str, node: fx.Node, args: tuple[Any, ...]) -> None:
@@ -76,8 +74,8 @@ class RowReader:
             if choice is not None:
                 chosen.append((name, node, choice))
 
-        if scalar is not None:
-            found = {use.node: use.gradient for use in output_gradients(run, clip, keep, scalar)}
+        if gradients:
+            found = {use.node: use.gradient for use in output_gradients(run, clip, keep)}
             for name, node, choice in chosen:
                 self._kept[name].gradients.append(choice.of_output(found[node]))
         else:

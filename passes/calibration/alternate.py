@@ -15,9 +15,9 @@ from passes.activation_ranges.method import InputRange
 from passes.calibration.method import RangeMethod
 from passes.calibration.objective import Objective
 from passes.calibration.rows_read import LayerRows, Searched
-from passes.calibration.search import Side, judged_rows, round_each, search_rows, search_tensor
+from passes.calibration.search import ROWS, Side, round_each, search_rows, search_tensor
 from passes.numbers.affine import QParams, dequantize, qparams_from_range, quantize
-from passes.numbers.factors import from_least, multiples
+from passes.numbers.factors import multiples
 from passes.numbers.scheme import LayerScheme, RowBlock
 from passes.numbers.twin import ActivationQParams
 
@@ -63,11 +63,11 @@ def search_layer(search: LayerSearch, objective: Objective) -> Searched:
     """
     if search.inputs is None:
         return _search_blocks(search, search.read.inputs, objective), None
-    candidates, chosen = from_least(search.inputs.candidates(), objective.least), search.inputs.start()
+    candidates, chosen = search.inputs.candidates(), search.inputs.start()
     for _ in range(ROUNDS):
         rounded = tuple(_rounded(part, chosen) for part in search.read.inputs)
         blocks = _search_blocks(search, rounded, objective)
-        chosen = search_tensor(list(_input_sides(search, blocks, objective)), candidates, objective)
+        chosen = search_tensor(list(_input_sides(search, blocks)), candidates, objective)
     return blocks, (chosen,)
 
 
@@ -81,7 +81,7 @@ def search_product(read: LayerRows, ranges: tuple[InputRange, InputRange], objec
     """
     operands = (read.inputs, read.others)
     chosen = [side.start() for side in ranges]
-    candidates = [from_least(side.candidates(), objective.least) for side in ranges]
+    candidates = [side.candidates() for side in ranges]
     for _ in range(ROUNDS):
         for index in (0, 1):
             sides = []
@@ -111,7 +111,7 @@ def _search_block(search: LayerSearch, block: RowBlock, inputs: tuple[Tensor, ..
         sides = [side for _, side in _weight_sides(search, block, inputs)]
         ends = float(low), float(high)
         make = _one_scale(width, group)
-        return search_tensor(sides, from_least(multiples(*ends, make), objective.least), objective)
+        return search_tensor(sides, multiples(*ends, make), objective)
     low, high = search.method.weight(rows.reshape(len(rows), -1, group), *width)
     found = [
         search_rows(side, (low[part], high[part]), width, objective)
@@ -148,7 +148,7 @@ def _weight_sides(search: LayerSearch, block: RowBlock, inputs: tuple[Tensor, ..
         yield slice(start - block.start, stop - block.start), Side(rows, rounded, expected, gradient, bias)
 
 
-def _input_sides(search: LayerSearch, blocks: tuple[QParams | None, ...], objective: Objective) -> Iterator[Side]:
+def _input_sides(search: LayerSearch, blocks: tuple[QParams | None, ...]) -> Iterator[Side]:
     """Every part of what is read against at most ``ROWS`` rows of the quantized weight."""
     weight = torch.cat(
         [
@@ -156,14 +156,13 @@ def _input_sides(search: LayerSearch, blocks: tuple[QParams | None, ...], object
             for rows, qparams in zip(_rows_of(search), blocks, strict=True)
         ]
     )
+    step = max(1, -(-search.rows // ROWS))
     for index, exact in enumerate(search.read.inputs):
-        own = slice(index * search.rows, (index + 1) * search.rows)
-        gradient = search.read.gradients[index] if search.read.gradients else None
-        chosen = judged_rows(search.rows, gradient.T if gradient is not None and objective.felt else None)
-        bias = None if search.bias is None else search.bias[own][chosen].expand(len(exact), -1)
-        expected = exact @ search.weight[own][chosen].T
-        felt = None if gradient is None else gradient[:, chosen]
-        yield Side(exact, weight[own][chosen], expected if bias is None else expected + bias, felt, bias)
+        rows = slice(index * search.rows, (index + 1) * search.rows, step)
+        gradient = search.read.gradients[index][:, ::step] if search.read.gradients else None
+        bias = None if search.bias is None else search.bias[rows].expand(len(exact), -1)
+        expected = exact @ search.weight[rows].T
+        yield Side(exact, weight[rows], expected if bias is None else expected + bias, gradient, bias)
 
 
 def _rows_of(search: LayerSearch) -> list[Tensor]:

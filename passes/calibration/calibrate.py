@@ -28,7 +28,6 @@ from passes.activation_ranges.split import split_of
 from passes.base import Fact, Program, ProgramPass
 from passes.calibration import REGISTRY
 from passes.calibration.alternate import LayerSearch, search_layer, search_product
-from passes.calibration.hessian import blended
 from passes.calibration.method import ActivationRange, RangeMethod
 from passes.calibration.per_frame import search_layer_per_frame, search_product_per_frame
 from passes.calibration.rows_read import LayerRows, RowsRead, Searched
@@ -156,7 +155,6 @@ def _search(
         raise QuantizationError("a search without an objective")
     weight, bias = stored
     objective = method.objective
-    read = blended(read) if objective.blended else read
     if weight is None or scheme is None:
         left, right = ranges
         return (search_product_per_frame if objective.per_frame else search_product)(read, (left, right), objective)

@@ -6,28 +6,14 @@ Hessian's diagonal is, as Fisher information, the squared gradient: ``(gradient 
 The gradient of the divergence between the model's prediction and itself, of which the paper speaks, is zero; that of
 the log-probability of the model's own tokens is as label-free, and is not.
 
-``hessian`` is that formula. Its weights rest on few numbers: where the model is sure of a token, the gradient vanishes,
-and what nothing weighs nothing bounds. So there are, each by itself and together as ``hessian_steady``:
-
-======================= ===============================================================================================
-``hessian_probed``      gradients of random probes of the output distribution, as the curvature takes them
-``hessian_blended``     half of the weight from the gradient, half the same for every output
-``hessian_felt``        of layers with many rows, those with the largest gradients, the own tokens', are compared, too
-``hessian_floored``     no multiple of a range below a half
-======================= ===============================================================================================
-
 Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, section 2.3.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import torch
 from torch import Tensor
 
 from passes.calibration.objective import Objective, only_sum
-from passes.calibration.rows_read import LayerRows
 from passes.errors import QuantizationError
 
 
@@ -42,15 +28,4 @@ def hessian_terms(expected: Tensor, got: Tensor, gradient: Tensor | None) -> Ten
     return (expected - got).mul_(gradient).square_().sum(-1).unsqueeze(0)
 
 
-def blended(read: LayerRows) -> LayerRows:
-    """Rows whose gradients weigh half by their squares, relative to the layer's mean, and half alike."""
-    mean = torch.cat([part.square().reshape(-1) for part in read.gradients]).mean().clamp(min=1e-30)
-    return replace(read, gradients=tuple(((part.square() / mean + 1) / 2).sqrt() for part in read.gradients))
-
-
 HESSIAN = Objective(hessian_terms, only_sum, uses_gradient=True)
-HESSIAN_PROBED = replace(HESSIAN, probed=True)
-HESSIAN_BLENDED = replace(HESSIAN, blended=True)
-HESSIAN_FELT = replace(HESSIAN, felt=True)
-HESSIAN_FLOORED = replace(HESSIAN, least=0.5)
-HESSIAN_STEADY = replace(HESSIAN, probed=True, blended=True, felt=True, least=0.5)

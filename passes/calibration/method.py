@@ -50,5 +50,5 @@ class RangeMethod:
         """What has to be measured for it, when inputs are quantized or when weights alone are."""
         searched = NOTHING
         if self.objective is not None:
-            searched = Needs(rows=True, row_gradients=self.objective.uses_gradient, row_probes=self.objective.probed)
+            searched = Needs(rows=True, row_gradients=self.objective.uses_gradient)
         return searched | (self.input_needs if quantized_inputs else NOTHING)

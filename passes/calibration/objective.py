@@ -21,10 +21,6 @@ class Objective:
             each of C candidates.
         loss: (T, …) sums to a number each.
         uses_gradient: True when ``gradient``, of the log-probability of the model's own tokens, must be given.
-        probed: True when that gradient shall be of random probes of the output distribution instead.
-        blended: Half of an output's weight is its squared gradient, half the same for all outputs of the layer.
-        felt: Of a weight with many rows, half of those compared are the ones with the largest gradients.
-        least: Smallest multiple of a range that is tried.
         with_bias: Outputs are compared with their bias, which drops out of differences but not of what weighs them.
         per_frame: Each frame's output is compared by itself, and the mean over frames counts.
     """
@@ -32,10 +28,6 @@ class Objective:
     terms: Terms
     loss: Callable[[Tensor], Tensor]
     uses_gradient: bool = False
-    probed: bool = False
-    blended: bool = False
-    felt: bool = False
-    least: float = 0.0
     with_bias: bool = False
     per_frame: bool = False
 

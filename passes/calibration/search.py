@@ -20,7 +20,7 @@ from torch import Tensor
 
 from passes.calibration.objective import Objective
 from passes.numbers.affine import QParams, levels_of, nearest_codes, qparams_from_range
-from passes.numbers.factors import FACTORS, from_least
+from passes.numbers.factors import FACTORS
 from passes.numbers.twin import ActivationQParams, TwinQParams, round_twin
 
 ROWS = 1024
@@ -53,7 +53,7 @@ class Side:
     gradient: Tensor | None = field(default=None, repr=False)
     bias: Tensor | None = field(default=None, repr=False)
 
-    def rows(self, part: slice | Tensor) -> Side:
+    def rows(self, part: slice) -> Side:
         """Some rows of the searched operand."""
         gradient, bias = (None if values is None else values[part] for values in (self.gradient, self.bias))
         return Side(self.varied[part], self.fixed, self.expected[part], gradient, bias)
@@ -73,7 +73,8 @@ def search_tensor(sides: Sequence[Side], candidates: Sequence[Tried], objective:
     """
     total: Tensor | None = None
     for side in sides:
-        side = side.rows(judged_rows(len(side.varied), side.gradient if objective.felt else None))
+        step = max(1, -(-len(side.varied) // ROWS))
+        side = side.rows(slice(None, None, step))
         sums = torch.cat(
             [
                 _sums_of(side, round_each(side.varied, candidates[part]), objective).sum(-1)
@@ -85,21 +86,6 @@ def search_tensor(sides: Sequence[Side], candidates: Sequence[Tried], objective:
     if total is None:
         return candidates[-1]
     return candidates[int(objective.loss(total).argmin())]
-
-
-def judged_rows(count: int, felt: Tensor | None) -> slice | Tensor:
-    """Which of ``count`` rows one scale for all is judged by.
-
-    Args:
-        count: Rows.
-        felt: (count, B) gradients, when half of the rows shall be those with the largest; None spreads all evenly.
-    """
-    step = max(1, -(-count // ROWS))
-    if felt is None or step == 1:
-        return slice(None, None, step)
-    largest = felt.square().sum(-1).topk(ROWS // 2).indices
-    chosen: Tensor = torch.cat([torch.arange(0, count, 2 * step), largest]).unique()
-    return chosen
 
 
 def round_each(values: Tensor, candidates: Sequence[ActivationQParams]) -> Tensor:
@@ -156,9 +142,8 @@ def _best_factors(side: Side, fixed: Tensor, ends: tuple[Tensor, Tensor], width:
     else:
         expected = varied.transpose(0, 1) @ fixed  # (G, a, B)
     losses = []
-    tried = from_least(FACTORS, objective.least)
-    for part in pieces(len(tried), rows * (groups * size + groups * outputs)):
-        factors = torch.tensor(tried[part]).reshape(-1, 1, 1)
+    for part in pieces(len(FACTORS), rows * (groups * size + groups * outputs)):
+        factors = torch.tensor(FACTORS[part]).reshape(-1, 1, 1)
         low, high = ((end * factors).reshape(-1, groups) for end in ends)
         qparams = qparams_from_range(low, high, *width, size)
         shape = (len(factors), rows, groups, 1)
@@ -167,7 +152,7 @@ def _best_factors(side: Side, fixed: Tensor, ends: tuple[Tensor, Tensor], width:
         got = side.output(got) if groups == 1 else got
         losses.append(objective.loss(objective.terms(expected, got, side.gradient)))
     best = torch.cat(losses).argmin(0)  # (G, a)
-    return torch.tensor(tried)[best].T
+    return torch.tensor(FACTORS)[best].T
 
 
 def _round(values: Tensor, scale: Tensor, zero_point: Tensor, width: Width) -> Tensor:

@@ -6,23 +6,12 @@ Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable
 
 from passes.numbers.affine import QParams
 
-Tried = TypeVar("Tried")
-
 FACTORS = tuple(0.01 + i * (1.2 - 0.01) / 99 for i in range(100))
 """Ascending; 1 itself is not among them."""
-
-
-def from_least(candidates: Sequence[Tried], least: float) -> Sequence[Tried]:
-    """Of candidates one a factor those whose factor is at least ``least``; others are no multiples, and all stay."""
-    if len(candidates) != len(FACTORS):
-        return candidates
-    return candidates[bisect_left(FACTORS, least) :]
 
 
 def multiples(low: float, high: float, make: Callable[[float, float], QParams]) -> list[QParams]:

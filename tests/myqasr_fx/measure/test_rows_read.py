@@ -22,29 +22,11 @@ from passes.needs import Needs
 Heard = Callable[..., tuple[MeasureJob, Measurements]]
 
 
-def rows(
-    heard: Heard, name: str, *, gradients: bool = False, probes: bool = False, **changes: object
-) -> dict[str, LayerRows]:
+def rows(heard: Heard, name: str, *, gradients: bool = False, **changes: object) -> dict[str, LayerRows]:
     job, measurements = heard(name, clips=2, samples=8000)
     limits = changes.pop("limits", job.limits)
-    request = replace(job.request, needs=Needs(rows=True, row_gradients=gradients, row_probes=probes), **changes)
+    request = replace(job.request, needs=Needs(rows=True, row_gradients=gradients), **changes)
     return dict(read_rows(replace(job, request=request, limits=limits), measurements.observed).layers)
-
-
-def test_probes_leave_the_rows_and_change_their_gradients(heard: Heard) -> None:
-    """A model that is sure has gradients of its own tokens near zero; those of probes have the curvature's squares."""
-    own, probed = (rows(heard, "smallest", gradients=True, probes=probes) for probes in (False, True))
-    again = rows(heard, "smallest", gradients=True, probes=True)
-    for name, sample in own.items():
-        for a, b, c, d, e in zip(
-            sample.inputs,
-            probed[name].inputs,
-            sample.gradients,
-            probed[name].gradients,
-            again[name].gradients,
-            strict=True,
-        ):
-            assert torch.equal(a, b) and c.shape == d.shape and not torch.equal(c, d) and torch.equal(d, e), name
 
 
 def outputs(layer: Layer, prepared: Prepared, sample: LayerRows) -> list[torch.Tensor]:
