@@ -1,12 +1,14 @@
 """What a method has to be told about the model on the user's clips. Each declares it; who runs them collects the union.
 
-=========== ============ ==========================================================================================
-role        layer        values
-=========== ============ ==========================================================================================
-``output``  every one    the layer's output activations, which every run observes, as its inputs (``input:0``, …)
-``gradient`` with weight gradients of the log-probability of the model's own tokens with respect to the weights
-``kl@8``    with weight  one a clip: how far the model's output distribution moves when this layer alone has 8 bits
-=========== ============ ==========================================================================================
+=================== =========== ======================================================================================
+role                layer       values
+=================== =========== ======================================================================================
+``output``          every one   the layer's output activations, which every run observes, as its inputs (``input:0``, …)
+``gradient``        with weight gradients of the log-probability of the model's own tokens with respect to the weights
+``output gradient`` with weight one a clip: the 0.9 quantile of the same with respect to the layer's result
+``kl@8``            with weight one a clip: how far the model's outputs move when this layer alone has 8 bits
+``kl@w8a8``         with weight the same when what this layer reads has 8 bits, too
+=================== =========== ======================================================================================
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ class LayerAlone:
     Args:
         distance: Name in ``passes.sensitivity.DISTANCES``.
         bits: Width of that layer.
+        input_bits: Width of what it reads; None keeps that float.
     """
 
     distance: str
     bits: int
+    input_bits: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.distance}@{self.bits}"
+        return f"{self.distance}@{self.bits if self.input_bits is None else f'w{self.bits}a{self.input_bits}'}"
 
 
 Role = str | LayerAlone

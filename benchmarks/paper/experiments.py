@@ -10,6 +10,9 @@ from myqasr_fx.personalize.metric import Metric
 
 PAPER = ("paper", "paper-cosine", "paper-hessian")
 _TWIN = ("paper:activation_ranges=twin", "paper-cosine:activation_ranges=twin")
+_REFERENCE = ("reference", "reference:activation_ranges=twin")
+"""The choices of the paper's published code that files can hold, and all of them."""
+
 _ABLATED = ("paper:allocation=uniform", "paper:order=shuffled", "paper:order=descending")
 INT8 = "paper-file:activations=int8,granularity=channel,order=descending"
 """Every choice that is not the paper's is spelled out."""
@@ -110,7 +113,7 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
     "language-divergence": replace(_LANGUAGE, test_clips=10, cross=False, metric="divergence"),
     "curve": replace(
         _DIGITS,
-        recipes=(*PAPER, *_ABLATED, *_TWIN),
+        recipes=(*PAPER, *_ABLATED, *_TWIN, *_REFERENCE),
         budgets=("avg=6", "avg=5", "avg=4", "avg=3.5", "avg=3", "avg=2.5"),
         seeds=1,
         groups=("george", "lucas", "theo"),

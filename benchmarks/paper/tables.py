@@ -118,8 +118,9 @@ def curve_table(rows: Sequence[Row], metric: Metric = "wer") -> str:
             cells = [here if recipe == FULL else [r for r in here if r.cell.budget == budget] for budget in budgets]
             if group == "all":
                 cells = [cell if {row.cell.test for row in cell} == set(groups) else [] for cell in cells]
-            found = (METRICS[metric].text(pooled_value(cell, metric)) if cell else "" for cell in cells)
-            lines.append(line([recipe, group, *found]))
+            if any(cells):
+                found = (METRICS[metric].text(pooled_value(cell, metric)) if cell else "" for cell in cells)
+                lines.append(line([recipe, group, *found]))
     return "\n".join(lines) + "\n"
 
 

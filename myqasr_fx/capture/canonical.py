@@ -36,6 +36,12 @@ class CanonicalGraphs:
         """Weights in all layers."""
         return sum(layer.num_weights for layer in self.layers)
 
+    @property
+    def num_parameters(self) -> int:
+        """The same with biases, norms and tables of positions; what several graphs share counts once."""
+        named = (pair for module in self.program.graphs.values() for pair in module.named_parameters())
+        return sum({name: parameter.numel() for name, parameter in named}.values())
+
     def weight(self, layer: Layer) -> Tensor:
         """The weight of ``layer`` in its own shape.
 

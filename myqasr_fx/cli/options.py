@@ -63,7 +63,11 @@ AvgBits = Annotated[float | None, _option(_SIZE, "--avg-bits", "Average file bit
 UniformBits = Annotated[int | None, _option(_SIZE, "--uniform-bits", "Bits of every layer, whatever the size.")]
 BudgetKind = Annotated[
     str | None,
-    _option(_SIZE, "--budget-kind", "file: the real bytes; paper: bits/8 of the weights alone."),
+    _option(
+        _SIZE,
+        "--budget-kind",
+        "file: the real bytes; paper: bits/8 of the weights alone; parameters: all, others at 32.",
+    ),
 ]
 MinBits = Annotated[int | None, _option(_SIZE, "--min-bits", "Narrowest width.")]
 MaxBits = Annotated[int | None, _option(_SIZE, "--max-bits", "Widest width.")]
@@ -71,7 +75,8 @@ MaxSpread = Annotated[int | None, _option(_SIZE, "--max-spread", "Most rungs bet
 Fill = Annotated[bool | None, _option(_SIZE, "--fill/--no-fill", "Give left-over bytes back to layers.")]
 
 Sensitivity = Annotated[
-    str | None, _option(_METHOD, "--sensitivity", f"How layers are ranked: {_names('sensitivity')}; also kl@4.")
+    str | None,
+    _option(_METHOD, "--sensitivity", f"How layers are ranked: {_names('sensitivity')}; also kl@4, kl@w8a8."),
 ]
 Allocation = Annotated[str | None, _option(_METHOD, "--allocation", f"How bits are assigned: {_names('allocation')}.")]
 Order = Annotated[
@@ -86,6 +91,9 @@ Sequential = Annotated[
     _option(_METHOD, "--sequential/--parallel", "Round each layer behind the rounded ones, or all on full precision."),
 ]
 Granularity = Annotated[str | None, _option(_METHOD, "--granularity", "Who shares a scale: tensor, channel, group:N.")]
+ConvGranularity = Annotated[
+    str | None, _option(_METHOD, "--conv-granularity", "The same for convolutions, where it is another.")
+]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 NumberFormat = Annotated[
     str | None, _option(_METHOD, "--format", "Codes of weights: affine, trellis (up to 4 bits), or auto: the better.")

@@ -1,5 +1,8 @@
 """Intervals of error rates by resampling utterances, or groups of them and then utterances.
 
+Of utterances alone they are ``scipy.stats.bootstrap``'s percentile intervals, which know no groups and refuse a single
+utterance; how often each utterance is drawn is drawn here, so that a resample is one product.
+
 Source: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", 2004;
 A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8, for groups.
 """

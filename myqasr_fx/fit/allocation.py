@@ -15,7 +15,7 @@ from myqasr_fx.fit.request import FitRequest
 from passes.allocation.allocate_bits import AllocateBits, allocation_items, allocation_problem, read_scheme
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound
-from passes.allocation.size_rule import Item, PaperSize, SizeRule
+from passes.allocation.size_rule import Item, PaperSize, ParameterSize, SizeRule
 from passes.base import Program
 from passes.numbers.scheme import Granularity, NumberFormat, WeightSpec
 
@@ -133,7 +133,7 @@ def _size_rule(
 ) -> SizeRule:
     """Prices of widths, where ``how`` is the granularity and the format of all layers without one of their own."""
     if not request.counts_files:
-        return PaperSize()
+        return PaperSize() if request.others is None else ParameterSize(request.others)
     common, asked = how
     each = {name: layer.granularity if layer.special else common for name, layer in request.layers.items()}
     items = allocation_items(prepared.program, split=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.capture.signature import GraphSignature
@@ -19,10 +20,13 @@ from myqasr_fx.options.needs import knows_trellis
 from passes.allocation.allocate_bits import Override
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
-from passes.numbers.scheme import Granularity, NumberFormat
+from passes.numbers.scheme import FLOAT_BITS, Granularity, NumberFormat
 
 GROUP_SIZES = (32, 64, 128)
 """Groups that an allocation that weighs damage chooses from."""
+
+KEPT_BY_THE_CODE = "the paper's published code keeps it"
+_KEPT = ("*lm_head", "*proj_out", "*pos_conv_embed.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,9 @@ def layer_requests(prepared: CanonicalGraphs, config: QuantizeConfig, *, chooses
     found = {}
     for layer in prepared.layers:
         rule = config.rule_for(layer.name)
-        own = Granularity.parse(rule.granularity) if rule is not None and rule.granularity else None
+        text = (rule and rule.granularity) or (config.conv_granularity if layer.kind.convolves else None)
+        own = Granularity.parse(text) if text else None
+        kept = config.budget.kind == "parameters" and is_kept_by_the_code(layer)
         integer = _runs_integers(layer, own or _integer(common), prepared.signatures, config.optimize)
         asked = own or (_integer(common) if integer else common)
         free = chooses and asked.kind == "group" and own is None
@@ -70,13 +76,19 @@ def layer_requests(prepared: CanonicalGraphs, config: QuantizeConfig, *, chooses
             granularity=asked,
             granularities=tuple(Granularity("group", size) for size in GROUP_SIZES) if free else (asked,),
             rounding=(rule and rule.rounding) or config.rounding,
-            fixed_bits=_fixed(rule),
+            fixed_bits=_fixed(rule) or (FLOAT_BITS if kept else None),
             integer=integer,
-            reason="kept by a rule" if rule is not None and rule.keep else None,
+            reason="kept by a rule" if rule is not None and rule.keep else KEPT_BY_THE_CODE if kept else None,
             special=own is not None or integer,
             formats=_formats(config, asked, integer=integer, chooses=chooses),
         )
     return found
+
+
+def is_kept_by_the_code(layer: Layer) -> bool:
+    """Embeddings, output layer and positional convolution: what the paper's published code leaves at 32 bits."""
+    looked_up = any(use.kind is LayerKind.EMBEDDING for use in layer.uses)
+    return looked_up or any(fnmatchcase(layer.name, pattern) for pattern in _KEPT)
 
 
 def overrides(

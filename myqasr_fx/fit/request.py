@@ -16,7 +16,7 @@ from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.config import QuantizeConfig
 from passes.allocation import REGISTRY as ALLOCATIONS
 from passes.allocation.problem import Request
-from passes.numbers.scheme import Granularity, NumberFormat
+from passes.numbers.scheme import FLOAT_BITS, Granularity, NumberFormat
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
 
@@ -28,7 +28,8 @@ class FitRequest:
     Args:
         layers: Name to what each layer gets.
         allocation: Method, budget in bytes and bounds.
-        counts_files: The budget counts bytes of files; else it counts sum of bits/8 of the weights alone.
+        counts_files: The budget counts bytes of files; else it counts sum of bits/8 of the weights alone, or of all
+            parameters where ``others`` is known.
         granularity: Common to all layers that have no other.
         symmetric: No zero points for weights.
         sensitivity: Name of the metric that ranks layers.
@@ -41,6 +42,7 @@ class FitRequest:
         opset: Of the files.
         layout: Where they lie.
         dump_ir: Folder for the graphs after each pass.
+        others: Parameters that are no weights of layers, where a budget counts them at 32 bits.
         drafts: Files are only weighed: trellis codes are not searched.
     """
 
@@ -59,6 +61,7 @@ class FitRequest:
     opset: int
     layout: Layout
     dump_ir: Path | None = None
+    others: int | None = None
     drafts: bool = False
 
     @property
@@ -101,11 +104,15 @@ def fit_request(prepared: CanonicalGraphs, config: QuantizeConfig) -> FitRequest
     """
     config.check_rules(tuple(layer.name for layer in prepared.layers if layer.weight))
     chooses = lookup(ALLOCATIONS, config.allocation, "allocation").needs.curvature
+    layers = layer_requests(prepared, config, chooses=chooses)
+    counts_parameters = config.budget.kind == "parameters"
+    others = prepared.num_parameters - prepared.num_weights if counts_parameters else None
+    kept = [x.num_weights for x in prepared.layers if counts_parameters and layers[x.name].fixed_bits == FLOAT_BITS]
     return FitRequest(
-        layers=layer_requests(prepared, config, chooses=chooses),
+        layers=layers,
         allocation=Request(
             method=config.allocation,
-            budget=budget_bytes(config.budget, prepared.num_weights),
+            budget=budget_bytes(config.budget, prepared.num_weights - sum(kept), sum(kept) + (others or 0)),
             uniform_bits=config.budget.uniform_bits,
             order=config.order,
             seed=config.seed,
@@ -126,14 +133,21 @@ def fit_request(prepared: CanonicalGraphs, config: QuantizeConfig) -> FitRequest
         activation_ranges=config.activation_ranges,
         opset=config.opset,
         layout=LAYOUTS[config.layout],
+        others=others,
         dump_ir=config.dump_ir,
     )
 
 
-def budget_bytes(budget: Budget, num_weights: int) -> int | None:
-    """Bytes that ``budget`` allows a model of ``num_weights`` weights; None for one width for everything."""
+def budget_bytes(budget: Budget, num_weights: int, kept: int = 0) -> int | None:
+    """Bytes that ``budget`` allows; None for one width for everything.
+
+    Args:
+        budget: Its average bits are of ``num_weights``.
+        num_weights: Weights whose width counts.
+        kept: Parameters that are counted at 32 bits beside them.
+    """
     if budget.avg_bits is not None:
-        return int(budget.avg_bits * num_weights / 8)
+        return int((budget.avg_bits * num_weights + FLOAT_BITS * kept) / 8)
     return budget.bytes
 
 

@@ -20,7 +20,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Context, Transcript
 from myqasr_fx.runtime.context import FULL
 from myqasr_fx.runtime.growing_cache import CacheShape
-from passes.graph.graph_run import GraphRun, RunState, Watch
+from passes.graph.graph_run import Feed, GraphRun, RunState, Watch
 
 Cut = tuple[int, int]
 """Index of a graph and a step in it."""
@@ -94,7 +94,7 @@ class ForcedRun:
     ) -> ForcedState:
         """Runs on to ``cut``, with ``weights`` as in :meth:`logits`."""
         while state.graph < cut[0]:
-            state = self._next_graph(clip, state, weights, None)
+            state = self._next_graph(clip, state, weights)
         return ForcedState(cut[0], self.runs[cut[0]].resume(state.state, cut[1], weights))
 
     def logits(
@@ -103,6 +103,7 @@ class ForcedRun:
         state: ForcedState,
         weights: Mapping[str, Tensor] | None = None,
         watch: Watch | None = None,
+        feed: Feed | None = None,
     ) -> Tensor:
         """Logits (L, vocabulary) of the clip's tokens, computed from ``state`` on.
 
@@ -111,18 +112,24 @@ class ForcedRun:
             state: Where to go on.
             weights: Attribute path to a tensor to compute with instead of the stored one.
             watch: Sees every step.
+            feed: Changes what steps are given.
         """
         while state.graph + 1 < len(self.runs):
-            state = self._next_graph(clip, state, weights, watch)
+            state = self._next_graph(clip, state, weights, watch, feed)
         run = self.runs[-1]
-        logits = run.result(run.resume(state.state, None, weights, watch))
+        logits = run.result(run.resume(state.state, None, weights, watch, feed))
         return logits[0, clip.first : clip.first + len(clip.targets)]
 
     def _next_graph(
-        self, clip: ForcedClip, state: ForcedState, weights: Mapping[str, Tensor] | None, watch: Watch | None
+        self,
+        clip: ForcedClip,
+        state: ForcedState,
+        weights: Mapping[str, Tensor] | None = None,
+        watch: Watch | None = None,
+        feed: Feed | None = None,
     ) -> ForcedState:
         run, index = self.runs[state.graph], state.graph + 1
-        result = run.result(run.resume(state.state, None, weights, watch))
+        result = run.result(run.resume(state.state, None, weights, watch, feed))
         return ForcedState(index, self.runs[index].start(_given(clip.inputs[self.graphs[index]], result)))
 
 

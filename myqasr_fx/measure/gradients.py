@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 
@@ -17,8 +18,11 @@ from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.process.progress import Progress
 from passes.graph import meta, ops
 from passes.graph.graph_run import Watch
-from passes.observe.activation_stats import GRADIENT, Statistics
+from passes.observe.activation_stats import GRADIENT, OUTPUT_GRADIENT, Statistics
 from passes.observe.observer import Observer, pool
+
+QUANTILE = 0.9
+"""Of the gradients of a clip, the published code's."""
 
 Keep = Callable[[str, fx.Node, tuple[Any, ...]], None]
 """Called with layer name, node and arguments of every use of a layer, while the model runs."""
@@ -89,6 +93,23 @@ def gradient_statistics(run: ForcedRun, clips: Sequence[ForcedClip], progress: P
                 observers[name](gradient)
             advance(1)
     return {(name, GRADIENT): pool([observer]) for name, observer in observers.items() if observer.count}
+
+
+def output_gradient_statistics(run: ForcedRun, clips: Sequence[ForcedClip], progress: Progress) -> Statistics:
+    """Statistics over clips of a quantile of the gradients of every weighted layer's result, as ``OUTPUT_GRADIENT``."""
+    layers = {layer.name: layer for layer in run.prepared.layers if layer.weight is not None}
+    observers = {name: Observer(()) for name in layers}
+    with progress.stage("observe gradients of outputs", len(clips)) as advance:
+        for clip in clips:
+            seen: dict[str, list[Tensor]] = {}
+            for use in output_gradients(run, clip):
+                role = ops.role_of(use.node)
+                if use.layer in layers and role is not None and role.kind is layers[use.layer].kind:
+                    seen.setdefault(use.layer, []).append(use.gradient.reshape(-1))
+            for name, parts in seen.items():
+                observers[name](torch.from_numpy(np.quantile(torch.cat(parts).numpy(), QUANTILE, keepdims=True)))
+            advance(1)
+    return {(name, OUTPUT_GRADIENT): pool([observer]) for name, observer in observers.items() if observer.count}
 
 
 def log_probability(

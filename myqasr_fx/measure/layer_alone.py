@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from myqasr_fx.measure.forced_run import Cut, ForcedClip, ForcedRun
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.calibration import REGISTRY
 from passes.calibration.calibrate import weight_qparams
+from passes.calibration.search import round_each
+from passes.graph import meta, ops
+from passes.graph.graph_run import Feed
 from passes.graph.layers import Layer
 from passes.needs import LayerAlone
+from passes.numbers.affine import activation_qparams
 from passes.numbers.quantized_weight import QuantizedWeight
 from passes.numbers.scheme import LayerScheme, RowBlock, WeightSpec
-from passes.observe.activation_stats import Statistics
+from passes.observe.activation_stats import Statistics, input_role
 from passes.observe.observer import Observer, pool
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
@@ -39,11 +44,30 @@ class Alone:
         spec: Its scales start from the whole range.
         rounding: Name in the rounding registry.
         grams: Layer name to the Gram matrix of its inputs, for a rounding that uses it.
+        input_bits: Width of what it reads; None keeps that float.
+        statistics: Of inputs, whose whole range is quantized.
     """
 
     spec: WeightSpec
     rounding: str = "rtn"
     grams: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    input_bits: int | None = None
+    statistics: Statistics = field(default_factory=dict, repr=False)
+
+    def feed(self, layer: Layer) -> Feed | None:
+        """Quantizes what the layer reads, wherever it is used as its main kind; None where that stays float."""
+        seen = self.statistics.get((layer.name, input_role(0)))
+        if self.input_bits is None or seen is None:
+            return None
+        qparams = activation_qparams(seen.min, seen.max, self.input_bits)
+
+        def quantized(node: fx.Node, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            role = ops.role_of(node)
+            if role is None or role.kind is not layer.kind or meta.get(node, meta.LAYER) != layer.name:
+                return args
+            return (round_each(args[0], [qparams])[0], *args[1:])
+
+        return quantized
 
     def quantized(self, weight: Tensor, layer: Layer) -> Tensor:
         """``weight`` rounded, in its own shape."""
@@ -80,7 +104,11 @@ class DistanceJob:
     @property
     def roles(self) -> tuple[LayerAlone, ...]:
         """Roles of the distances, all of which cost one run."""
-        return tuple(LayerAlone(name, self.alone.spec.bits) for name in self.distances)
+        return tuple(self.role(name) for name in self.distances)
+
+    def role(self, distance: str) -> LayerAlone:
+        """Of one distance."""
+        return LayerAlone(distance, self.alone.spec.bits, self.alone.input_bits)
 
 
 def measure_distances(job: DistanceJob, progress: Progress, save: Save | None = None) -> Statistics:
@@ -106,8 +134,9 @@ def measure_distances(job: DistanceJob, progress: Progress, save: Save | None = 
                 expected = expected or [job.run.logits(*pair) for pair in zip(job.clips, states, strict=True)]
             for layer in layers:
                 weight = {str(layer.weight): job.alone.quantized(job.run.prepared.weight(layer), layer)}
+                feed = job.alone.feed(layer)
                 with progress.part(MODEL_PASSES):
-                    got = [job.run.logits(*pair, weight) for pair in zip(job.clips, states, strict=True)]
+                    got = [job.run.logits(*pair, weight, feed=feed) for pair in zip(job.clips, states, strict=True)]
                 measured = _measure(job, layer, expected, got)
                 found |= measured
                 if save is not None:
@@ -137,7 +166,7 @@ def _measure(job: DistanceJob, layer: Layer, expected: Sequence[Tensor], got: Se
         pair = [log_probabilities(logits) for logits in each]
         for name in job.distances:
             observers[name](torch.tensor([DISTANCES[name](*pair)]))
-    return {(layer.name, LayerAlone(name, job.alone.spec.bits)): pool([seen]) for name, seen in observers.items()}
+    return {(layer.name, job.role(name)): pool([seen]) for name, seen in observers.items()}
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

@@ -63,5 +63,6 @@ def _checksum(text: str) -> str:
 
 
 def _role(text: str) -> Role:
-    name, at, bits = text.partition("@")
-    return LayerAlone(name, int(bits)) if at else text
+    name, at, widths = text.partition("@")
+    weights, _, inputs = widths.removeprefix("w").partition("a")
+    return LayerAlone(name, int(weights), int(inputs) if inputs else None) if at else text

@@ -35,7 +35,7 @@ def measure(job: MeasureJob) -> Measurements:
         job = replace(job, shares=job.shares.of(spoken, job.limits))
         found = observe(job, spoken)
     for role in sorted(needs.roles, key=str):
-        found = replace(found, statistics={**found.statistics, **measure_role(job, found.observed, role)})
+        found = replace(found, statistics={**found.statistics, **measure_role(job, found, role)})
     if needs.curvature:
         curvatures = curvatures_of(job, found.observed)
         grams = {**grams_of(curvatures), **found.grams}

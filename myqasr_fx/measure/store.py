@@ -32,7 +32,7 @@ from passes.numbers.trellis import Levels
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "8"
+VERSION = "9"
 """Changes with the meaning of anything kept."""
 
 T = TypeVar("T")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.checks import expect, is_int, is_width, widths
 from passes.numbers.scheme import FLOAT_BITS
+
+BudgetKind = Literal["file", "paper", "parameters"]
+"""What is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,15 @@ class Budget:
         bytes: Sum of the bytes of the model files.
         avg_bits: Average file bits a weight, scales and float leftovers included.
         uniform_bits: Width of every layer, without a bound on the bytes.
-        kind: ``file`` counts the bytes that the files will have; ``paper`` counts sum of bits/8 of the weights alone.
+        kind: ``file`` counts the bytes that the files will have; ``paper`` counts sum of bits/8 of the weights alone;
+            ``parameters`` counts all parameters, as the paper's published code does: biases, norms, embeddings, the
+            output layer and the positional convolution have 32 bits. Average bits are then those of the other weights.
     """
 
     bytes: int | None = None
     avg_bits: float | None = None
     uniform_bits: int | None = None
-    kind: Literal["file", "paper"] = "file"
+    kind: BudgetKind = "file"
 
     SIZES: ClassVar[tuple[str, ...]] = ("budget", "avg-bits", "uniform-bits")
     """The first three as the command line spells them."""
@@ -32,7 +37,7 @@ class Budget:
     def __post_init__(self) -> None:
         if len(self.given) > 1:
             raise OptionError(f"expected exactly one of {', '.join(self.SIZES)}, got {' and '.join(self.given)}")
-        expect(self.kind in ("file", "paper"), "budget kind", self.kind, "file or paper")
+        expect(self.kind in get_args(BudgetKind), "budget kind", self.kind, "file, paper or parameters")
         expect(self.bytes is None or is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
         expect(self.avg_bits is None or 0 < self.avg_bits <= FLOAT_BITS, "average bits", self.avg_bits, "0 to 32")
         if self.uniform_bits is not None:

@@ -27,7 +27,7 @@ def is_share(value: object) -> bool:
 def is_width(value: object, kind: str) -> bool:
     """A width that a budget of ``kind`` knows."""
     return is_int(value, 1, FLOAT_BITS) and (
-        kind == "paper" or value in KEPT_WIDTHS or is_int(value, 1, MAX_PACKED_BITS)
+        kind != "file" or value in KEPT_WIDTHS or is_int(value, 1, MAX_PACKED_BITS)
     )
 
 

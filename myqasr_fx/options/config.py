@@ -30,7 +30,7 @@ Optimize = Literal["size", "balanced", "speed"]
 
 
 _PROBABILITIES = ("no_speech_threshold", "vad_threshold")
-_LATER = {**dict.fromkeys(_PROBABILITIES), "context": FULL}
+_LATER = {**dict.fromkeys((*_PROBABILITIES, "conv_granularity")), "context": FULL}
 """Options that older releases do not know, and what they do."""
 
 
@@ -48,6 +48,7 @@ class QuantizeConfig:
         rounding: Name in ``passes.rounding``.
         sequential: Round each layer on what it reads behind the layers that are rounded already.
         granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
+        conv_granularity: The same for convolutions; None where it is the common one.
         symmetric: No zero points for weights.
         format: ``affine``; ``trellis``: strings of codes of up to 4 bits; ``auto``: what does less damage a byte, where
             the allocation weighs that, else affine.
@@ -92,6 +93,7 @@ class QuantizeConfig:
     rounding: str = PAPER_FILE.rounding
     sequential: bool = PAPER_FILE.sequential
     granularity: str = PAPER_FILE.granularity
+    conv_granularity: str | None = PAPER_FILE.conv_granularity
     symmetric: bool = PAPER_FILE.symmetric
     format: str = PAPER_FILE.format
     activations: str = PAPER_FILE.activations
@@ -137,6 +139,8 @@ class QuantizeConfig:
         expect(is_share(self.holdout), "holdout", self.holdout, "a share of at least 0 and below 1")
         expect(is_int(self.opset, OPSETS[0], OPSETS[-1]), "opset", self.opset, f"{OPSETS[0]} to {OPSETS[-1]}")
         expect(isinstance(self.granularity, str), "granularity", self.granularity, "tensor, channel or group:N")
+        conv = self.conv_granularity
+        expect(conv is None or isinstance(conv, str), "conv granularity", conv, "tensor, channel or group:N")
         expect(is_int(self.seed, 0), "seed", self.seed, "at least 0")
         for flag in (f.name for f in fields(self) if f.type == "bool"):
             expect(isinstance(getattr(self, flag), bool), flag, getattr(self, flag), "true or false")

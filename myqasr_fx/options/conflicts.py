@@ -33,6 +33,10 @@ class Choices(Methods, Protocol):
         """Who shares a scale."""
 
     @property
+    def conv_granularity(self) -> str | None:
+        """The same for convolutions, where it is another."""
+
+    @property
     def format(self) -> str:
         """Of the codes of weights."""
 
@@ -61,9 +65,10 @@ def check_conflicts(config: Choices) -> None:
         QuantizationError: A granularity cannot be parsed.
     """
     _check_size(config)
-    if weighs_damage(config.allocation) and config.budget.kind == "paper":
+    kind = config.budget.kind
+    if weighs_damage(config.allocation) and kind != "file":
         raise OptionError(
-            f"allocation {config.allocation!r} with budget kind 'paper'", hint="it weighs the bytes of files"
+            f"allocation {config.allocation!r} with budget kind {kind!r}", hint="it weighs the bytes of files"
         )
     if config.optimize != "size" and config.activations == "int8":
         raise OptionError(
@@ -118,7 +123,11 @@ def _check_layout(config: Choices) -> None:
 
 
 def _check_groups(config: Choices) -> None:
-    for text in (config.granularity, *(r.granularity for r in config.rules if r.granularity)):
+    for text in (
+        config.granularity,
+        config.conv_granularity or "tensor",
+        *(r.granularity for r in config.rules if r.granularity),
+    ):
         if Granularity.parse(str(text)).kind == "group" and config.activations == "int8":
             raise OptionError(
                 f"granularity {text} with int8 activations: an integer matrix product has one scale an output "

@@ -25,6 +25,7 @@ class Recipe:
     rounding: str
     sequential: bool
     granularity: str
+    conv_granularity: str | None
     symmetric: bool
     format: str
     activations: str
@@ -48,6 +49,7 @@ PAPER_FILE = Recipe(
     rounding="rtn",
     sequential=False,
     granularity="group:64",
+    conv_granularity=None,
     symmetric=False,
     format="auto",
     activations="float",
@@ -70,6 +72,16 @@ PAPER = replace(
 )
 """The paper's road: one scale a tensor, 8-bit activations, and a budget of weight bits."""
 
+REFERENCE = replace(
+    PAPER,
+    allocation="uniformity_below",
+    order="descending",
+    calibration="cosine_per_frame",
+    conv_granularity="channel",
+    budget_kind="parameters",
+)
+"""What the paper's published code does where the paper says otherwise or nothing; see docs/paper.md."""
+
 FAST = replace(PAPER_FILE, allocation="optimal", rounding="gptq", min_bits=2)
 """Widths by the damage that is expected of them, codes by what the layers read."""
 
@@ -82,6 +94,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "paper": PAPER,
         "paper-cosine": replace(PAPER, calibration="cosine"),
         "paper-hessian": replace(PAPER, calibration="hessian"),
+        "reference": REFERENCE,
     }
 )
 """Name to recipe."""

@@ -64,7 +64,7 @@ def resolve_config(
         uniform_bits=merged.pop("uniform_bits", None),
         kind=merged.pop("budget_kind"),
     )
-    if size.kind == "paper" and "fill" not in {**file.options, **given}:
+    if size.kind != "file" and "fill" not in {**file.options, **given}:
         merged["fill"] = False  # Algorithm 1 starts from full precision and gives no bytes back
     if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
         merged["allocation"] = "uniform"
@@ -91,7 +91,7 @@ def _recipe(recipe: str | None, effort: str | None, options: Mapping[str, object
         check_choice("recipe", str(asked))
         return str(asked)
     layout = LAYOUTS.get(str(options.get("layout")))
-    paper = options.get("budget_kind") == "paper" or (layout is not None and layout.fixed_cache)
+    paper = options.get("budget_kind", "file") != "file" or (layout is not None and layout.fixed_cache)
     return "paper-file" if paper or options.get("allocation") == "linear" else EFFORTS[DEFAULT_EFFORT]
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 REGISTRY: Extensible[AllocationMethod] = Extensible(
     {
         "uniformity": "uniformity:UNIFORMITY",
+        "uniformity_below": "uniformity:UNIFORMITY_BELOW",
         "uniform": "uniform:UNIFORM",
         "linear": "linear:LINEAR",
         "optimal": "optimal:OPTIMAL",

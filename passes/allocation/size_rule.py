@@ -1,6 +1,6 @@
-"""What widths cost: the paper's count of weight bits, or the bytes of the exported files.
+"""What widths cost: the paper's count of weight bits, its code's of all parameters, or the bytes of the exported files.
 
-Both count in bytes. :class:`PaperSize` is the paper's size times 1024**2.
+All count in bytes. :class:`PaperSize` is the paper's size times 1024**2, :class:`ParameterSize` what its code counts.
 """
 
 from __future__ import annotations
@@ -98,6 +98,22 @@ class PaperSize(SizeRule):
     def bytes_of(self, item: Item, bits: int) -> float:
         """Exact: an eighth of a whole number."""
         return item.num_weights * bits / 8
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSize(PaperSize):
+    """The published code's size: weights at their widths, all other parameters at 32 bits.
+
+    Args:
+        others: Parameters that are no weights of layers: biases, norms, tables of positions.
+    """
+
+    others: int = 0
+
+    @property
+    def fixed(self) -> float:
+        """Bytes of the others."""
+        return self.others * FLOAT_BITS / 8
 
 
 @dataclass(frozen=True, slots=True)

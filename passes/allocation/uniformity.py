@@ -8,14 +8,17 @@
             b_l -= 1
             if size(b) <= B: return b
 
+The published code stops at ``size(b) < B`` instead, so that a size of just B loses one more bit.
+
 Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, Algorithm 1. The ladder of the size
 rule stands for the widths 32 … 1, and the fill step is ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from operator import le, lt
 
 from passes.allocation.method import AllocationMethod
 from passes.allocation.problem import Allocation, Problem
@@ -24,7 +27,27 @@ from passes.errors import AllocationError
 
 
 def uniformity(problem: Problem) -> Allocation:
-    """Widths within one rung of each other.
+    """Widths within one rung of each other, of at most the budget.
+
+    Raises:
+        BudgetError: Even the narrowest widths take more than the budget.
+        AllocationError: There is no budget.
+    """
+    return _lowered(problem, le)
+
+
+def uniformity_below(problem: Problem) -> Allocation:
+    """The same of less than the budget.
+
+    Raises:
+        BudgetError: Even the narrowest widths take as much as the budget.
+        AllocationError: There is no budget.
+    """
+    return _lowered(problem, lt)
+
+
+def _lowered(problem: Problem, fits: Callable[[float, float], bool]) -> Allocation:
+    """Widths within one rung of each other, whose size ``fits`` the budget.
 
     Raises:
         BudgetError: Even the narrowest widths take more than the budget.
@@ -32,18 +55,19 @@ def uniformity(problem: Problem) -> Allocation:
     """
     budget = problem.request.budget
     if budget is None:
-        raise AllocationError("allocation 'uniformity' without a budget", hint="give a budget, or take uniform")
+        method = problem.request.method
+        raise AllocationError(f"allocation {method!r} without a budget", hint="give a budget, or take uniform")
     rule, rungs, free = problem.rule, problem.rungs, problem.free
     widths = dict(problem.fixed) | {item.name: rungs[0] for item in free}
     smallest = size = rule.size(problem.items, widths)
-    if size <= budget:
+    if fits(size, budget):
         return problem.solution(widths)
     for high, low in pairwise(rungs):
         for count, item in enumerate(free, 1):
             widths[item.name] = low
             size += rule.bytes_of(item, low) - rule.bytes_of(item, high)
             smallest = min(smallest, size)
-            if size <= budget:
+            if fits(size, budget):
                 return problem.solution(widths | _filled(problem, free[:count], high, budget - size))
     raise problem.too_small(smallest)
 
@@ -69,3 +93,4 @@ def _filled(problem: Problem, lowered: Sequence[Item], high: int, left: float) -
 
 
 UNIFORMITY = AllocationMethod(uniformity)
+UNIFORMITY_BELOW = AllocationMethod(uniformity_below)

@@ -35,6 +35,7 @@ class LayerSearch:
         read: What it reads.
         method: With an objective.
         inputs: Range of its quantized input; None when it stays float, as it must with groups of weights.
+        bias: (N,) where the objective compares it.
     """
 
     weight: Tensor = field(repr=False)
@@ -42,6 +43,7 @@ class LayerSearch:
     read: LayerRows
     method: RangeMethod
     inputs: InputRange | None
+    bias: Tensor | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
@@ -140,7 +142,10 @@ def _weight_sides(search: LayerSearch, block: RowBlock, inputs: tuple[Tensor, ..
         gradient = None
         if search.read.gradients:
             gradient = search.read.gradients[index][:, start - first : stop - first].T
-        yield slice(start - block.start, stop - block.start), Side(rows, rounded, rows @ exact.T, gradient)
+        bias = None if search.bias is None else search.bias[start:stop, None].expand(-1, len(exact))
+        expected = rows @ exact.T
+        expected = expected if bias is None else expected + bias
+        yield slice(start - block.start, stop - block.start), Side(rows, rounded, expected, gradient, bias)
 
 
 def _input_sides(search: LayerSearch, blocks: tuple[QParams | None, ...]) -> Iterator[Side]:
@@ -155,7 +160,9 @@ def _input_sides(search: LayerSearch, blocks: tuple[QParams | None, ...]) -> Ite
     for index, exact in enumerate(search.read.inputs):
         rows = slice(index * search.rows, (index + 1) * search.rows, step)
         gradient = search.read.gradients[index][:, ::step] if search.read.gradients else None
-        yield Side(exact, weight[rows], exact @ search.weight[rows].T, gradient)
+        bias = None if search.bias is None else search.bias[rows].expand(len(exact), -1)
+        expected = exact @ search.weight[rows].T
+        yield Side(exact, weight[rows], expected if bias is None else expected + bias, gradient, bias)
 
 
 def _rows_of(search: LayerSearch) -> list[Tensor]:

@@ -29,10 +29,11 @@ from passes.base import Fact, Program, ProgramPass
 from passes.calibration import REGISTRY
 from passes.calibration.alternate import LayerSearch, search_layer, search_product
 from passes.calibration.method import ActivationRange, RangeMethod
+from passes.calibration.per_frame import search_layer_per_frame, search_product_per_frame
 from passes.calibration.rows_read import LayerRows, RowsRead, Searched
 from passes.errors import PassError, QuantizationError
 from passes.graph import meta, ops
-from passes.graph.layers import Layer, find_layers, nodes_of, weight_of
+from passes.graph.layers import Layer, bias_of, find_layers, nodes_of, weight_of
 from passes.numbers.affine import QParams, qparams_from_range
 from passes.numbers.dynamic_range import DynamicRange
 from passes.numbers.scheme import LayerScheme, RowBlock
@@ -40,6 +41,9 @@ from passes.numbers.trellis_scales import start_scales
 from passes.numbers.twin import Split
 from passes.observe.activation_stats import Statistics, input_role
 from passes.registry import lookup
+
+Stored = tuple[torch.Tensor | None, torch.Tensor | None]
+"""Weight and bias of a layer, where it has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,9 @@ class Calibrate(ProgramPass):
             if scheme is not None and scheme.is_float:
                 continue
             weight = None if scheme is None else weight_of(uses[0][0], layer)
-            weights, inputs = self._calibrate(layer, weight, scheme, self._ranges(layer, [node for _, node in uses]))
+            bias = next((bias for use in uses if (bias := bias_of(*use)) is not None), None)
+            ranges = self._ranges(layer, [node for _, node in uses])
+            weights, inputs = self._calibrate(layer, (weight, bias), scheme, ranges)
             found = (DynamicRange(),) if layer.name in self.dynamic else inputs
             for _, node in uses:
                 if weights is not None:
@@ -96,9 +102,10 @@ class Calibrate(ProgramPass):
         return lookup(REGISTRY, self.method, "calibration")
 
     def _calibrate(
-        self, layer: Layer, weight: torch.Tensor | None, scheme: LayerScheme | None, ranges: tuple[InputRange, ...]
+        self, layer: Layer, stored: Stored, scheme: LayerScheme | None, ranges: tuple[InputRange, ...]
     ) -> Searched:
         """Qparams of the layer's blocks and of its inputs; None for what it has not and for inputs that stay float."""
+        weight, bias = stored
         read = self.rows.layers.get(layer.name)
         if self._method.objective is None or read is None or (weight is None and not ranges):
             weights = None if weight is None or scheme is None else weight_qparams(weight, scheme, self._method)
@@ -107,7 +114,7 @@ class Calibrate(ProgramPass):
         key = (layer.name, scheme, self.method, ranges)
         if key not in self.rows.searched:
             with _named(f"layer {layer.name}"):
-                self.rows.searched[key] = _search(weight, scheme, (ranges, read), self._method)
+                self.rows.searched[key] = _search((weight, bias), scheme, (ranges, read), self._method)
         return self.rows.searched[key]
 
     def _ranges(self, layer: Layer, nodes: Sequence[fx.Node]) -> tuple[InputRange, ...]:
@@ -137,7 +144,7 @@ class Calibrate(ProgramPass):
 
 
 def _search(
-    weight: torch.Tensor | None,
+    stored: Stored,
     scheme: LayerScheme | None,
     inputs: tuple[tuple[InputRange, ...], LayerRows],
     method: RangeMethod,
@@ -146,11 +153,15 @@ def _search(
     ranges, read = inputs
     if method.objective is None:
         raise QuantizationError("a search without an objective")
+    weight, bias = stored
+    objective = method.objective
     if weight is None or scheme is None:
         left, right = ranges
-        return search_product(read, (left, right), method.objective)
+        return (search_product_per_frame if objective.per_frame else search_product)(read, (left, right), objective)
     matrix = weight.detach().reshape(len(weight), -1)
-    return search_layer(LayerSearch(matrix, scheme, read, method, ranges[0] if ranges else None), method.objective)
+    compared = bias.detach() if bias is not None and objective.with_bias else None
+    search = LayerSearch(matrix, scheme, read, method, ranges[0] if ranges else None, compared)
+    return (search_layer_per_frame if objective.per_frame else search_layer)(search, objective)
 
 
 @contextmanager

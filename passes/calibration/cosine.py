@@ -25,3 +25,7 @@ def cosine_loss(sums: Tensor) -> Tensor:
 
 
 COSINE = Objective(cosine_terms, cosine_loss)
+"""Of all outputs as one vector, bias left out."""
+
+COSINE_PER_FRAME = Objective(cosine_terms, cosine_loss, with_bias=True, per_frame=True)
+"""The published code's: of each frame's outputs, bias included, then the mean over frames."""

@@ -6,6 +6,8 @@
 ``linear_weighted_l2_norm`` ``sum |y| (y - q)**2``
 =========================== ======================
 
+``linear_weighted_l2_norm_bias`` has the bias in the y that weighs, as the published code has.
+
 Source: Fish, Michieli, Ozay, Interspeech 2023, ablation of calibration methods.
 """
 
@@ -37,3 +39,4 @@ def linear_weighted_l2_terms(expected: Tensor, got: Tensor, gradient: Tensor | N
 L1_NORM = Objective(l1_terms, only_sum)
 L2_NORM = Objective(l2_terms, only_sum)
 LINEAR_WEIGHTED_L2_NORM = Objective(linear_weighted_l2_terms, only_sum)
+LINEAR_WEIGHTED_L2_NORM_BIAS = Objective(linear_weighted_l2_terms, only_sum, with_bias=True)

@@ -21,11 +21,15 @@ class Objective:
             each of C candidates.
         loss: (T, …) sums to a number each.
         uses_gradient: True when ``gradient``, of the log-probability of the model's own tokens, must be given.
+        with_bias: Outputs are compared with their bias, which drops out of differences but not of what weighs them.
+        per_frame: Each frame's output is compared by itself, and the mean over frames counts.
     """
 
     terms: Terms
     loss: Callable[[Tensor], Tensor]
     uses_gradient: bool = False
+    with_bias: bool = False
+    per_frame: bool = False
 
 
 def only_sum(sums: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
 """Scales by their effect on a layer's output: multiples of the range are tried, weights and inputs in turn.
 
 All candidates of a layer are batched tensor work; rows and candidates come in pieces that bound the memory. Outputs
-are compared without the bias, which no scale changes. Where one scale serves a whole tensor, all outputs of at most
-``ROWS`` evenly spread rows are compared; else each scale is judged by the share of the output that its own weights
-make: that of a row for ``channel``, that of a group of inputs in a row for ``group``.
+are compared without the bias, which drops out of their difference, unless the objective asks for it. Where one scale
+serves a whole tensor, all outputs of at most ``ROWS`` evenly spread rows are compared; else each scale is judged by the
+share of the output that its own weights make: that of a row for ``channel``, that of a group of inputs in a row for
+``group``, to which no bias belongs.
 
 Source: Fish, Michieli, Ozay, "A Model for Every User and Budget", Interspeech 2023, section 2.3.
 """
@@ -43,17 +44,23 @@ class Side:
         fixed: (B, K) as it is quantized now.
         expected: (A, B) full-precision output.
         gradient: (A, B), where the objective uses it.
+        bias: (A, B) that ``expected`` holds beside the product, where the objective compares it.
     """
 
     varied: Tensor = field(repr=False)
     fixed: Tensor = field(repr=False)
     expected: Tensor = field(repr=False)
     gradient: Tensor | None = field(default=None, repr=False)
+    bias: Tensor | None = field(default=None, repr=False)
 
     def rows(self, part: slice) -> Side:
         """Some rows of the searched operand."""
-        gradient = None if self.gradient is None else self.gradient[part]
-        return Side(self.varied[part], self.fixed, self.expected[part], gradient)
+        gradient, bias = (None if values is None else values[part] for values in (self.gradient, self.bias))
+        return Side(self.varied[part], self.fixed, self.expected[part], gradient, bias)
+
+    def output(self, product: Tensor) -> Tensor:
+        """Products (…, A, B) with what is added to them."""
+        return product if self.bias is None else product + self.bias
 
 
 def search_tensor(sides: Sequence[Side], candidates: Sequence[Tried], objective: Objective) -> Tried:
@@ -71,7 +78,7 @@ def search_tensor(sides: Sequence[Side], candidates: Sequence[Tried], objective:
         sums = torch.cat(
             [
                 _sums_of(side, round_each(side.varied, candidates[part]), objective).sum(-1)
-                for part in _pieces(len(candidates), side.varied.numel() + side.expected.numel())
+                for part in pieces(len(candidates), side.varied.numel() + side.expected.numel())
             ],
             dim=1,
         )  # (T, C)
@@ -103,7 +110,7 @@ def round_each(values: Tensor, candidates: Sequence[ActivationQParams]) -> Tenso
 
 def _sums_of(side: Side, rounded: Tensor, objective: Objective) -> Tensor:
     """(T, C, A) of rounded operands (C, A, K)."""
-    return objective.terms(side.expected, rounded @ side.fixed.T, side.gradient)
+    return objective.terms(side.expected, side.output(rounded @ side.fixed.T), side.gradient)
 
 
 def search_rows(side: Side, ends: tuple[Tensor, Tensor], width: Width, objective: Objective) -> QParams:
@@ -121,7 +128,7 @@ def search_rows(side: Side, ends: tuple[Tensor, Tensor], width: Width, objective
     fixed = side.fixed.reshape(len(side.fixed), groups, size).permute(1, 2, 0).contiguous()  # (G, g, B)
     factor = torch.empty_like(low)
     numbers = side.varied.shape[1] + groups * len(side.fixed)
-    for rows in _pieces(len(low), numbers):
+    for rows in pieces(len(low), numbers):
         factor[rows] = _best_factors(side.rows(rows), fixed, (low[rows], high[rows]), width, objective)
     return qparams_from_range(low * factor, high * factor, *width, size)
 
@@ -135,13 +142,14 @@ def _best_factors(side: Side, fixed: Tensor, ends: tuple[Tensor, Tensor], width:
     else:
         expected = varied.transpose(0, 1) @ fixed  # (G, a, B)
     losses = []
-    for part in _pieces(len(FACTORS), rows * (groups * size + groups * outputs)):
+    for part in pieces(len(FACTORS), rows * (groups * size + groups * outputs)):
         factors = torch.tensor(FACTORS[part]).reshape(-1, 1, 1)
         low, high = ((end * factors).reshape(-1, groups) for end in ends)
         qparams = qparams_from_range(low, high, *width, size)
         shape = (len(factors), rows, groups, 1)
         spread = qparams.scale.reshape(shape), qparams.zero_point.to(torch.float32).reshape(shape)
         got = _round(varied, *spread, width).transpose(1, 2) @ fixed  # (C, G, a, B)
+        got = side.output(got) if groups == 1 else got
         losses.append(objective.loss(objective.terms(expected, got, side.gradient)))
     best = torch.cat(losses).argmin(0)  # (G, a)
     return torch.tensor(FACTORS)[best].T
@@ -151,7 +159,7 @@ def _round(values: Tensor, scale: Tensor, zero_point: Tensor, width: Width) -> T
     return levels_of(nearest_codes(values, scale, zero_point, width), scale, zero_point, width)
 
 
-def _pieces(count: int, numbers: int) -> Iterable[slice]:
+def pieces(count: int, numbers: int) -> Iterable[slice]:
     """Slices that cover ``count`` things of ``numbers`` numbers each."""
     size = max(1, _NUMBERS // max(1, numbers))
     return (slice(start, min(count, start + size)) for start in range(0, count, size))

@@ -22,6 +22,9 @@ from passes.graph.graph_edit import get_tensor
 Watch = Callable[[fx.Node, tuple[Any, ...], Any], None]
 """Called after each step with its node, its arguments and its result."""
 
+Feed = Callable[[fx.Node, tuple[Any, ...]], tuple[Any, ...]]
+"""Called before each step with its node and its arguments; gives those to compute with."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunState:
@@ -86,6 +89,7 @@ class GraphRun:
         stop: int | None = None,
         weights: Mapping[str, Tensor] | None = None,
         watch: Watch | None = None,
+        feed: Feed | None = None,
     ) -> RunState:
         """Runs from ``state`` to before step ``stop``, or to the end.
 
@@ -94,6 +98,7 @@ class GraphRun:
             stop: At least the state's position.
             weights: Attribute path to a tensor to compute with instead of the stored one.
             watch: Sees every step.
+            feed: Changes what steps are given.
         """
         replaced = weights or {}
         values = dict(state.values)
@@ -113,6 +118,8 @@ class GraphRun:
             args: Any = fx.node.map_arg(node.args, value_of)
             if ops.mutates(node):
                 args = (args[0].clone(), *args[1:])  # a state may hold it
+            if feed is not None:
+                args = feed(node, args)
             result = node.target(*args, **fx.node.map_arg(node.kwargs, value_of))  # type: ignore[operator]
             values[node] = result
             if watch is not None:

@@ -104,6 +104,15 @@ def weight_of(module: fx.GraphModule, layer: Layer) -> Tensor:
     return get_tensor(module, layer.weight)
 
 
+def bias_of(module: fx.GraphModule, node: fx.Node) -> Tensor | None:
+    """The bias (N,) of a canonical linear or convolution; None without one."""
+    role = ops.role_of(node)
+    if role is None or not (role.kind is LayerKind.LINEAR or role.kind.convolves):
+        return None
+    bias = node.args[2]
+    return get_tensor(module, str(bias.target)) if isinstance(bias, fx.Node) and bias.op == "get_attr" else None
+
+
 def nodes_of(program: Program, layer: Layer) -> Iterator[tuple[fx.GraphModule, fx.Node]]:
     """Module and node of every use of ``layer``.
 

@@ -15,6 +15,9 @@ OUTPUT = "output"
 GRADIENT = "gradient"
 """Role of the gradients of a layer's weights."""
 
+OUTPUT_GRADIENT = "output gradient"
+"""Role of one quantile a clip of the gradients of a layer's result."""
+
 MEDIAN_RELATIVE_ERROR = 2.0**-8
 """Largest relative error of ``ActivationStats.median_abs``; see ``passes.observe.observer``."""
 
@@ -37,6 +40,7 @@ class ActivationStats:
         median_abs: Lower median of the absolute values, with a relative error of at most ``MEDIAN_RELATIVE_ERROR``.
         skewness: Third standardized moment, 0 for values that are all equal.
         kurtosis: Fourth standardized moment, 3 for normal values and for values that are all equal.
+        mean_abs: Mean of the absolute values, within float32 rounding.
 
     Raises:
         QuantizationError: There is no value, one is not finite, or the range is reversed.
@@ -50,14 +54,24 @@ class ActivationStats:
     median_abs: float
     skewness: float = 0.0
     kurtosis: float = 3.0
+    mean_abs: float = 0.0
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise QuantizationError(f"statistics of {self.count} values", hint="run the observed graph on some audio")
-        numbers = (self.min, self.max, self.mean, self.std, self.median_abs, self.skewness, self.kurtosis)
+        numbers = (
+            self.min,
+            self.max,
+            self.mean,
+            self.std,
+            self.median_abs,
+            self.skewness,
+            self.kurtosis,
+            self.mean_abs,
+        )
         if not all(math.isfinite(number) for number in numbers):
             raise QuantizationError(f"statistics are not finite: {self.min} to {self.max}, mean {self.mean}")
-        if self.min > self.max or self.std < 0 or self.median_abs < 0:
+        if self.min > self.max or min(self.std, self.median_abs, self.mean_abs) < 0:
             raise QuantizationError(f"impossible statistics: {self}")
 
     @property
@@ -69,6 +83,11 @@ class ActivationStats:
     def var(self) -> float:
         """Population variance."""
         return self.std**2
+
+    @property
+    def var_abs(self) -> float:
+        """Population variance of the absolute values."""
+        return max(self.var + self.mean**2 - self.mean_abs**2, 0.0)
 
 
 Statistics = Mapping[tuple[str, Role], ActivationStats]

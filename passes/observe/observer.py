@@ -47,6 +47,7 @@ class Observer(nn.Module):
         self.max = -math.inf
         self.pivot = 0.0
         self.powers = np.zeros(4)  # sums of the first four powers of what lies beyond the pivot
+        self.absolute = 0.0  # sum of the absolute values
         self.register_buffer("histogram", torch.zeros(BINS, dtype=torch.int64), persistent=False)
 
     @torch.no_grad()
@@ -65,7 +66,8 @@ class Observer(nn.Module):
             # Sums of squares around a value near the mean do not cancel when the spread is small beside the mean.
             self.pivot = chunk.mean(dtype=torch.float64).item()
         self.count += chunk.numel()
-        count_values(chunk.contiguous().numpy(), self.pivot, self.powers, self.histogram.numpy())
+        values = chunk.contiguous().numpy()
+        self.absolute += count_values(values, self.pivot, self.powers, self.histogram.numpy())
 
 
 def pool(observers: Sequence[Observer]) -> ActivationStats:
@@ -94,6 +96,7 @@ def pool(observers: Sequence[Observer]) -> ActivationStats:
         median_abs=median(histogram),
         skewness=third / std**3 if std**3 > 0 else 0.0,
         kurtosis=max(fourth, 0.0) / std**4 if std**4 > 0 else 3.0,
+        mean_abs=sum(o.absolute for o in seen) / count,
     )
 
 

@@ -49,14 +49,28 @@ def spectral(expected: Tensor, got: Tensor) -> float:
 
     They are the square roots of the eigenvalues of the smaller of its two Gram matrices.
     """
-    apart = expected.exp() - got.exp()
-    gram = apart @ apart.T if len(apart) <= apart.shape[1] else apart.T @ apart
+    return _nuclear(expected.exp() - got.exp())
+
+
+def frobenius_norms(expected: Tensor, got: Tensor) -> float:
+    """``| |P|_F - |Q|_F |`` of a clip, the published code's: two distributions of one norm are no distance apart."""
+    first, second = (float(torch.linalg.matrix_norm(side.exp(), "fro")) for side in (expected, got))
+    return abs(first - second)
+
+
+def spectral_norms(expected: Tensor, got: Tensor) -> float:
+    """The same of sums of singular values."""
+    return abs(_nuclear(expected.exp()) - _nuclear(got.exp()))
+
+
+def _nuclear(matrix: Tensor) -> float:
+    gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
     return float(eigvalsh(gram).clamp(min=0).sqrt().sum())
 
 
-def distance(name: str, bits: int) -> Metric:
-    """The metric that the distance ``name`` makes at a width."""
-    return Metric(_mean, LayerAlone(name, bits))
+def distance(name: str, bits: int, input_bits: int | None = None) -> Metric:
+    """The metric that the distance ``name`` makes at a width, with inputs in float or quantized, too."""
+    return Metric(_mean, LayerAlone(name, bits, input_bits))
 
 
 def _mean(values: ActivationStats) -> float:
@@ -64,8 +78,16 @@ def _mean(values: ActivationStats) -> float:
 
 
 DISTANCES: Mapping[str, Distance] = MappingProxyType(
-    {"kl": kl, "l1": l1, "l2": l2, "frobenius": frobenius, "spectral": spectral}
+    {
+        "kl": kl,
+        "l1": l1,
+        "l2": l2,
+        "frobenius": frobenius,
+        "spectral": spectral,
+        "frobenius_norms": frobenius_norms,
+        "spectral_norms": spectral_norms,
+    }
 )
 """Name to a distance of output distributions."""
 
-KL, L1, L2, FROBENIUS, SPECTRAL = (distance(name, PAPER_BITS) for name in DISTANCES)
+KL, L1, L2, FROBENIUS, SPECTRAL, FROBENIUS_NORMS, SPECTRAL_NORMS = (distance(name, PAPER_BITS) for name in DISTANCES)

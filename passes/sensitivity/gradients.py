@@ -1,8 +1,8 @@
-"""Gradients of the log-probability of the model's own tokens with respect to the weights."""
+"""Gradients of the log-probability of the model's own tokens with respect to weights and to outputs."""
 
 from __future__ import annotations
 
-from passes.observe.activation_stats import GRADIENT, ActivationStats
+from passes.observe.activation_stats import GRADIENT, OUTPUT_GRADIENT, ActivationStats
 from passes.sensitivity.metric import Metric
 
 
@@ -25,5 +25,11 @@ def fisher(gradients: ActivationStats) -> float:
     return gradients.var + gradients.mean**2
 
 
+def grad_output(quantiles: ActivationStats) -> float:
+    """Mean over clips of the 0.9 quantile of ``d log p(y) / d output``: the published code's ``grad``."""
+    return quantiles.mean
+
+
 GRAD = Metric(grad, GRADIENT)
 FISHER = Metric(fisher, GRADIENT)
+GRAD_OUTPUT = Metric(grad_output, OUTPUT_GRADIENT)

@@ -6,8 +6,11 @@ sensitivity metrics.
 
 from __future__ import annotations
 
+import math
+
 from passes.observe.activation_stats import ActivationStats
 from passes.sensitivity.metric import Metric
+from passes.sensitivity.normal_test import k_squared
 
 
 def median(output: ActivationStats) -> float:
@@ -27,6 +30,21 @@ def mean(output: ActivationStats) -> float:
 def maximum(output: ActivationStats) -> float:
     """Largest activation."""
     return output.max
+
+
+def mean_abs(output: ActivationStats) -> float:
+    """Mean |activation|: the published code's ``mean``."""
+    return output.mean_abs
+
+
+def std_abs(output: ActivationStats) -> float:
+    """Standard deviation of |activation|: the published code's ``std``."""
+    return math.sqrt(output.var_abs)
+
+
+def var_abs(output: ActivationStats) -> float:
+    """Variance of |activation|: the published code's ``var``."""
+    return output.var_abs
 
 
 def abs_max(output: ActivationStats) -> float:
@@ -62,3 +80,7 @@ ABS_MAX = Metric(abs_max)
 STD = Metric(standard_deviation)
 VAR = Metric(variance)
 NORMALITY = Metric(normality)
+MEAN_ABS = Metric(mean_abs)
+STD_ABS = Metric(std_abs)
+VAR_ABS = Metric(var_abs)
+K_SQUARED = Metric(k_squared)

@@ -100,6 +100,17 @@ def test_the_paper_s_rule(compile_model: Compile) -> None:
     assert made.config["fill"] is False
 
 
+def test_the_published_code_s_choices(compile_model: Compile) -> None:
+    made = compile_model(avg_bits=5.5, recipe="reference").manifest
+    found = {layer.name: layer for layer in made.layers if layer.op != "matmul"}
+    kept = {name for name, layer in found.items() if layer.blocks[0].bits == 32}
+    assert kept == {"lm_head", "wav2vec2.encoder.pos_conv_embed.conv"}
+    assert {layer.blocks[0].bits for name, layer in found.items() if name not in kept} == {5, 6}
+    shared = {(layer.op, layer.blocks[0].granularity) for name, layer in found.items() if name not in kept}
+    assert shared == {("conv1d", "channel"), ("linear", "tensor")}
+    assert made.config["budget"]["kind"] == "parameters" and made.config["calibration"] == "cosine_per_frame"
+
+
 def _num_weights(layer: LayerRecord) -> int:
     count = 1
     for size in layer.shape:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 from myqasr_fx.evaluate import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
@@ -66,3 +67,17 @@ def test_the_spread_over_groups_is_that_of_their_means() -> None:
     found = grouped_difference_interval([[mean] * 5 for mean in means.tolist()], [[1] * 5] * 12)
     error = means.std() / np.sqrt(12)
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+@pytest.mark.parametrize("utterances", [10, 60])
+def test_intervals_are_scipy_s_percentile_bootstrap(utterances: int) -> None:
+    generator = np.random.default_rng(utterances)
+    totals = generator.integers(5, 30, utterances)
+    errors = generator.binomial(totals, 0.2)
+
+    def rate(wrong: np.ndarray, words: np.ndarray, axis: int) -> np.ndarray:
+        return np.asarray(wrong.sum(axis) / words.sum(axis))
+
+    (low, high) = bootstrap((errors, totals), rate, paired=True, method="percentile", rng=1).confidence_interval
+    ours = rate_interval(errors.tolist(), totals.tolist())
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=0.05 * (high - low))  # of 10,000 draws

@@ -20,8 +20,12 @@ Ask = Callable[..., FitRequest]
 
 
 @pytest.fixture
-def ask(make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared]) -> Ask:
-    prepared = captured_once(make_speech_model("smallest"))
+def prepared(make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared]) -> Prepared:
+    return captured_once(make_speech_model("smallest"))
+
+
+@pytest.fixture
+def ask(prepared: Prepared) -> Ask:
     return lambda budget=None, **options: fit_request(
         prepared, resolve_config(budget, **{"recipe": "paper-file", **options})
     )
@@ -44,6 +48,33 @@ def test_options_arrive_in_it(ask: Ask, make_speech_model: Callable[[str], Speec
     assert found.counts_files and found.activation_bits is None
     assert not ask(avg_bits=5.0, budget_kind="paper").counts_files
     assert ask(uniform_bits=4, activations="int8", granularity="channel").activation_bits == 8
+
+
+def test_the_published_code_s_budget_leaves_out_what_it_keeps(
+    ask: Ask, prepared: Prepared, make_speech_model: Callable[[str], SpeechModel]
+) -> None:
+    found = ask(avg_bits=5.0, recipe="reference")
+    kept = {name for name, layer in found.layers.items() if layer.fixed_bits == 32}
+    assert kept == {"lm_head", "wav2vec2.encoder.pos_conv_embed.conv"}
+    assert {found.layers[name].reason for name in kept} == {"the paper's published code keeps it"}
+    every = sum(parameter.numel() for parameter in make_speech_model("smallest").network.parameters())
+    free = prepared.num_weights - sum(layer.num_weights for layer in prepared.layers if layer.name in kept)
+    unused = 16 + 64  # what normed the positional convolution's weight, and the frame that training masks with
+    assert prepared.num_parameters == every - unused and found.others == prepared.num_parameters - prepared.num_weights
+    assert found.allocation.budget == (5 * free + 32 * (prepared.num_parameters - free)) // 8
+    assert not found.counts_files and ask(avg_bits=5.0, recipe="paper").others is None
+    convolutions = {layer.granularity.kind for name, layer in found.layers.items() if ".conv" in name}
+    assert convolutions == {"channel"} and found.granularity == Granularity("tensor")
+
+
+def test_of_a_whisper_it_keeps_the_embedding(
+    make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared]
+) -> None:
+    whisper = captured_once(make_speech_model("whisper-smallest"))
+    found = fit_request(whisper, resolve_config(avg_bits=5.0, recipe="reference"))
+    assert [name for name, layer in found.layers.items() if layer.fixed_bits] == ["model.decoder.embed_tokens"]
+    every = sum(parameter.numel() for parameter in whisper.speech.network.parameters())
+    assert whisper.num_parameters == every  # positions among them
 
 
 def test_only_the_optimal_allocation_weighs_damage(ask: Ask) -> None:

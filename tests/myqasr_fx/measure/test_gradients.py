@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
-from myqasr_fx.measure.gradients import gradient_statistics, log_probability, output_gradients, weight_gradients
+from myqasr_fx.measure.gradients import (
+    gradient_statistics,
+    log_probability,
+    output_gradient_statistics,
+    output_gradients,
+    weight_gradients,
+)
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.models.prepared import Prepared
@@ -90,3 +96,17 @@ def test_statistics_pool_all_clips(heard: Heard) -> None:
         values = torch.stack([gradients[layer.name] for gradients in each]).double()
         fisher = REGISTRY["fisher"].of(seen[layer.name, "gradient"])
         assert fisher == pytest.approx(float(values.square().mean()), rel=1e-4)
+
+
+def test_output_gradient_is_a_quantile_a_clip(heard: Heard) -> None:
+    prepared, clips = forced(heard, "smallest")
+    run = ForcedRun(prepared)
+    found = output_gradient_statistics(run, clips, Silent())
+    assert {name for name, _ in found} == {layer.name for layer in prepared.layers if layer.weight is not None}
+    for layer in prepared.layers[:3]:
+        quantiles = []
+        for clip in clips:
+            (use,) = [use for use in output_gradients(run, clip) if use.layer == layer.name]
+            quantiles.append(float(use.gradient.reshape(-1).quantile(0.9)))
+        seen = found[layer.name, "output gradient"]
+        assert seen.count == 2 and [seen.min, seen.max] == pytest.approx(sorted(quantiles), rel=1e-5)

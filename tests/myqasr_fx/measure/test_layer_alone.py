@@ -18,6 +18,7 @@ from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.process.progress import Silent
 from myqasr_fx.runtime.context import FULL
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from passes.graph.ops import LayerKind
 from passes.needs import LayerAlone, Role
 from passes.numbers.scheme import Granularity, WeightSpec
 from passes.sensitivity.distances import DISTANCES
@@ -103,3 +104,35 @@ def test_an_interrupted_measurement_goes_on(job_of: Callable[[str], DistanceJob]
     assert not {layer for layer, _ in kept} & set(seen)
     assert resumed == measure_distances(job, Silent())
     assert measure_distances(DistanceJob(job.run, job.clips, job.alone, resumed), Silent(), save) == resumed
+
+
+def test_inputs_are_quantized_too(heard: Callable[..., tuple[MeasureJob, Measurements]]) -> None:
+    """One layer's KL against the model run with rounded weight and rounded input by hand."""
+    job, measurements = heard("smallest", clips=2, samples=8000)
+    clips = measurements.observed.forced(job.prepared.speech)
+    layer = next(layer for layer in job.prepared.layers if layer.kind is LayerKind.LINEAR)
+    name = frozenset({layer.name})
+    alone = Alone(SPEC, input_bits=4, statistics=measurements.statistics)
+    found = measure_distances(DistanceJob(job.run, clips, alone, {}, ("kl",), name), Silent())
+    (stats,) = found.values()
+    assert list(found) == [(layer.name, LayerAlone("kl", 3, 4))]
+
+    seen = measurements.statistics[layer.name, "input:0"]
+    scale = (seen.max - min(seen.min, 0)) / 15
+
+    def by_hand(node: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if node.name != layer.uses[0].node:
+            return args
+        zero = round(-min(seen.min, 0) / scale)
+        codes = (args[0] / scale + zero).round().clamp(0, 15)
+        return ((codes - zero) * scale, *args[1:])
+
+    weight = {str(layer.weight): alone.quantized(job.prepared.weight(layer), layer)}
+    values = []
+    for clip in clips:
+        expected = log_probabilities(job.run.logits(clip, job.run.start(clip)).detach())
+        got = log_probabilities(job.run.logits(clip, job.run.start(clip), weight, feed=by_hand).detach())
+        values.append(DISTANCES["kl"](expected, got))
+    assert stats.mean == pytest.approx(sum(values) / 2, rel=1e-3)
+    weights_only = DistanceJob(job.run, clips, Alone(SPEC), {}, ("kl",), name)
+    assert stats.mean > 1.05 * next(iter(measure_distances(weights_only, Silent()).values())).mean

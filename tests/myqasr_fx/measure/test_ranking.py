@@ -16,7 +16,7 @@ from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.measure.ranking import measure_role
 from myqasr_fx.measure.store import Store
 from passes.needs import NOTHING, LayerAlone, Role
-from passes.observe.activation_stats import GRADIENT
+from passes.observe.activation_stats import GRADIENT, OUTPUT_GRADIENT
 
 Heard = Callable[..., tuple[MeasureJob, Measurements]]
 
@@ -30,24 +30,31 @@ def test_a_bundle_by_distance(compile_model: Callable[..., QuantizedBundle]) -> 
 
 
 @pytest.mark.parametrize(
-    ("role", "measuring"), [(GRADIENT, "gradient_statistics"), (LayerAlone("l2", 3), "measure_distances")], ids=str
+    ("role", "measuring"),
+    [
+        (GRADIENT, "gradient_statistics"),
+        (OUTPUT_GRADIENT, "output_gradient_statistics"),
+        (LayerAlone("l2", 3), "measure_distances"),
+        (LayerAlone("kl", 8, 8), "measure_distances"),
+    ],
+    ids=str,
 )
 def test_measurements_are_kept(
     role: Role, measuring: str, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, measurements = heard("smallest", clips=2)
     job = replace(job, store=Store(tmp_path, job.store.keys))
-    first = measure_role(job, measurements.observed, role)
+    first = measure_role(job, measurements, role)
     weighted = {layer.name for layer in job.prepared.layers if layer.weight is not None}
     assert {layer for layer, found in first if found == role} == weighted
     original = getattr(ranking, measuring)
 
     def nothing_left(*arguments: object, **named: object) -> object:
-        assert role != GRADIENT and arguments[0].known  # type: ignore[attr-defined]
+        assert role not in (GRADIENT, OUTPUT_GRADIENT) and arguments[0].known  # type: ignore[attr-defined]
         return original(*arguments, **named)
 
     monkeypatch.setattr(ranking, measuring, nothing_left)
-    assert measure_role(job, measurements.observed, role) == first
+    assert measure_role(job, measurements, role) == first
 
 
 def test_statistics_of_outputs_need_no_measurement(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_int8_activations_refuse_groups_with_the_reason() -> None:
         ({"avg_bits": 33.0}, "33"),
         ({"uniform_bits": 9}, "1 to 8"),
         ({"uniform_bits": 0}, "1 to 8"),
-        ({"bytes": 1, "kind": "disk"}, "file or paper"),
+        ({"bytes": 1, "kind": "disk"}, "file, paper or parameters"),
     ],
 )
 def test_a_budget_is_one_sensible_number(wrong: dict[str, float], got: str) -> None:

@@ -154,6 +154,24 @@ def test_the_paper_s_recipes_spell_everything_out(recipe: str) -> None:
     assert resolve_config("24MB", recipe=recipe, budget_kind="file", order="descending").order == "descending"
 
 
+def test_the_published_code_s_recipe() -> None:
+    paper, reference = RECIPES["paper"].options(), RECIPES["reference"].options()
+    assert {name: value for name, value in reference.items() if paper[name] != value} == {
+        "allocation": "uniformity_below",
+        "order": "descending",
+        "calibration": "cosine_per_frame",
+        "conv_granularity": "channel",
+        "budget_kind": "parameters",
+    }
+    config = resolve_config("24MB", recipe="reference")
+    assert config.fill is False and config.as_dict()["conv_granularity"] == "channel"
+    assert "conv_granularity" not in resolve_config("24MB").as_dict()  # older releases do not know it
+    with pytest.raises(OptionError, match="granularity group:32 with int8"):
+        resolve_config("24MB", recipe="reference", conv_granularity="group:32")
+    with pytest.raises(OptionError, match="'optimal' with budget kind 'parameters'"):
+        resolve_config("24MB", budget_kind="parameters", allocation="optimal")
+
+
 def test_one_width_for_everything_overrides_a_recipe_s_allocation(tmp_path: Path) -> None:
     assert resolve_config(uniform_bits=6, recipe="paper").allocation == "uniform"
     with pytest.raises(OptionError, match="take --allocation uniform"):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from passes.allocation.allocate import allocate
 from passes.allocation.items import make_items
 from passes.allocation.problem import Problem, Request
-from passes.allocation.size_rule import FileSize, Item, PaperSize, SizeRule
+from passes.allocation.size_rule import FileSize, Item, PaperSize, ParameterSize, SizeRule
 from passes.errors import AllocationError, BudgetError, MyqasrError
 from passes.graph.layers import Layer, Use
 from passes.graph.ops import LayerKind
@@ -58,6 +58,28 @@ def algorithm_1(weights: Sequence[int], order: Sequence[int], budget_mib: float)
             if size() <= budget_mib:
                 return b
     return b
+
+
+def test_the_published_code_stops_below_the_budget() -> None:
+    items = items_of([(100, 0.3), (200, 0.1), (50, 0.2)])
+    whole = 350 * 6 / 8  # what six bits each take
+    for method, expected in (("uniformity", [6, 6, 6]), ("uniformity_below", [6, 5, 6])):
+        found = allocate(Problem(items, PaperSize(), Request(method, whole)))
+        assert [found.widths[item.name] for item in items] == expected
+        roomy = allocate(Problem(items, PaperSize(), Request(method, whole + 1)))
+        assert set(roomy.widths.values()) == {6}
+    with pytest.raises(BudgetError, match="smallest feasible size"):
+        allocate(Problem(items, PaperSize(), Request("uniformity_below", 350 / 8)))
+    with pytest.raises(AllocationError, match="'uniformity_below' without a budget"):
+        allocate(Problem(items, PaperSize(), Request("uniformity_below")))
+
+
+def test_other_parameters_count_at_32_bits() -> None:
+    items, rule = items_of([(100, 0.3), (200, 0.1)]), ParameterSize(10)
+    assert rule.size(items, {"l0": 8, "l1": 32}) == 40 + 100 + 800
+    assert (rule.ladder, rule.is_file) == (PaperSize.ladder, False)
+    found = allocate(Problem(items, rule, Request("uniformity_below", 940.0), {"l1": 32}))
+    assert found.widths == {"l0": 7, "l1": 32}
 
 
 @settings(deadline=None, max_examples=150)

@@ -61,6 +61,23 @@ def test_one_scale(name: str, numbers: int, side: Side, monkeypatch: pytest.Monk
     assert search_tensor(halves, candidates, objective) is found
 
 
+def test_the_bias_is_in_the_output_that_weighs(side: Side) -> None:
+    objective = REGISTRY["linear_weighted_l2_norm_bias"].objective
+    assert objective is not None and objective.with_bias
+    bias = torch.zeros(12, 1).index_fill_(0, torch.tensor([3]), 1e4).expand(-1, 20)  # one row decides
+    biased = Side(side.varied, side.fixed, side.expected + bias, None, bias)
+    low, high = float(side.varied.min()), float(side.varied.max())
+    candidates = multiples(low, high, lambda *ends: activation_qparams(*ends, bits=3))
+    losses = []
+    for candidate in candidates:
+        codes = ((side.varied / candidate.scale).round() + candidate.zero_point).clamp(0, 7)
+        got = ((codes - candidate.zero_point) * candidate.scale) @ side.fixed.T
+        losses.append(float(((side.expected + bias).abs() * (side.expected - got).square()).sum()))
+    found = search_tensor([biased.rows(slice(0, 6)), biased.rows(slice(6, 12))], candidates, objective)
+    assert found is candidates[losses.index(min(losses))]
+    assert search_tensor([side], candidates, objective) is not found
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("symmetric", [False, True])

@@ -29,6 +29,7 @@ def check(stats: ActivationStats, values: torch.Tensor) -> None:
     assert (stats.count, stats.min, stats.max) == (values.numel(), values.min().item(), values.max().item())
     assert abs(stats.median_abs - exact) <= MEDIAN_RELATIVE_ERROR * exact + 2.0**-133
     scale = values.abs().max().item() + 1e-30
+    assert abs(stats.mean_abs - values.abs().mean().item()) <= 1e-5 * scale
     assert abs(stats.mean - values.mean().item()) <= 1e-5 * scale
     assert abs(stats.std - values.std(correction=0).item()) <= 1e-3 * scale
     if stats.std > 1e-2 * scale:

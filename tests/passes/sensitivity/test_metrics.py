@@ -8,10 +8,12 @@ from scipy import stats as reference
 
 from passes.errors import MyqasrError
 from passes.needs import NOTHING, LayerAlone, Needs
+from passes.observe.activation_stats import ActivationStats
 from passes.observe.observer import Observer, pool
 from passes.sensitivity import REGISTRY
 from passes.sensitivity.distances import DISTANCES
 from passes.sensitivity.named import metric_of
+from passes.sensitivity.normal_test import k_squared
 
 
 @pytest.fixture
@@ -34,10 +36,25 @@ def test_statistics_and_gradients(values: torch.Tensor) -> None:
         "normality": reference.jarque_bera(exact.numpy()).statistic / len(values),
         "grad": exact.abs().quantile(0.5, interpolation="lower"),
         "fisher": exact.square().mean(),
+        "mean_abs": exact.abs().mean(),
+        "std_abs": exact.abs().std(correction=0),
+        "var_abs": exact.abs().var(correction=0),
+        "normaltest": reference.normaltest(exact.numpy()).statistic,
+        "grad_output": exact.mean(),
     }
     assert set(expected) == set(REGISTRY) - set(DISTANCES)
     for name, value in expected.items():
         assert REGISTRY[name].of(seen) == pytest.approx(float(value), rel=4e-3), name
+
+
+@pytest.mark.parametrize("count", [8, 20, 500, 100_000])
+@pytest.mark.parametrize("power", [1, 3])
+def test_k_squared_from_moments_is_scipy_s(count: int, power: int) -> None:
+    sample = torch.randn(count, generator=torch.Generator().manual_seed(count), dtype=torch.float64).pow(power)
+    values = sample.numpy()
+    moments = {"skewness": reference.skew(values), "kurtosis": reference.kurtosis(values, fisher=False)}
+    seen = ActivationStats(count, -1.0, 1.0, 0.0, 1.0, 0.5, **moments)
+    assert k_squared(seen) == pytest.approx(reference.normaltest(values).statistic, rel=1e-6)
 
 
 def test_what_is_normal_scores_lower(values: torch.Tensor) -> None:
@@ -60,6 +77,8 @@ def test_distances(shape: tuple[int, int]) -> None:
         "l2": sum(float(row.square().sum().sqrt()) for row in apart) / shape[0],
         "frobenius": float(apart.square().sum().sqrt()),
         "spectral": float(torch.linalg.svdvals(apart).sum()),
+        "frobenius_norms": abs(float(first.square().sum().sqrt() - second.square().sum().sqrt())),
+        "spectral_norms": abs(float(torch.linalg.svdvals(first).sum() - torch.linalg.svdvals(second).sum())),
     }
     assert set(expected) == set(DISTANCES)
     for name, distance in DISTANCES.items():
@@ -71,6 +90,8 @@ def test_distances_have_a_width() -> None:
     assert metric_of("kl").role == metric_of("kl@8").role == LayerAlone("kl", 8)
     assert metric_of("spectral@3").needs == Needs(roles=frozenset({LayerAlone("spectral", 3)}))
     assert metric_of("fisher").needs == Needs(roles=frozenset({"gradient"})) and metric_of("median").needs == NOTHING
-    for wrong in ("kl@0", "kl@9", "kl@x", "median@4", "kurtosis"):
+    assert metric_of("kl@w4a8").role == LayerAlone("kl", 4, 8) and str(LayerAlone("kl", 4, 8)) == "kl@w4a8"
+    assert metric_of("grad_output").needs == Needs(roles=frozenset({"output gradient"}))
+    for wrong in ("kl@w4", "kl@w9a8", "kl@w4a3", "kl@0", "kl@9", "kl@x", "median@4", "kurtosis"):
         with pytest.raises(MyqasrError):
             metric_of(wrong)
