@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +28,13 @@ from myqasr_fx.audio import load_audio
 from myqasr_fx.evaluate import Utterance, read_manifest
 from myqasr_fx.evaluate.wer import normalize, normalize_plain, word_errors
 from myqasr_fx.models.load import load_model
-from myqasr_fx.runtime import Transcript, WhisperRuntime
-from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.runtime import Transcript
 
 SETTINGS = {
     setting.name: setting
     for setting in (
         Setting("entropy"),
-        Setting("entropy, fast", rate=1e-3),
         Setting("entropy, changed audio", changed=True),
-        Setting("entropy, changed audio, fast", changed=True, rate=1e-3),
         Setting("consistency", entropy=0.0, consistency=1.0, changed=True),
     )
 }
@@ -81,18 +78,21 @@ def heard(learner: Learner, utterances: Sequence[Utterance], speaker: str, noise
     samples = [load_audio(utterance.audio).samples for utterance in ordered]
     if noise is not None:
         samples = [noisy(each, noise, generator) for each in samples]
-    runtime = torch_runtime(learner.speech, learner.program)
-    texts = [said for each in samples for said in runtime.transcribe_batch([each])]
+    texts = [said for each in samples for said in learner.runtime().transcribe_batch([each])]
     return [Heard(*found) for found in zip(ordered, samples, texts, strict=True)]
 
 
 def tried(learner: Learner, spoken: Sequence[Heard], half: int, setting: str) -> list[Row]:
     """Learns from one half, hears the other; the model is as it came before and after."""
     own, others, generator = spoken[half::2], spoken[1 - half :: 2], np.random.default_rng(7)
+    changed, runtime = [learner.changed(item.samples, generator) for item in others], learner.runtime()
+    texts = [item.said for item in others]
     with weights_kept(learner.program):
         if setting != LEFT_ALONE:
             learn(learner, [item.samples for item in own], [item.said for item in own], SETTINGS[setting])
-        now = [measured(learner, item, learner.changed(item.samples, generator)) for item in others]
+            texts = [said for item in others for said in runtime.transcribe_batch([item.samples])]
+        heard_now = zip(others, texts, changed, strict=True)
+        now = [measured(learner, item.samples, said, other) for item, said, other in heard_now]
     return [row_of(learner, (setting, half), *pair) for pair in zip(others, now, strict=True)]
 
 
@@ -107,13 +107,11 @@ class Measured:
     turned: Transcript
 
 
-def measured(learner: Learner, item: Heard, other: np.ndarray) -> Measured:
+def measured(learner: Learner, samples: np.ndarray, said: Transcript, other: np.ndarray) -> Measured:
     """With the weights as they are now; ``other`` is the recording changed."""
-    runtime = torch_runtime(learner.speech, learner.program)
-    short = replace(runtime, context=CONTEXT) if isinstance(runtime, WhisperRuntime) else runtime
-    (said,), (turned,) = runtime.transcribe_batch([item.samples]), short.transcribe_batch([other])
+    (turned,) = learner.runtime(CONTEXT).transcribe_batch([other])
     with torch.no_grad():
-        found, beside = (learner.log_probabilities(samples, said) for samples in (item.samples, other))
+        found, beside = (learner.log_probabilities(each, said) for each in (samples, other))
     entropy, apart = -(found.exp() * found).sum(), (found.exp() * (found - beside)).sum()
     return Measured(said, float(entropy), len(found), float(apart), turned)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,13 +21,17 @@ from torch.nn import functional
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.measure.forced_run import forced_clip
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import Context, Transcript
-from myqasr_fx.runtime.context import USUAL_MARGIN
+from myqasr_fx.runtime import Context, Runtime, Transcript, WhisperRuntime
+from myqasr_fx.runtime.context import FULL, USUAL_MARGIN
+from myqasr_fx.runtime.torch_runner import torch_runtime
 from passes.base import Program
 
 CONTEXT = Context(USUAL_MARGIN)
 SPEEDS = ((1, 1), (9, 10), (11, 10))
-EPOCHS = 5
+EPOCHS = 3
+RATE = 5e-4
+"""Of Adam."""
+
 TOGETHER = 4
 """Clips a step."""
 
@@ -43,14 +47,12 @@ class Setting:
         entropy: Weight of the entropy.
         consistency: Weight of the divergence.
         changed: The learning model hears the audio changed.
-        rate: Of Adam.
     """
 
     name: str
     entropy: float = 1.0
     consistency: float = 0.0
     changed: bool = False
-    rate: float = 3e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,11 @@ class Learner:
 
     speech: SpeechModel
     program: Program
+
+    def runtime(self, context: Context = FULL) -> Runtime:
+        """Writes texts with the weights as they are."""
+        found = torch_runtime(self.speech, self.program)
+        return replace(found, context=context) if isinstance(found, WhisperRuntime) else found
 
     def log_probabilities(self, samples: np.ndarray, said: Transcript) -> Tensor:
         """Of the tokens of ``said`` and the end, or of the frames of a CTC model, (L, vocabulary)."""
@@ -116,7 +123,7 @@ def learn(learner: Learner, clips: Sequence[np.ndarray], said: Sequence[Transcri
     generator = np.random.default_rng(0)
     own = [learner.own(*pair) for pair in zip(clips, said, strict=True)]
     with _learning(learner.program) as parameters:
-        optimizer = torch.optim.Adam(parameters, lr=setting.rate)
+        optimizer = torch.optim.Adam(parameters, lr=RATE)
         for _ in range(EPOCHS):
             order = generator.permutation(len(own))
             for start in range(0, len(own), TOGETHER):

@@ -29,12 +29,13 @@ def rows() -> list[Row]:
 
 
 def test_words_before_and_after() -> None:
-    lines = words_table(rows()).splitlines()
-    assert lines[2:] == [
-        "| entropy | development | 40.0 of 40 | 30.0 | -10.0 [-10.0, -10.0] |",
-        "| entropy | others with an accent | 40.0 of 40 | 50.0 | +10.0 [+10.0, +10.0] |",
-        "| entropy | all with an accent | 40.0 of 80 | 40.0 | +0.0 [-10.0, +10.0] |",
+    assert words_table(rows()).splitlines()[2:] == [
+        "| entropy | with an accent | 40.0 of 80 | 40.0 | +0.0 [-10.0, +10.0] |",
     ]
+    first = [row for row in rows() if row.speaker == "1407"]
+    assert (
+        words_table(first).splitlines()[2] == "| entropy | with an accent | 40.0 of 40 | 30.0 | -10.0 [-10.0, -10.0] |"
+    )
 
 
 def test_a_measure_adopts_what_it_shows_to_be_better() -> None:
@@ -54,7 +55,7 @@ def clips() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["whisper-smallest", "smallest"])
-@pytest.mark.parametrize("setting", ["entropy, fast", "consistency"])
+@pytest.mark.parametrize("setting", ["entropy", "consistency"])
 def test_a_model_learns_and_is_as_it_came(make_speech_model, name: str, setting: str) -> None:
     speech: SpeechModel = make_speech_model(name)
     learner = Learner(speech, speech.capture())
@@ -67,7 +68,7 @@ def test_a_model_learns_and_is_as_it_came(make_speech_model, name: str, setting:
         after = learner.own(sample, said[0]).expected
         moved = {key for key, tensor in parameters_of(learner.program).items() if not torch.equal(tensor, came[key])}
     assert moved and all("norm" in key or key.endswith("bias") for key in moved)
-    if setting == "entropy, fast" and name.startswith("whisper"):
+    if setting == "entropy" and name.startswith("whisper"):
         assert entropy(after) < entropy(before)
     assert all(torch.equal(tensor, came[key]) for key, tensor in parameters_of(learner.program).items())
     assert not any(tensor.requires_grad for tensor in parameters_of(learner.program).values())
