@@ -67,8 +67,9 @@ class Case:
 
 
 WHISPER_CASES = (
-    Case(ACCENTED, (0, 1), (LEFT_ALONE, "entropy")),
-    Case(ACCENTED, (0, 1), ("entropy, changed audio",)),
+    Case(ACCENTED, (0,), (LEFT_ALONE, "entropy")),
+    Case(ACCENTED, (0,), ("entropy, changed audio",)),
+    Case(ACCENTED, (1,), (LEFT_ALONE, "entropy", "entropy, changed audio")),
     Case(PLAIN, (0,), (LEFT_ALONE, "entropy", "entropy, changed audio")),
     Case(ACCENTED, (0, 1), ("consistency",)),
 )
