@@ -76,8 +76,9 @@ class Splits:
 
 
 def spread(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
-    """``count`` of the utterances, evenly spread, so that every speaker gives some."""
-    return [utterances[i * len(utterances) // count] for i in range(min(count, len(utterances)))]
+    """``count`` of the utterances, or all, evenly spread, so that every speaker gives some."""
+    count = min(count, len(utterances))
+    return [utterances[i * len(utterances) // count] for i in range(count)]
 
 
 def digest(utterance: Utterance) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from splits import CALIBRATION, DEV, SPLITS, TEST, Splits, digest
+from splits import CALIBRATION, DEV, SPLITS, TEST, Splits, digest, spread
 
 from myqasr_fx.evaluate import Utterance
 
@@ -48,3 +48,9 @@ def test_the_file_is_read_as_it_was_written(utterances: list[Utterance], tmp_pat
 def test_the_pinned_sets_do_not_overlap() -> None:
     pinned = Splits.read(SPLITS)
     assert (len(pinned.calibration), len(pinned.dev), len(pinned.test)) == (32, 252, 60)
+
+
+def test_all_are_taken_once_where_there_are_too_few() -> None:
+    utterances = [Utterance(Path(f"{index}.flac"), "text") for index in range(20)]
+    assert spread(utterances, 32) == utterances
+    assert [u.name for u in spread(utterances, 3)] == ["0.flac", "6.flac", "13.flac"]
