@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from myqasr_fx.options.budget import Budget
     from myqasr_fx.options.config import QuantizeConfig
     from myqasr_fx.options.layer_rule import LayerRule
+    from myqasr_fx.program.quantize_program import quantize_program
     from myqasr_fx.runtime import load_bundle as load
 
     __version__: str
