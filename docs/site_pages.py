@@ -38,7 +38,9 @@ def _linked(page: Path) -> set[Path]:
 
 def _page(package: str, names: dict[str, str]) -> str:
     """Every name with its docstring, which is read and not imported."""
-    return f"# {package}\n\n" + "\n".join(f"::: {names[name]}\n" for name in sorted(names))
+    block = "::: {home}\n    options:\n      heading: {package}.{name}\n      toc_label: {name}\n"
+    blocks = (block.format(home=names[name], package=package, name=name) for name in sorted(names))
+    return f"# {package}\n\n" + "\n".join(blocks)
 
 
 def _names(package: str) -> dict[str, str]:
