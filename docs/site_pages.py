@@ -1,8 +1,9 @@
-"""Hook of mkdocs: the site has the repository's own paths, so that links hold in both, and pages of public names."""
+"""Hook of mkdocs: the repository's own paths, so that links hold in both, and pages of notebooks and public names."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path in {*pages, *(target for page in pages for target in _linked(page))}:
         name = path.relative_to(ROOT).as_posix()
         found.append(File.generated(config, name, abs_src_path=str(path)))
+    for notebook in sorted(ROOT.glob("docs/notebooks/*.ipynb")):
+        name = notebook.relative_to(ROOT).with_suffix(".md").as_posix()
+        found.append(File.generated(config, name, content=_told(notebook)))
     for package in ("myqasr_fx", "passes"):
         found.append(File.generated(config, f"reference/{package}.md", content=_page(package, _names(package))))
     return found
@@ -34,6 +38,13 @@ def _linked(page: Path) -> set[Path]:
     """Files that a page shows or leads to."""
     targets = {target for target in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target}
     return {path for path in ((page.parent / target).resolve() for target in targets) if path.is_file()}
+
+
+def _told(notebook: Path) -> str:
+    """A notebook as a page: its texts, and its code in blocks."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    texts = (("".join(cell["source"]), cell["cell_type"] == "code") for cell in cells)
+    return "\n\n".join(f"```python\n{text}\n```" if code else text for text, code in texts)
 
 
 def _page(package: str, names: dict[str, str]) -> str:
