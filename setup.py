@@ -1,6 +1,7 @@
-"""Packaging of the two trees: ``passes`` (graph compiler passes) and ``myqasr_fx`` (models, export, runtime, CLI)."""
+"""The two trees, ``passes`` (compiler passes) and ``myqasr_fx`` (models, export, runtime, CLI), and what they need.
 
-from pathlib import Path
+The rest of the metadata is in ``pyproject.toml``.
+"""
 
 from setuptools import find_packages, setup
 
@@ -94,6 +95,14 @@ PLOT = [
     "matplotlib>=3.9,<4",
 ]
 
+DOCS = [
+    # Turns the Markdown pages into a site.
+    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.6,<10",
+    # Pages of the API from docstrings; it reads the sources and imports nothing.
+    "mkdocstrings[python]>=1,<2",
+]
+
 TEST = [
     *TORCHAO,
     *PLOT,
@@ -108,20 +117,19 @@ DEV = [
     *TEST,
     *AUDIO,  # the tests make recordings with it
     *VAD,
+    *DOCS,
+    # The tests build the source archive and the wheel, with the setuptools at hand, and check what an index would show.
+    "build>=1.2,<2",
+    "setuptools>=77",
+    "twine>=6,<8",
     "ruff>=0.12,<1",
     "mypy>=1.15,<3",
 ]
 
 setup(
-    name="myqasr-fx",
-    version="0.1.0",
-    description="Compiles a speech recognition model to an ONNX bundle that fits a byte budget, tuned to your speech",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    python_requires=">=3.11",
     package_dir={"": "."},
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
+    include_package_data=False,  # the archive of the sources holds more than an installation needs
     package_data={"passes": ["py.typed"], "myqasr_fx": ["py.typed", "report/templates/*", "web/assets/*"]},
     install_requires=REQUIRES,
     extras_require={
@@ -132,8 +140,8 @@ setup(
         "demo": DEMO,
         "plot": PLOT,
         "torchao": TORCHAO,
+        "docs": DOCS,
         "test": TEST,
         "dev": DEV,
     },
-    entry_points={"console_scripts": ["myqasr = myqasr_fx.cli:main"]},
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.integrations.ort_int8 import fold_constants, quantize_int8
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.ctranslate2 import read_ctranslate2
 from myqasr_fx.models.ctranslate2_whisper import Ct2Files
@@ -74,10 +75,7 @@ def ggml(kind: str) -> Callable[[Workshop], Path]:
 
 def ort_dynamic(shop: Workshop) -> Path:
     """Bundle of onnxruntime's dynamic int8, every operator that it knows."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    # Unsigned: onnxruntime has no signed kernel for convolutions.
-    return _rewrite(shop, "ort-dynamic-int8", lambda a, b: quantize_dynamic(a, b, weight_type=QuantType.QUInt8))
+    return _rewrite(shop, "ort-dynamic-int8", quantize_int8)
 
 
 def ort_4bit(shop: Workshop) -> Path:
@@ -144,23 +142,12 @@ def _rewrite(shop: Workshop, name: str, quantize: Callable[[Path, Path], object]
     shutil.copytree(bundle.path, out, ignore=shutil.ignore_patterns("*.onnx"))
     for record in bundle.manifest.files:
         folded = shop.folder / f"folded-{record.name}"
-        _fold(bundle.path / record.name, folded)
+        fold_constants(bundle.path / record.name, folded)
         quantize(folded, out / record.name)
     files = tuple(replace(r, bytes=(out / r.name).stat().st_size) for r in bundle.manifest.files)
     total = sum(record.bytes for record in files)
     replace(bundle.manifest, files=files, model_bytes=total, session_options={}).write(out)
     return out
-
-
-def _fold(source: Path, out: Path) -> None:
-    """Folds constants with onnxruntime: its quantizers and NNCF's only see weights that are operands themselves."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(out)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def _describe(shop: Workshop) -> None:

@@ -9,6 +9,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from myqasr_fx.process.own_passes import check_passes
+
 if TYPE_CHECKING:
     from myqasr_fx.api import quantize
     from myqasr_fx.bundle.bundle import QuantizedBundle
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from myqasr_fx.options.budget import Budget
     from myqasr_fx.options.config import QuantizeConfig
     from myqasr_fx.options.layer_rule import LayerRule
+    from myqasr_fx.program.quantize_program import quantize_program
     from myqasr_fx.runtime import load_bundle as load
 
     __version__: str
@@ -49,6 +52,8 @@ _HOMES = {  # module, and the name there where it is another
     "quantize_program": "program.quantize_program",
 }
 
+
+check_passes()
 
 # onnxruntime's builds since 1.29 leave an identifier of the device in the home folder and report to their maker; they
 # look for this when they are imported, which several of our modules do, and never again.

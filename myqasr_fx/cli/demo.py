@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 from typer import Option
 
 from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.demo_view import demo_view
 from myqasr_fx.cli.next_steps import after_demo
 from myqasr_fx.cli.options import Force
-from myqasr_fx.cli.views import bundle_data, summary
-from myqasr_fx.cli.visible import shown, visible
+from myqasr_fx.cli.views import bundle_data
+from myqasr_fx.cli.visible import visible
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.units import format_size
 from myqasr_fx.process.progress import RichProgress
 
-if TYPE_CHECKING:
-    from myqasr_fx.cli.demo_run import DemoResult, Reading
-
 _PANEL = "In the browser"
+KEPT = Path("myqasr-demo")
+"""Where the bundle goes unless a folder is given; the bundle of an earlier demonstration there is replaced."""
 
-Keep = Annotated[Path | None, Option("--out", help="Folder to keep the bundle in; without it nothing stays.")]
+Keep = Annotated[
+    Path | None,
+    Option(
+        "--out",
+        help="Folder for the bundle; without it, a bundle in the default one is replaced.",
+        show_default=str(KEPT),
+    ),
+]
 Web = Annotated[
     Path | None,
     Option("--web", help="Write a page that runs the model in a browser into this folder.", rich_help_panel=_PANEL),
@@ -55,25 +61,22 @@ def demo(
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
-    """Quantize a built-in model to 24 MB and compare what it hears with full precision."""
+    """Quantize a built-in model and compare what it hears with full precision, and with others of its size."""
     if web is not None:
         return _write_page(web, js, bundle, out, force)
     if js is not None or bundle is not None:
         raise OptionError("--js and --bundle belong to --web", hint="add --web DIR")
     from myqasr_fx.cli.demo_run import BUDGET, MODEL, run_demo
 
-    with temporary_folder("myqasr-demo-") as folder:
-        result = run_demo(out or folder / "bundle", RichProgress(), force=force)
+    result = run_demo(out or KEPT, RichProgress(), force=force or out is None)
     data = {
         "recordings": result.recordings,
         "calibrated": result.calibrated,
-        "full_precision": asdict(result.full),
-        "quantized": asdict(result.quantized),
-        "bundle": {**bundle_data(result.bundle), "path": None if out is None else str(out)},
+        "words": result.words,
+        **{name: asdict(reading) for name, reading in result.readings.items()},
+        "bundle": bundle_data(result.bundle),
     }
-    place = None if out else "not kept; `myqasr demo --out DIR` keeps it"
-    view = Group(_side_by_side(result), summary(result.bundle, place), after_demo(out, MODEL, BUDGET))
-    return Answer(data, view)
+    return Answer(data, Group(demo_view(result), after_demo(result.bundle.path, MODEL, BUDGET)))
 
 
 def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None, force: bool) -> Answer:
@@ -107,20 +110,3 @@ def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None
     return Answer(
         data, Text(f"{visible(str(web))}: {sizes}\nshow it with: {visible(serve)}\nand open http://127.0.0.1:8000")
     )
-
-
-def _side_by_side(result: DemoResult) -> Table:
-    table = Table(title="The same recordings, heard at full precision and quantized", show_lines=True)
-    table.add_column("recording", no_wrap=True)
-    table.add_column("full precision", ratio=1)
-    table.add_column("quantized", ratio=1)
-    for index, name in enumerate(result.recordings):
-        label = f"{visible(name)}\n{'calibrated on' if index < result.calibrated else 'not seen before'}"
-        table.add_row(Text(label), shown(result.full.texts[index]), shown(result.quantized.texts[index]))
-    table.add_row("bytes", *(f"{r.bytes:,} ({format_size(r.bytes)})" for r in (result.full, result.quantized)))
-    table.add_row("speed", _speed(result.full, "torch"), _speed(result.quantized, "onnxruntime"))
-    return table
-
-
-def _speed(reading: Reading, engine: str) -> str:
-    return f"{1 / reading.rtf:.1f} times real time ({engine})"

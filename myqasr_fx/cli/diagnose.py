@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 from typer import Option
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.fitting import Fitting, in_two_lines
 from myqasr_fx.cli.transcribe import Bundle, Language
 from myqasr_fx.cli.visible import shown
 from myqasr_fx.process.progress import RichProgress
@@ -64,17 +66,8 @@ NAMED = 3
 
 
 def _view(found: Diagnosis, verdict: AcceptanceRecord | None) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("layer", no_wrap=True)
-    for name in ("bits", "bytes", "rounding dB", "runtime dB", "alone, nats", "share"):
-        table.add_column(name, justify="right", no_wrap=True)
     total = sum(layer.kl or 0 for layer in found.layers) or 1.0
-    for layer in found.layers:
-        numbers = (layer.rounding_db, layer.runtime_db)
-        cells = [layer.name, "-" if layer.bits is None else f"{layer.bits:.3g}", f"{layer.bytes:,}"]
-        cells += ["-" if number is None else f"{number:.1f}" for number in numbers]
-        cells += ["-", "-"] if layer.kl is None else [f"{layer.kl:.5f}", f"{layer.kl / total:.1%}"]
-        table.add_row(*map(shown, cells))
+    table = Fitting(_table(found, total, narrow=False), _table(found, total, narrow=True))
     lines = [
         *_COLUMNS,
         f"{found.model}: {found.agreement:.2%} of {found.positions} tokens as at full precision on {_clips(found)}, "
@@ -90,6 +83,22 @@ def _view(found: Diagnosis, verdict: AcceptanceRecord | None) -> RenderableType:
             f"bundle: {token.why}" + (f"; most of it by {token.layer}" if token.layer else "")
         )
     return Group(table, *map(shown, lines), *(shown(line, "yellow") for line in (*_advice(found), *found.notes)))
+
+
+def _table(found: Diagnosis, total: float, *, narrow: bool) -> Table:
+    """A row a layer; a narrow one breaks names and the columns' titles."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 1))
+    table.add_column("layer", overflow="fold")
+    for name in ("bits", "bytes", "rounding dB", "runtime dB", "alone, nats", "share"):
+        table.add_column(name.replace(" ", "\n") if narrow else name, justify="right", no_wrap=True)
+    for layer in found.layers:
+        name = in_two_lines(layer.name) if narrow else layer.name
+        numbers = (layer.rounding_db, layer.runtime_db)
+        cells = ["-" if layer.bits is None else f"{layer.bits:.3g}", f"{layer.bytes:,}"]
+        cells += ["-" if number is None else f"{number:.1f}" for number in numbers]
+        cells += ["-", "-"] if layer.kl is None else [f"{layer.kl:.5f}", f"{layer.kl / total:.1%}"]
+        table.add_row(Text("\n").join(map(shown, name.split("\n"))), *map(shown, cells))
+    return table
 
 
 def _clips(found: Diagnosis) -> str:

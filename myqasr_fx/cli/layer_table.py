@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderResult
-from rich.measure import Measurement
-from rich.padding import Padding
 from rich.table import Table
 
 from myqasr_fx.bundle.bundle import LayerRecord
+from myqasr_fx.cli.fitting import Fitting, with_words_below
 from myqasr_fx.cli.visible import shown
 
-_ANY_WIDTH = 10_000
 
-
-@dataclass(frozen=True, slots=True)
-class LayerTable:
-    """One row a layer, as wide as the console lets it be.
-
-    Args:
-        layers: In network order.
-    """
-
-    layers: tuple[LayerRecord, ...]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = _wide(self.layers)
-        needed = Measurement.get(console, options.update(width=_ANY_WIDTH), wide).maximum
-        yield wide if needed <= options.max_width else _narrow(self.layers)
+def layer_table(layers: tuple[LayerRecord, ...]) -> Fitting:
+    """One row a layer, in network order."""
+    return Fitting(_wide(layers), _narrow(layers))
 
 
 def _wide(layers: tuple[LayerRecord, ...]) -> Table:
@@ -47,16 +30,13 @@ def _wide(layers: tuple[LayerRecord, ...]) -> Table:
 
 def _narrow(layers: tuple[LayerRecord, ...]) -> Table:
     """What is no number stands below the layer's name."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("layer", overflow="fold")
     for name in ("bits", "sensitivity", "bytes"):
         table.add_column(name, justify="right", no_wrap=True)
     for layer in layers:
-        words = [word for word in (layer.op, _shape(layer), _scale(layer), layer.executes) if word != "-"]
-        below = Padding(shown(", ".join(words), "dim"), (0, 0, 0, 2))
-        table.add_row(
-            Group(shown(layer.name), below), *map(shown, (_bits(layer), _sensitivity(layer), f"{layer.bytes:,}"))
-        )
+        words = with_words_below(layer.name, (layer.op, _shape(layer), _scale(layer), layer.executes))
+        table.add_row(words, *map(shown, (_bits(layer), _sensitivity(layer), f"{layer.bytes:,}")))
     return table
 
 

@@ -4,13 +4,13 @@ import pytest
 from rich.console import Console
 
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord
-from myqasr_fx.cli.layer_table import LayerTable
+from myqasr_fx.cli.layer_table import layer_table
 
 
 def lines_of(layers: tuple[LayerRecord, ...], width: int) -> list[str]:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as captured:
-        console.print(LayerTable(layers))
+        console.print(layer_table(layers))
     return [line.strip() for line in captured.get().splitlines()]
 
 

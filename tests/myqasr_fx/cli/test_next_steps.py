@@ -18,6 +18,13 @@ def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+def last_steps(text: str) -> list[str]:
+    """The steps behind the label ``next``, one a line."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    (start,) = (index for index, line in enumerate(lines) if line.startswith("next "))
+    return [line.removeprefix("next").strip() for line in lines[start:]]
+
+
 @pytest.mark.parametrize(("name", "written"), [("bundle", "bundle"), ("my bundle", "'my bundle'")])
 def test_quantize_ends_with_the_report_and_two_commands(
     name: str,
@@ -29,24 +36,31 @@ def test_quantize_ends_with_the_report_and_two_commands(
     monkeypatch.setattr(pipeline, "quantize", lambda *_, **__: QuantizedBundle(Path(name), manifest))
     arguments = ("quantize", "tiny", "--audio", "x", "--budget", "24MB", "--out", name)
     page = written.replace(name, f"{name}/report.html")
-    steps = f"open {page}; myqasr transcribe {written} AUDIO; myqasr report {written}"
-    assert output(capsys, *arguments).splitlines()[-1] == f"next         {steps}"
+    steps = [f"open {page}", f"myqasr transcribe {written} AUDIO", f"myqasr report {written}"]
+    assert last_steps(output(capsys, *arguments)) == steps
     assert json.loads(output(capsys, *arguments, "--json")) == {
         "path": name,
         **json.loads(json.dumps(manifest.content())),
     }
 
 
-def test_demo_ends_with_what_the_bundle_is_good_for_or_how_to_make_another(
-    manifest: BundleManifest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("given", "place"), [((), "myqasr-demo"), (("--out", "my own"), "'my own'")])
+def test_demo_ends_with_the_report_and_three_commands(
+    given: tuple[str, ...],
+    place: str,
+    manifest: BundleManifest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    reading = Reading(("hello",), 1_000, 0.5)
-
     def run(out: Path, *_: object, **__: object) -> DemoResult:
-        return DemoResult(("a.wav",), 1, reading, reading, QuantizedBundle(out, manifest))
+        slow, loop = Reading(1_000, ("hello there",), 0, 0.5), Reading(500, ("hello " * 200,), 199, 9.0)
+        readings = {"full_precision": slow, "onnxruntime_int8": slow, "one_width": loop, "quantized": slow}
+        return DemoResult(("a.wav",), ("b.wav",), 2.0, 2, 3, readings, QuantizedBundle(out, manifest))
 
     monkeypatch.setattr(demo_run, "run_demo", run)
-    kept = "myqasr transcribe kept AUDIO; myqasr report kept; myqasr inspect kept"
-    assert output(capsys, "demo", "--out", "kept").splitlines()[-1] == f"next         {kept}"
-    again = f"myqasr quantize {MODEL} --audio YOUR_RECORDINGS --budget {BUDGET} --out bundle"
-    assert output(capsys, "demo").splitlines()[-1] == f"next         {again}"
+    shown = output(capsys, "demo", *given)
+    own = f"myqasr quantize {MODEL} --audio FOLDER --budget {BUDGET} --out bundle"
+    page = place.replace("own", "own/report.html").replace("demo", "demo/report.html")
+    assert last_steps(shown) == [f"open {page}", f"myqasr transcribe {place} AUDIO", f"myqasr inspect {place}", own]
+    assert max(map(len, shown.splitlines())) < 250  # a loop is not shown whole
+    assert "ours" in shown and "words that differ" in shown
