@@ -9,11 +9,10 @@ from types import MappingProxyType
 
 import onnxruntime
 
+from myqasr_fx.process.onnx_session import OPTIMIZED_TENSORS
+
 _NO_LOW_BIT_KERNELS = "session.disable_quant_qdq"
 """DequantizeLinear is an operator as any other, so that what it makes of stored weights is a constant."""
-
-_TENSORS = "session.optimized_model_external_initializers_file_name"
-"""Where the tensors of a written graph go: one file of protobuf ends at 2 GiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class OrtSettings:
 
     def written_to(self, path: Path) -> OrtSettings:
         """The same, writing the graph that is really run to ``path``, its tensors to a file beside it."""
-        return replace(self, entries={**self.entries, _TENSORS: f"{path.name}_data"}, optimized_model=path)
+        return replace(self, entries={**self.entries, OPTIMIZED_TENSORS: f"{path.name}_data"}, optimized_model=path)
 
     def session_options(self) -> onnxruntime.SessionOptions:
         """The same for onnxruntime."""

@@ -94,14 +94,14 @@ class Sum:
         file, offset = self._place
         found = np.empty(self._shape, np.float32)
         file.seek(offset)
-        file.readinto(memoryview(found).cast("B"))  # type: ignore[attr-defined]  # of an unbuffered file
+        file.readinto(found.data.cast("B"))  # type: ignore[attr-defined]  # of an unbuffered file
         return torch.from_numpy(found)
 
     def _write(self, total: Tensor) -> None:
         if self._place is None:
             return
         file, offset = self._place
-        content = memoryview(np.ascontiguousarray(total.numpy())).cast("B")
+        content = np.ascontiguousarray(total.numpy()).data.cast("B")
         try:
             file.seek(offset)
             while content:
