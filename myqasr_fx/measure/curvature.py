@@ -13,6 +13,7 @@ from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Observed
 from myqasr_fx.measure.probed_run import run_probed
+from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.damage.curvature import Curvature, Curvatures, CurvatureSum
 from passes.graph import ops
@@ -113,6 +114,7 @@ def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, pr
             with progress.part(MODEL_PASSES):
                 positions += run_probed(run, clip, generator, add)
             advance(1)
+    trim()
     shapes = {name: (layer.rows, layer.cols) for name, layer in layers.items()}
     return _Summed({name: total for name, total in sums.items() if total}, shapes, positions)
 

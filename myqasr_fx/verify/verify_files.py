@@ -31,7 +31,7 @@ from myqasr_fx.errors import BundleError, VerificationError
 from myqasr_fx.export.activation_rounding import Rounding, roundings, write_without_roundings
 from myqasr_fx.export.executed import ExecutedGraph, check_fused, check_room, read_executed
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.process.freed_memory import give_back
+from myqasr_fx.process.freed_memory import give_back, trim
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import GraphRunner, OrtSettings
 from myqasr_fx.runtime.ort_runner import OrtRunner
@@ -100,6 +100,7 @@ def verify_files(
     exact = difference(bench.on_onnxruntime(EXACT), expected)
     error, rounding_error = _check_exact(bench, exact, expected, reference)
     sessions, shipped, share = _shipped(bench, exact, expected)
+    trim()  # what exact sessions and torch took
     executed = {paths[name].name: check_fused(paths[name].name, sessions.executed[name], fused[name]) for name in paths}
     record = VerificationRecord(
         clips=len(used),
