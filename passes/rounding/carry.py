@@ -76,6 +76,7 @@ def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
 def _lower(gram: torch.Tensor) -> torch.Tensor:
     """The lower Cholesky factor of the matrix with inputs turned round."""
     for part in _DAMPINGS:
+        lower: torch.Tensor
         lower, failed = torch.linalg.cholesky_ex(damped_by(gram.double(), part).flip(0, 1))
         if not failed:
             if part > DAMPING:
