@@ -52,7 +52,8 @@ from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
 from myqasr_fx.verify.fake_quant import LOWERING, make_reference
-from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
+from myqasr_fx.verify.forced_logits import Sample
+from myqasr_fx.verify.verify_files import Verified, verify_files
 from passes.base import Pass, Program
 from passes.numbers.scheme import Granularity
 
@@ -106,16 +107,16 @@ def quantize(
         job = price(learning, request, measure(learning))
         with road.progress.stage("allocate, round and export"):
             fitted = fit(job, folder)
+            job = job.fitted()
         with road.progress.stage("verify on onnxruntime"):
             verified = _verify(job, fitted, road)
         full = learning.prepared.program  # as captured: that of the job has rounded leftovers
-        rule = learning.request.no_speech
-        contenders = Contenders(job.prepared.speech, full, verified.runners, rule, job.prepared.silence)
-        observed = job.measurements.observed
+        rule, silence = learning.request.no_speech, job.prepared.silence
+        contenders = Contenders(job.prepared.speech, full, verified.runners, rule, silence)
         assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
-        manifest = build_manifest(job.prepared, config.as_dict(), observed.clips, fitted, verified)
-        decides = decided_by_recordings(config, config.sequential)
-        calibration = replace(manifest.calibration, decides=decides)
+        clips = job.measurements.observed.clips
+        manifest = build_manifest(job.prepared, config.as_dict(), clips, fitted, verified)
+        calibration = replace(manifest.calibration, decides=decided_by_recordings(config, config.sequential))
         manifest = replace(manifest, calibration=calibration, acceptance=assessed.record, context=assessed.context)
         manifest.write(folder)
         heard = None if config.private else assessed.comparisons

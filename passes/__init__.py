@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from passes.graph.ops import LayerKind
     from passes.lowering.fold_constants import FoldConstants
     from passes.lowering.fuse_round_trips import FuseRoundTrips
+    from passes.lowering.late_constants import LateConstants
     from passes.lowering.lower_fake_quant import LowerToFakeQuant
     from passes.lowering.lower_qdq import LowerToQDQ
     from passes.manager.manager import PassManager, PassTiming, PipelineResult
@@ -48,6 +49,7 @@ _HOME = {
     "GraphPass": "base",
     "InsertGramObservers": "observe.insert_gram_observers",
     "InsertObservers": "observe.insert_observers",
+    "LateConstants": "lowering.late_constants",
     "Layer": "graph.layers",
     "LayerKind": "graph.ops",
     "LayerScheme": "numbers.scheme",
@@ -91,6 +93,7 @@ __all__ = [
     "GraphPass",
     "InsertGramObservers",
     "InsertObservers",
+    "LateConstants",
     "Layer",
     "LayerKind",
     "LayerScheme",

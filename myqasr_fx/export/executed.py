@@ -16,7 +16,7 @@ import onnxruntime
 from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.errors import OutputError, VerificationError
 from myqasr_fx.process.library_error import first_line
-from myqasr_fx.process.onnx_session import open_session
+from myqasr_fx.process.onnx_session import OPTIMIZED_TENSORS, open_session
 
 FUSED = ("MatMulNBits", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QLinearConv")
 """Kernels that read low-bit weights."""
@@ -85,6 +85,7 @@ def optimized_graph(path: Path, options: Mapping[str, str]) -> onnx.GraphProto:
     with temporary_folder() as folder:
         optimized = folder / "optimized.onnx"
         session_options.optimized_model_filepath = str(optimized)
+        session_options.add_session_config_entry(OPTIMIZED_TENSORS, f"{optimized.name}_data")
         try:
             open_session(path, session_options)
         except Exception as error:

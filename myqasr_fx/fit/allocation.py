@@ -12,6 +12,7 @@ from myqasr_fx.fit.damage_table import choices_of
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.layer_requests import GROUP_SIZES, overrides
 from myqasr_fx.fit.request import FitRequest
+from myqasr_fx.process.memory import check_room
 from passes.allocation.allocate_bits import AllocateBits, allocation_items, allocation_problem, read_scheme
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound
@@ -21,11 +22,15 @@ from passes.numbers.scheme import Granularity, NumberFormat, WeightSpec
 
 
 def check_feasible(prepared: CanonicalGraphs, request: FitRequest) -> None:
-    """Refuses a budget that no widths meet, before any work.
+    """Refuses a budget that no widths meet, and too little memory, before any work.
+
+    Beside its weights a model takes as much again at least: the floats of one graph on onnxruntime, and all codes.
 
     Raises:
         BudgetError: Naming the smallest feasible size.
+        MyqasrError: Naming the memory that is free.
     """
+    check_room(f"quantizing {prepared.num_weights:,} weights", 4 * prepared.num_weights)
     budget = request.allocation.budget
     if budget is None:
         return

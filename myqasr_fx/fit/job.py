@@ -45,6 +45,11 @@ class FitJob:
     progress: Progress = field(default_factory=Silent)
     limits: Limits = field(default_factory=Limits)
 
+    def fitted(self) -> FitJob:
+        """The same without what choosing widths and codes alone took, matrices above all."""
+        measured = Measurements(self.measurements.observed, self.measurements.statistics)
+        return replace(self, measurements=measured, damages={})
+
 
 def ranking(job: FitJob) -> tuple[Pass, ...]:
     """The passes that prepare an allocation."""

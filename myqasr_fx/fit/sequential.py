@@ -7,7 +7,7 @@ clip; the others set out when a layer is reached that reads too few. Biases take
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -57,6 +57,40 @@ class _Clip:
     rounded: ForcedState
 
 
+class _Behind(Mapping[str, Tensor]):
+    """Attribute path of each rounded weight, and of each corrected bias, to its values.
+
+    Weights stay codes, a quarter of the bytes, and become floats for the stretch of the graph that reads them.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, QuantizedWeight | Tensor] = {}
+        self._floats: dict[str, Tensor] = {}
+
+    def put(self, path: str, value: QuantizedWeight | Tensor) -> None:
+        """Adds one."""
+        self._kept[path] = value
+
+    def rest(self) -> None:
+        """Drops the floats: a stretch is over."""
+        self._floats.clear()
+
+    def __getitem__(self, path: str) -> Tensor:
+        if path not in self._floats:
+            value = self._kept[path]
+            self._floats[path] = value if isinstance(value, Tensor) else value.dequantize()
+        return self._floats[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._kept
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
 @dataclass(slots=True, eq=False)
 class _Sequence:
     """The clips on their way, and what the layers behind them were rounded to.
@@ -67,7 +101,7 @@ class _Sequence:
         clips: In front of the same step.
         later: Clips that have not set out.
         enough: Frames an input below which they do.
-        weights: Attribute path of each rounded weight, and of each corrected bias, to its values.
+        weights: What is rounded already.
         known: Moments of what a layer has read, by the value and its cut into rows, while another may read the same.
     """
 
@@ -76,7 +110,7 @@ class _Sequence:
     clips: list[_Clip]
     later: list[_Clip]
     enough: float
-    weights: dict[str, Tensor] = field(default_factory=dict)
+    weights: _Behind = field(default_factory=_Behind)
     known: dict[tuple[fx.Node, Patches | None], PairedMoments] = field(default_factory=dict)
 
     def advance(self, cut: Cut) -> fx.Node:
@@ -85,10 +119,13 @@ class _Sequence:
         return self.run.runs[cut[0]].steps[cut[1]]
 
     def _take(self, clips: Sequence[_Clip], cut: Cut) -> None:
+        start = (clips[0].exact.graph, clips[0].exact.state.position)
         with self.progress.part(MODEL_PASSES):
-            for clip in clips:
-                clip.exact = self.run.advance(clip.forced, clip.exact, cut)
-                clip.rounded = self.run.advance(clip.forced, clip.rounded, cut, self.weights)
+            for stop in (*(found for found in self.run.cuts if start < found < cut), cut):
+                for clip in clips:
+                    clip.exact = self.run.advance(clip.forced, clip.exact, stop)
+                    clip.rounded = self.run.advance(clip.forced, clip.rounded, stop, self.weights)
+                self.weights.rest()
 
     def moments(self, layer: Layer, node: fx.Node, cut: Cut) -> PairedMoments | None:
         """Of what the layer reads at ``node``, the step ``cut``; None for a lookup or grouped channels."""
@@ -155,12 +192,12 @@ def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES)
             if moments is not None and gram is not None:
                 target, gram = moments.shifted(weight), moments.gram()
             weights[name] = _rounded(target, schemes[name], gram, tables)
-            values = sequence.weights[str(layers[name].weight)] = weights[name].dequantize()
+            sequence.weights.put(str(layers[name].weight), weights[name])
             bias = bias_node(node)
             if bias is not None and moments is not None:
-                mean_errors[name] = moments.mean_error(weight, values)
+                mean_errors[name] = moments.mean_error(weight, weights[name].dequantize())
                 path = str(bias.target)
-                sequence.weights[path] = corrected(get_tensor(run.runs[cut[0]].module, path), mean_errors[name])
+                sequence.weights.put(path, corrected(get_tensor(run.runs[cut[0]].module, path), mean_errors[name]))
     return Sequenced(weights, mean_errors)
 
 

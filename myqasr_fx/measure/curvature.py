@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,12 +13,14 @@ from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Observed
 from myqasr_fx.measure.probed_run import run_probed
+from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
-from passes.damage.curvature import Curvatures, CurvatureSum
+from passes.damage.curvature import Curvature, Curvatures, CurvatureSum
 from passes.graph import ops
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.observe.gram_observer import Patches
+from passes.observe.shelf import Shelf
 
 
 def curvatures_of(job: MeasureJob, observed: Observed) -> Curvatures:
@@ -31,9 +34,61 @@ def curvatures_of(job: MeasureJob, observed: Observed) -> Curvatures:
     return job.store.get(job.store.keys.curvatures(observed.clips, positions, seed), compute)
 
 
-def grams_of(curvatures: Curvatures) -> dict[str, Tensor]:
-    """Layer name to the Gram matrix that rounding looks at, where there is one."""
-    return {name: gram for name, curvature in curvatures.items() if (gram := curvature.objective()) is not None}
+class GramsOf(Mapping[str, Tensor]):
+    """Layer name to the Gram matrix that rounding looks at, where there is one; made when it is looked at.
+
+    Args:
+        curvatures: Of the layers.
+    """
+
+    def __init__(self, curvatures: Curvatures) -> None:
+        self._curvatures = curvatures
+        self._names = tuple(name for name, curvature in curvatures.items() if curvature.objective() is not None)
+
+    def __getitem__(self, name: str) -> Tensor:
+        gram = self._curvatures[name].objective() if name in self else None
+        if gram is None:
+            raise KeyError(name)
+        return gram
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Summed(Mapping[str, Curvature]):
+    """Layer name to its curvature, of sums that may lie in a file.
+
+    Args:
+        sums: Of the layers that the clips reached.
+        shapes: (N, K) of every layer.
+        positions: Of the logits of all clips.
+    """
+
+    sums: Mapping[str, CurvatureSum]
+    shapes: Mapping[str, tuple[int, int]]
+    positions: int
+
+    def __getitem__(self, name: str) -> Curvature:
+        found = self.sums[name].mean(self.positions, self.shapes[name])
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.sums
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sums)
+
+    def __len__(self) -> int:
+        return len(self.sums)
 
 
 def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, progress: Progress) -> Curvatures:
@@ -46,7 +101,8 @@ def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, pr
         progress: Told about every clip.
     """
     layers = {layer.name: layer for layer in run.prepared.layers if layer.weight is not None}
-    sums = {name: CurvatureSum() for name in layers}
+    shelf = Shelf()
+    sums = {name: CurvatureSum(shelf) for name in layers}
     generator = torch.Generator().manual_seed(seed)
 
     def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
@@ -58,8 +114,9 @@ def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, pr
             with progress.part(MODEL_PASSES):
                 positions += run_probed(run, clip, generator, add)
             advance(1)
-    found = {name: sums[name].mean(positions, (layer.rows, layer.cols)) for name, layer in layers.items()}
-    return {name: curvature for name, curvature in found.items() if curvature is not None}
+    trim()
+    shapes = {name: (layer.rows, layer.cols) for name, layer in layers.items()}
+    return _Summed({name: total for name, total in sums.items() if total}, shapes, positions)
 
 
 def _add(total: CurvatureSum, layer: Layer, node: fx.Node, seen: tuple[tuple[Any, ...], Tensor]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, fx
 
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.probed_run import run_probed
+from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.damage.probed_change import damage_of, probed_change
 from passes.graph.layers import Layer
@@ -53,4 +54,5 @@ def probe_damage(
             for name, change in changes.items():
                 observers[name](torch.tensor([damage_of(change, positions)]))
             advance(1)
+    trim()
     return {name: pool([observer]) for name, observer in observers.items() if observer.count}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from myqasr_fx.models.sizes import Shapes
 from myqasr_fx.models.stored_tensors import FLOATS, StoredTensor, read_tensors
 from myqasr_fx.models.typed_config import read_config
 from myqasr_fx.models.weight_files import find_weight_files, refuse_language_adapters
+from myqasr_fx.process.memory import check_room
 
 CheckSizes = Callable[[Path, PretrainedConfig, Shapes, str], None]
 """Checks sizes: the configuration's file, the configuration, the tensors' shapes, and the body's prefix."""
@@ -43,6 +45,7 @@ def load_network(
 
     Raises:
         ModelError: The weights are no safetensors in the folder, or they and the configuration do not make a network.
+        MyqasrError: They take more memory than is free.
     """
     files = find_weight_files(folder)
     if adapter is None:
@@ -64,6 +67,9 @@ def load_network(
     if adapter:
         adapter.check_whole(of_language, expected)
     check_tensors(folder, expected, shapes)
+    check_room(
+        f"loading {place(folder)}", 4 * sum(prod(expected.shapes[n]) for n in expected.shapes.keys() - expected.tied)
+    )
     wanted = {name: tensor for name, tensor in tensors.items() if name in expected.shapes}
     _check_types(wanted)
     return _build(folder, config, network_class, wanted)

@@ -11,6 +11,9 @@ import onnxruntime
 OLDEST = (1, 25)
 """The oldest release that runs every file as it was verified, as in ``setup.py``."""
 
+OPTIMIZED_TENSORS = "session.optimized_model_external_initializers_file_name"
+"""Session option: the file for the tensors of an optimized graph, since one of protobuf ends at 2 GiB."""
+
 
 _TENSORS = "session.model_external_initializers_file_folder_path"
 

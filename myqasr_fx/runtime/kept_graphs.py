@@ -12,7 +12,6 @@ import hashlib
 import platform
 import shutil
 import tempfile
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from myqasr_fx.process.library_error import first_line
 from myqasr_fx.process.onnx_session import open_session
 from myqasr_fx.runtime.ort_settings import OrtSettings
 
-_TENSORS = "session.optimized_model_external_initializers_file_name"
 _CHUNK = 1 << 20
 _CPU_FACTS = ("model name", "flags", "Features", "CPU implementer", "CPU part")
 
@@ -73,10 +71,8 @@ def _written(
     path: Path, settings: OrtSettings, target: Path, content: bytes | None = None
 ) -> onnxruntime.InferenceSession:
     """A session whose graph is written to ``target``, its tensors to a file beside it."""
-    entries = {**settings.entries, _TENSORS: f"{target.name}_data"}
     try:
-        written = replace(settings, entries=entries, optimized_model=target)
-        return open_session(path, written.session_options(), content)
+        return open_session(path, settings.written_to(target).session_options(), content)
     except Exception as error:
         open_session(path, settings.session_options(), content)  # where the file itself is bad, that is told
         raise _refused(target.parent, first_line(error)) from error

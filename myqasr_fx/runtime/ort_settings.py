@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import onnxruntime
+
+from myqasr_fx.process.onnx_session import OPTIMIZED_TENSORS
 
 _NO_LOW_BIT_KERNELS = "session.disable_quant_qdq"
 """DequantizeLinear is an operator as any other, so that what it makes of stored weights is a constant."""
@@ -37,6 +39,10 @@ class OrtSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", MappingProxyType(dict(self.entries)))
 
+    def written_to(self, path: Path) -> OrtSettings:
+        """The same, writing the graph that is really run to ``path``, its tensors to a file beside it."""
+        return replace(self, entries={**self.entries, OPTIMIZED_TENSORS: f"{path.name}_data"}, optimized_model=path)
+
     def session_options(self) -> onnxruntime.SessionOptions:
         """The same for onnxruntime."""
         options = onnxruntime.SessionOptions()
@@ -45,6 +51,7 @@ class OrtSettings:
         if not self.optimize:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             options.add_session_config_entry(_NO_LOW_BIT_KERNELS, "1")
+            options.enable_cpu_mem_arena = False  # it rounds up what unfolded weights take
         for name, value in self.entries.items():
             options.add_session_config_entry(name, value)
         if self.optimized_model is not None:

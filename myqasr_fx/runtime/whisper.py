@@ -83,7 +83,14 @@ class WhisperRuntime:
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
         """Logits of the positions that predict each of ``tokens`` and the end, in one prefill."""
-        states = self.cache.encode(self.encoder, self.context.cut(self.features(samples), len(samples)))
+        return self.logits_of(self.encoded(samples), tokens, language)
+
+    def encoded(self, samples: np.ndarray) -> np.ndarray:
+        """What the encoder gives for a clip (T,), for :meth:`logits_of`."""
+        return self.cache.encode(self.encoder, self.context.cut(self.features(samples), len(samples)))
+
+    def logits_of(self, states: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
+        """As :meth:`logits`, of a clip that is encoded already."""
         decoder = self.cache.decoder(self.decoder, states)
         prompt = self.settings.prompt(self._code(language) or self._detect(decoder, 1)[0])
         return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]

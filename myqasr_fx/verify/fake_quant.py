@@ -12,6 +12,7 @@ from passes.base import Pass, Program
 from passes.graph import meta
 from passes.lowering.fold_constants import FoldConstants
 from passes.lowering.fuse_round_trips import FuseRoundTrips
+from passes.lowering.late_constants import LateConstants
 from passes.lowering.lower_fake_quant import LowerToFakeQuant
 from passes.manager.run_passes import run_passes
 from passes.numbers.affine import QParams
@@ -57,6 +58,11 @@ def runnable_in_torch(rounded: Program) -> Program:
 def dequantized_once(fake_quant: Program) -> Program:
     """A copy of fake-quantized graphs that computes the same bits from float weights: 4 bytes a weight in memory."""
     return run_passes(fake_quant, (FoldConstants(), FuseRoundTrips()))
+
+
+def dequantized_late(fake_quant: Program) -> Program:
+    """A copy that computes the same bits with the float weights of one layer at a time, in every run."""
+    return run_passes(fake_quant, (LateConstants(), FuseRoundTrips()))
 
 
 def _roundings(module: fx.GraphModule) -> frozenset[tuple[float, int]]:

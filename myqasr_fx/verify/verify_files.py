@@ -14,9 +14,9 @@ Three checks, teacher-forced on the user's clips:
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,7 +24,6 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from myqasr_fx.bundle.context_record import SPEECH
 from myqasr_fx.bundle.records import VerificationRecord
 from myqasr_fx.bundle.session_options import ACCURACY_LEVEL, PRECISE_INTEGERS
 from myqasr_fx.bundle.temporary_folder import temporary_folder
@@ -32,11 +31,13 @@ from myqasr_fx.errors import BundleError, VerificationError
 from myqasr_fx.export.activation_rounding import Rounding, roundings, write_without_roundings
 from myqasr_fx.export.executed import ExecutedGraph, check_fused, check_room, read_executed
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.process.freed_memory import give_back, trim
 from myqasr_fx.process.limits import Limits
-from myqasr_fx.runtime import OrtSettings, Runtime, WhisperRuntime, with_context
+from myqasr_fx.runtime import GraphRunner, OrtSettings
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
-from myqasr_fx.verify.fake_quant import Reference, dequantized_once
+from myqasr_fx.verify.fake_quant import Reference, dequantized_late
+from myqasr_fx.verify.forced_logits import Opened, Sample, enough, forced_logits
 from myqasr_fx.verify.logits import Difference, agreement, difference
 from passes.base import Program
 
@@ -50,21 +51,6 @@ SESSION_OPTIONS: tuple[Mapping[str, str], ...] = (
     MappingProxyType({ACCURACY_LEVEL: "1", PRECISE_INTEGERS: "1"}),
 )
 """Options to ship, fastest first: 8-bit activations inside the kernels, then float ones."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """A clip to compare on.
-
-    Args:
-        samples: (T,) float32 at 16 kHz.
-        tokens: What the full-precision model writes; unused by models without a decoder.
-        language: Code that it was told or found out.
-    """
-
-    samples: np.ndarray
-    tokens: tuple[int, ...]
-    language: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +91,16 @@ def verify_files(
     Raises:
         VerificationError: A file is no valid ONNX, does not run fused, or its logits differ too much.
     """
+    give_back()
     for path in paths.values():
         _check_file(path)
-    used, expected = _expected(torch_runtime(speech, dequantized_once(reference.fake_quant)), samples, limits)
-    gc.collect()  # a graph refers to itself: its float weights must go before onnxruntime takes memory of its own
+    used, expected = enough(torch_runtime(speech, dequantized_late(reference.fake_quant)), samples, limits)
+    give_back()
     bench = _Bench(speech, paths, used, limits)
     exact = difference(bench.on_onnxruntime(EXACT), expected)
     error, rounding_error = _check_exact(bench, exact, expected, reference)
     sessions, shipped, share = _shipped(bench, exact, expected)
+    trim()  # what exact sessions and torch took
     executed = {paths[name].name: check_fused(paths[name].name, sessions.executed[name], fused[name]) for name in paths}
     record = VerificationRecord(
         clips=len(used),
@@ -188,29 +176,9 @@ def _shipped(bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]) -
 _DEFECT = "this is a defect of the export: please report it with the options used"
 
 
-def _expected(reference: Runtime, samples: Sequence[Sample], limits: Limits) -> tuple[list[Sample], list[np.ndarray]]:
-    """The clips to compare on and the reference's logits on them."""
-    used: list[Sample] = []
-    logits: list[np.ndarray] = []
-    for sample, values in zip(samples, _logits(reference, samples), strict=True):
-        used.append(sample)
-        logits.append(values)
-        if len(used) >= limits.verified_clips and sum(map(len, logits)) >= limits.verified_positions:
-            break
-    return used, logits
-
-
-def _logits(runtime: Runtime, samples: Sequence[Sample]) -> Iterator[np.ndarray]:
-    """Of the first clip as clients hear it, in 30 s; of the others in less, which the encoder must know how to take."""
-    shorter = with_context(runtime, SPEECH) if isinstance(runtime, WhisperRuntime) else runtime
-    for position, sample in enumerate(samples):
-        heard = shorter if position else runtime
-        yield heard.logits(sample.samples, sample.tokens, sample.language)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bench:
-    """The files and the clips; logits (L, vocabulary) come one clip at a time, as they take hundreds of megabytes."""
+    """The files and the clips."""
 
     speech: SpeechModel
     paths: Mapping[str, Path]
@@ -218,32 +186,32 @@ class _Bench:
     limits: Limits
 
     def on_torch(self, program: Program) -> Iterator[np.ndarray]:
-        return _logits(torch_runtime(self.speech, dequantized_once(program)), self.samples)
+        return forced_logits(torch_runtime(self.speech, dequantized_late(program)), self.samples)
 
     def on_onnxruntime(self, settings: OrtSettings) -> Iterator[np.ndarray]:
-        return self.heard_by({name: OrtRunner(path, settings) for name, path in self.paths.items()})
+        return self.heard_by({name: Opened(partial(OrtRunner, path, settings)) for name, path in self.paths.items()})
 
-    def heard_by(self, runners: Mapping[str, OrtRunner]) -> Iterator[np.ndarray]:
-        return _logits(runtime_of(self.speech, runners, model_bytes=0), self.samples)
+    def heard_by(self, runners: Mapping[str, GraphRunner]) -> Iterator[np.ndarray]:
+        return forced_logits(runtime_of(self.speech, runners, model_bytes=0), self.samples)
 
     def sessions(self, options: Mapping[str, str]) -> _Sessions:
         """Opened once for both: to be heard, and to read back what they run."""
         runners, executed = {}, {}
         with temporary_folder() as folder:
             for name, path in self.paths.items():
-                optimized = folder / path.name
+                settings = OrtSettings(entries=options).written_to(folder / path.name)
                 try:
-                    runners[name] = OrtRunner(path, OrtSettings(entries=options, optimized_model=optimized))
+                    runners[name] = OrtRunner(path, settings)
                 except BundleError as error:
                     check_room(folder, path, error)
                     raise VerificationError(error.message, hint=error.hint) from error
-                executed[name] = read_executed(optimized)
+                executed[name] = read_executed(folder / path.name)
         return _Sessions(options, runners, executed)
 
     def with_float_activations(self) -> Iterator[np.ndarray]:
         written = {name: write_without_roundings(path) for name, path in self.paths.items()}
         try:
-            return replace(self, paths=written).on_onnxruntime(EXACT)
+            yield from replace(self, paths=written).on_onnxruntime(EXACT)
         finally:
             for path in written.values():
                 path.unlink()

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from passes.errors import QuantizationError
 from passes.observe.gram_observer import frame_weights
+from passes.observe.shelf import Shelf, Sum
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,10 +66,14 @@ Curvatures = Mapping[str, Curvature]
 
 
 class CurvatureSum:
-    """Adds up one layer's curvature over its uses and clips."""
+    """Adds up one layer's curvature over its uses and clips.
 
-    def __init__(self) -> None:
-        self._gram: Tensor | None = None
+    Args:
+        shelf: Where the Gram matrix lies.
+    """
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self._gram = Sum(shelf or Shelf())
         self._weight = 0.0
         self._rows: Tensor | None = None
         self._lookups: Tensor | None = None
@@ -90,7 +95,7 @@ class CurvatureSum:
         self._add(frames * inputs.square().mean().reshape(1, 1), frames, gradient)
 
     def _add(self, gram: Tensor, weight: float, gradient: Tensor) -> None:
-        self._gram = gram if self._gram is None else self._gram.add_(gram)
+        self._gram.add(gram)
         self._weight += weight
         squares = gradient.reshape(-1, gradient.shape[-1]).square().sum(0)
         self._rows = squares if self._rows is None else self._rows.add_(squares)
@@ -107,14 +112,18 @@ class CurvatureSum:
         found = torch.zeros(rows).index_add_(0, indices.reshape(-1), squares)
         self._lookups = found if self._lookups is None else self._lookups.add_(found)
 
+    def __bool__(self) -> bool:
+        """Something was added."""
+        return bool(self._gram) or self._lookups is not None
+
     def mean(self, positions: int, shape: tuple[int, int]) -> Curvature | None:
         """The curvature a position of ``positions``, of a layer of ``shape`` (N, K); None when nothing was added."""
-        if self._gram is None and self._lookups is None:
+        if not self:
             return None
         lookups = None if self._lookups is None else self._lookups / positions
-        if self._gram is None or self._rows is None:
+        if self._rows is None:
             return Curvature(torch.zeros(1, 1), torch.zeros(shape[0]), lookups)
-        return Curvature(self._gram / max(self._weight, 1e-30), self._rows / positions, lookups)
+        return Curvature(self._gram.value() / max(self._weight, 1e-30), self._rows / positions, lookups)
 
 
 def probe(logits: Tensor, generator: torch.Generator) -> Tensor:

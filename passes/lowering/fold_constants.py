@@ -50,14 +50,20 @@ class FoldConstants(GraphPass):
         return bool(found)
 
 
-def _last_constants(graph: fx.Graph) -> Iterator[fx.Node]:
-    """Calls that depend on no input and that a node which does reads."""
-    known: set[fx.Node] = set()
+def computed_constants(graph: fx.Graph) -> tuple[fx.Node, ...]:
+    """Calls that depend on no input, in order."""
+    known: dict[fx.Node, None] = {}
     for node in graph.nodes:
         if node.op == "get_attr" or (_is_pure(node) and all(source in known for source in node.all_input_nodes)):
-            known.add(node)
-    for node in graph.nodes:
-        if node in known and node.op != "get_attr" and any(user not in known for user in node.users):
+            known[node] = None
+    return tuple(node for node in known if node.op != "get_attr")
+
+
+def _last_constants(graph: fx.Graph) -> Iterator[fx.Node]:
+    """Those that a node which depends on inputs reads."""
+    known = dict.fromkeys(computed_constants(graph))
+    for node in known:
+        if any(user not in known for user in node.users):
             yield node
 
 

@@ -9,8 +9,11 @@ Source: Frantar et al., "GPTQ", ICLR 2023, algorithm 1.
 
 from __future__ import annotations
 
+import logging
+
 import torch
 
+from passes.errors import QuantizationError
 from passes.observe.few_frames import DAMPING, damped_by
 from passes.rounding.snap import Snap
 
@@ -19,6 +22,9 @@ BLOCK = 32
 
 CHUNK = 4096
 """Rows worked on together: so many that work outlasts its calls, so few that a block of columns stays in the cache."""
+
+_DAMPINGS = tuple(DAMPING * 10**step for step in range(5))
+_LOG = logging.getLogger(__name__)
 
 
 def falling_columns(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,12 +58,34 @@ def carry_errors(weight: torch.Tensor, columns: tuple[torch.Tensor, torch.Tensor
 
 
 def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
-    """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix."""
+    """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix.
+
+    Of a matrix that float32 left with negative directions more of its mean diagonal is taken, ten times as much until
+    none is left, and that is logged.
+
+    Raises:
+        QuantizationError: It holds what is no number, or is far from any sum of squares.
+    """
     # With J the order turned round, J H J = L L^T makes J L^-1 J this factor: one inverse of a triangle.
-    lower = torch.linalg.cholesky(damped(gram).flip(0, 1))
+    lower = _lower(gram)
     inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False)
     factor: torch.Tensor = inverse.flip(0, 1).to(torch.float32)
     return factor
+
+
+def _lower(gram: torch.Tensor) -> torch.Tensor:
+    """The lower Cholesky factor of the matrix with inputs turned round."""
+    for part in _DAMPINGS:
+        lower: torch.Tensor
+        lower, failed = torch.linalg.cholesky_ex(damped_by(gram.double(), part).flip(0, 1))
+        if not failed:
+            if part > DAMPING:
+                _LOG.warning("a Gram matrix of %d inputs took a damping of %g, usual is %g", len(gram), part, DAMPING)
+            return lower
+    raise QuantizationError(
+        f"a Gram matrix of {len(gram)} inputs is no mean of squares",
+        hint="the model computes infinite or undefined numbers on these recordings: try others, or --rounding rtn",
+    )
 
 
 def damped(gram: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,8 @@ from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Silent
 from myqasr_fx.verify.fake_quant import make_reference
-from myqasr_fx.verify.verify_files import Sample, verify_files
+from myqasr_fx.verify.forced_logits import Sample
+from myqasr_fx.verify.verify_files import verify_files
 from passes.allocation.allocate import allocate
 from passes.allocation.allocate_bits import allocation_problem
 

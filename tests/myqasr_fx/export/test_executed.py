@@ -15,7 +15,7 @@ import pytest
 
 from myqasr_fx.errors import OutputError, VerificationError
 from myqasr_fx.export.dequantize import grouped
-from myqasr_fx.export.executed import check_executed, executed_graph
+from myqasr_fx.export.executed import check_executed, executed_graph, read_executed
 from myqasr_fx.export.stored_weight import WeightReader
 from myqasr_fx.runtime import OrtRunner, OrtSettings
 
@@ -91,3 +91,15 @@ def test_exact_sessions_unpack_weights_once_and_take_no_low_bit_kernel(
     (got,) = runner.run({"x": x}, [run.output[0].name]).values()
     expected = x @ case.values.T
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_tensors_of_an_optimized_graph_lie_beside_it(make_case: Make, one_input: Make, tmp_path: Path) -> None:
+    """One file of protobuf ends at 2 GiB, which what is unfolded of a large model may pass."""
+    model, case = one_input(["n", 64]), make_case(4, False)
+    product = model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, case.weight)))
+    onnx.save(model.proto(product), path := tmp_path / "model.onnx")
+    OrtRunner(path, OrtSettings(optimize=False).written_to(tmp_path / "run.onnx"))
+    graph = onnx.load(tmp_path / "run.onnx", load_external_data=False).graph
+    assert [tensor.data_location for tensor in graph.initializer] == [onnx.TensorProto.EXTERNAL]
+    assert (tmp_path / "run.onnx_data").stat().st_size >= case.values.nbytes
+    assert read_executed(tmp_path / "run.onnx").op_types == {"MatMul": 1}

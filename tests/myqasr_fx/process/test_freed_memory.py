@@ -57,3 +57,25 @@ def test_the_settings_of_the_user_count(setting: str) -> None:
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(freed_memory.platform, "libc_ver", lambda: ("", ""))
     assert not keep_freed_memory()
+
+
+@pytest.mark.skipif(not GLIBC, reason="of glibc alone")
+def test_free_pieces_between_others_are_handed_back() -> None:
+    pieces = """
+import mmap, torch
+from myqasr_fx.process.freed_memory import keep_freed_memory, trim
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * mmap.PAGESIZE
+
+assert keep_freed_memory()
+held = [torch.ones(1 << 20) for _ in range(64)]  # 4 MiB each, in the heap
+during = resident()
+last = held[-1]
+held.clear()
+trim()
+assert during - resident() > 200 << 20, (during, resident())
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    subprocess.run([sys.executable, "-c", pieces], check=True, env=environment)

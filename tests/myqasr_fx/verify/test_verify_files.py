@@ -21,7 +21,8 @@ from myqasr_fx.runtime import GraphRunner, WhisperRuntime
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify import verify_files as module
 from myqasr_fx.verify.fake_quant import Reference, make_reference
-from myqasr_fx.verify.verify_files import Sample, Verified, verify_files
+from myqasr_fx.verify.forced_logits import Sample, forced_logits
+from myqasr_fx.verify.verify_files import Verified, verify_files
 
 Corrupt = Callable[[Path, Path, str, str], None]
 
@@ -92,7 +93,7 @@ def test_the_first_clip_is_heard_in_30_s_and_the_others_in_less(tiny_whisper: Sp
     encoder, bins = ShortEncoder(runtime.encoder), tiny_whisper.config.num_mel_bins
     runtime = replace(runtime, encoder=encoder, features=lambda _: np.zeros((1, bins, 3000), np.float32))
     samples = [Sample(np.zeros(80_000, np.float32), (7,), None)] * 3
-    assert [logits.shape[0] for logits in module._logits(runtime, samples)] == [2, 2, 2]
+    assert [logits.shape[0] for logits in forced_logits(runtime, samples)] == [2, 2, 2]
     assert encoder.frames == [3000, 1024, 1024]
 
 

@@ -1,0 +1,39 @@
+"""The factor that errors are carried by, of matrices that are none as well."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from passes.errors import QuantizationError
+from passes.rounding.carry import damped, inverse_factor
+
+
+def moments(inputs: int, frames: int, mean: float) -> torch.Tensor:
+    """A Gram matrix without means of inputs that hardly leave theirs, as float32 leaves it."""
+    values = mean + torch.randn(frames, inputs, generator=torch.Generator().manual_seed(0))
+    found: torch.Tensor = values.T @ values / frames - values.mean(0).outer(values.mean(0))
+    return found
+
+
+def test_it_is_the_factor_of_the_inverse() -> None:
+    gram = moments(16, 400, 0.0)
+    factor = inverse_factor(gram).double()
+    assert torch.equal(factor, factor.triu())
+    assert torch.allclose(factor.T @ factor @ damped(gram), torch.eye(16).double(), atol=1e-5)
+
+
+def test_damping_rises_until_a_matrix_has_a_factor(caplog: pytest.LogCaptureFixture) -> None:
+    gram = moments(64, 200, 3000.0)
+    assert torch.linalg.eigvalsh(damped(gram)).min() < 0
+    with caplog.at_level(logging.WARNING):
+        factor = inverse_factor(gram)
+    assert bool(factor.isfinite().all()) and bool((factor.diagonal() > 0).all())
+    assert "a Gram matrix of 64 inputs took a damping of" in caplog.text
+
+
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(QuantizationError, match="a Gram matrix of 4 inputs is no mean of squares"):
+        inverse_factor(torch.full((4, 4), torch.nan))
