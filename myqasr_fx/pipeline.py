@@ -111,18 +111,17 @@ def quantize(
         with road.progress.stage("verify on onnxruntime"):
             verified = _verify(job, fitted, road)
         full = learning.prepared.program  # as captured: that of the job has rounded leftovers
-        rule, silence = learning.request.no_speech, job.prepared.silence
-        contenders = Contenders(job.prepared.speech, full, verified.runners, rule, silence)
+        rule, prepared = learning.request.no_speech, job.prepared
+        contenders = Contenders(prepared.speech, full, verified.runners, rule, prepared.silence)
         assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
-        clips = job.measurements.observed.clips
-        manifest = build_manifest(job.prepared, config.as_dict(), clips, fitted, verified)
+        manifest = build_manifest(prepared, config.as_dict(), job.measurements.observed.clips, fitted, verified)
         calibration = replace(manifest.calibration, decides=decided_by_recordings(config, config.sequential))
         manifest = replace(manifest, calibration=calibration, acceptance=assessed.record, context=assessed.context)
         manifest.write(folder)
         heard = None if config.private else assessed.comparisons
-        details = ReportDetails(layer_details(fitted.program, job.prepared.layers), heard)
+        details = ReportDetails(layer_details(fitted.program, prepared.layers), heard)
         write_bundle_report(folder, manifest, details, job.shares.judge if config.embed_audio else ())
-        write_client_files(job.prepared.speech, request.layout, (file.name for file in manifest.files), folder)
+        write_client_files(prepared.speech, request.layout, (file.name for file in manifest.files), folder)
         write_run(folder, road.progress)
     return QuantizedBundle(Path(out), manifest)
 

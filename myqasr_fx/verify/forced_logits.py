@@ -39,14 +39,22 @@ class Opened:
         self._opens = opens
         self._runner: GraphRunner | None = None
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of the values that the graph asks for."""
+        return self._open().inputs
+
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""
-        self._runner = self._runner or self._opens()
-        return self._runner.run(feeds, outputs)
+        return self._open().run(feeds, outputs)
 
     def close(self) -> None:
         """Gives its memory back, until it is run again."""
         self._runner = None
+
+    def _open(self) -> GraphRunner:
+        self._runner = self._runner or self._opens()
+        return self._runner
 
 
 def enough(runtime: Runtime, samples: Sequence[Sample], limits: Limits) -> tuple[list[Sample], list[np.ndarray]]:
