@@ -13,6 +13,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 _PAGES = ("*.md", "docs/*.md", "benchmarks/**/*.md")
 _LINK = re.compile(r"\]\(([^)\s#]+)[^)\s]*\)")
+_TITLE = re.compile(r"^```(\w+) ([\w.-]+)$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -28,6 +29,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for package in ("myqasr_fx", "passes"):
         found.append(File.generated(config, f"reference/{package}.md", content=_page(package, _names(package))))
     return found
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Names of files beside the language of a block, as the site's Markdown has them."""
+    return _TITLE.sub(r'```\1 title="\2"', markdown)
 
 
 def _is_of_the_theme(file: File) -> bool:
