@@ -48,6 +48,7 @@ class Needs:
         curvature: What rounding errors cost, from backward passes, with Gram matrices of it.
         rows: Some rows of what layers read.
         row_gradients: Gradients of the outputs of those rows.
+        energies: How much each frame matters that layers are rounded on in sequence; comes with the curvature.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -55,6 +56,7 @@ class Needs:
     curvature: bool = False
     rows: bool = False
     row_gradients: bool = False
+    energies: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(**{f.name: getattr(self, f.name) | getattr(other, f.name) for f in fields(Needs)})

@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from myqasr_fx.bundle.byte_category import Category, in_order
+from myqasr_fx.export.row_codes import CODES, SCALES
 
 _STORED = re.compile(r"\.\d+\.(codes|trellis|scale|gain|zero_point)\d*$")
 _LEVELS = re.compile(r"trellis\.levels\d$")
@@ -60,6 +61,8 @@ def _category(tensor: onnx.TensorProto, layers: set[str]) -> Category:
         return _PARTS[stored[1]]
     if _LEVELS.fullmatch(tensor.name):
         return Category.CODES
+    if tensor.name.endswith((CODES, SCALES)):
+        return Category.LEFTOVERS
     if tensor.data_type not in _FLOATS:
         return Category.GRAPH
     weight = _FLOAT_WEIGHT.search(tensor.name)

@@ -23,6 +23,7 @@ from passes.graph.layers import Layer, find_layers
 from passes.lowering.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
 from passes.numbers.affine import zero_point_bits
 from passes.numbers.packing import packed_bytes
+from passes.numbers.row_codes import takes_row_codes
 from passes.numbers.scale_grid import bytes_of_scale
 from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, TRELLIS_BITS, Granularity
 from passes.numbers.sinusoids import is_sinusoids
@@ -37,6 +38,7 @@ _JOIN_BYTES = 700  # joining the products and the looked-up rows of two blocks
 _FLOAT_BYTES = 100  # header of a float weight, its cast and its transposition
 _ROUNDING_BYTES = 150  # QuantizeLinear, DequantizeLinear, scale and zero point of one input
 _SINUSOID_BYTES = 300  # the operators that compute a table of positions
+_ROW_CODES_BYTES = 200  # the operators that multiply codes of a table, and names
 _STAND_IN_ROWS = 8
 _PACKED = range(1, MAX_PACKED_BITS + 1)
 _VALUE = "v1234"  # value names are about that long
@@ -52,6 +54,7 @@ class Storage:
         integer: Inputs are quantized to integers, too.
         dynamic: Layers whose inputs are quantized on every call.
         trellis: Layers whose codes are trellis codes, where their width has them.
+        tables: Large tables take 8 bits a number.
     """
 
     symmetric: bool = False
@@ -59,6 +62,7 @@ class Storage:
     integer: bool = False
     dynamic: frozenset[str] = frozenset()
     trellis: frozenset[str] = frozenset()
+    tables: bool = False
 
     def is_trellis(self, layer: str, bits: int) -> bool:
         """True where ``layer`` has trellis codes at this width."""
@@ -118,6 +122,9 @@ def fixed_bytes(program: Program, storage: Storage) -> int:
     for tensor in {id(tensor): tensor for _, _, tensor in leftovers(program)}.values():
         if is_sinusoids(tensor):
             floats += 4 * tensor.shape[1] // 2 + _SINUSOID_BYTES
+            continue
+        if storage.tables and takes_row_codes(tensor):
+            floats += tensor.numel() + 4 * len(tensor) + _ROW_CODES_BYTES
             continue
         half = tensor.numel() >= HALF_MINIMUM and bool(tensor.detach().half().isfinite().all())
         floats += (2 if half else 4) * tensor.numel()

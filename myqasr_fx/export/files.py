@@ -15,6 +15,7 @@ from myqasr_fx.export.client_inputs import ADAPTERS
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import declare, store_half, tidy
 from myqasr_fx.export.quiet import quiet
+from myqasr_fx.export.row_codes import store_rows
 from myqasr_fx.export.sinusoids import compute_sinusoids
 from myqasr_fx.export.translate import translate
 from myqasr_fx.process.collector import collector_off
@@ -58,6 +59,7 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
         model.ir_version = find_min_ir_version_for([make_opsetid("", opset)])
         expand_placeholders(model)
         compute_sinusoids(model)
+        store_rows(model, keep)
         store_half(model, keep)
         declare(model, signature)
         if signature.adapter is not None:

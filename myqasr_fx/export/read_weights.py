@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
+from myqasr_fx.export.row_codes import CODES, SCALES
 from myqasr_fx.export.trellis import table_name
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, fields, unpack
@@ -62,10 +63,13 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
 
 
 def read_floats(files: Iterable[Path], names: Collection[str]) -> dict[str, Array]:
-    """The tensors of these names that the files hold as floats, which may be corrected biases, as float32."""
-    tensors = (tensor for path in files for tensor in onnx.load(path).graph.initializer if tensor.name in names)
+    """What the files hold for these names as floats, which may be corrected biases, or as codes of rows; float32."""
+    wanted = {f"{name}{end}" for name in names for end in ("", CODES, SCALES)}
+    tensors = (tensor for path in files for tensor in onnx.load(path).graph.initializer if tensor.name in wanted)
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
-    return {name: values.astype(np.float32) for name, values in found.items() if values.dtype.kind == "f"}
+    floats = {name: values.astype(np.float32) for name, values in found.items() if values.dtype.kind == "f"}
+    tables = {name: found[name + CODES] * floats[name + SCALES] for name in names if name + CODES in found}
+    return {name: values for name, values in {**floats, **tables}.items() if name in names}
 
 
 def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:

@@ -144,7 +144,7 @@ def _size_rule(
     items = allocation_items(prepared.program, split=True)
     integer = request.activation_bits is not None
     strings = request.trellis_layers if asked == "trellis" else frozenset[str]()
-    storage = Storage(request.symmetric, request.opset, integer, request.integer_layers, strings)
+    storage = Storage(request.symmetric, request.opset, integer, request.integer_layers, strings, request.codes_tables)
     return file_size(prepared.program, items, each, storage, surplus)
 
 

@@ -53,7 +53,7 @@ class FitJob:
 
 def ranking(job: FitJob) -> tuple[Pass, ...]:
     """The passes that prepare an allocation."""
-    return RankSensitivity(job.measurements.statistics, job.request.sensitivity), RoundFloats()
+    return RankSensitivity(job.measurements.statistics, job.request.sensitivity), RoundFloats(job.request.codes_tables)
 
 
 def priced(job: FitJob) -> FitJob:

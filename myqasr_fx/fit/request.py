@@ -16,7 +16,7 @@ from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.config import QuantizeConfig
 from passes.allocation import REGISTRY as ALLOCATIONS
 from passes.allocation.problem import Request
-from passes.numbers.scheme import FLOAT_BITS, Granularity, NumberFormat
+from passes.numbers.scheme import FLOAT_BITS, MAX_PACKED_BITS, Granularity, NumberFormat
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
 
@@ -73,6 +73,11 @@ class FitRequest:
     def integer_layers(self) -> frozenset[str]:
         """Layers whose inputs are rounded on every call."""
         return frozenset(name for name, layer in self.layers.items() if layer.integer)
+
+    @property
+    def codes_tables(self) -> bool:
+        """Tables of positions are rounded to 8 bits: files are to be small, and no width says that they stay floats."""
+        return self.counts_files and (self.allocation.uniform_bits or 0) <= MAX_PACKED_BITS
 
     @property
     def weighs_damage(self) -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from myqasr_fx.fit.job import FitJob
+from myqasr_fx.measure.energies import Energies, value_key
 from myqasr_fx.measure.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.allocation.allocate_bits import read_scheme
@@ -50,8 +51,9 @@ class Sequenced:
 
 @dataclass(slots=True, eq=False)
 class _Clip:
-    """One clip in front of a step, at full precision and rounded so far."""
+    """One clip, by its position, in front of a step, at full precision and rounded so far."""
 
+    at: int
     forced: ForcedClip
     exact: ForcedState
     rounded: ForcedState
@@ -101,6 +103,7 @@ class _Sequence:
         clips: In front of the same step.
         later: Clips that have not set out.
         enough: Frames an input below which they do.
+        energies: How much frames matter, where that is known.
         weights: What is rounded already.
         known: Moments of what a layer has read, by the value and its cut into rows, while another may read the same.
     """
@@ -110,6 +113,7 @@ class _Sequence:
     clips: list[_Clip]
     later: list[_Clip]
     enough: float
+    energies: Energies
     weights: _Behind = field(default_factory=_Behind)
     known: dict[tuple[fx.Node, Patches | None], PairedMoments] = field(default_factory=dict)
 
@@ -149,12 +153,18 @@ class _Sequence:
             self.clips, self.later = [*self.clips, *self.later], []
         return total
 
-    @staticmethod
-    def _add(total: PairedMoments, clips: Sequence[_Clip], source: fx.Node, patches: Patches | None) -> None:
+    def _add(self, total: PairedMoments, clips: Sequence[_Clip], source: fx.Node, patches: Patches | None) -> None:
         for clip in clips:
+            key = value_key(self.run.graphs[clip.exact.graph], source)
             pair = [state.state.values[source] for state in (clip.exact, clip.rounded)]
             exact, rounded = pair if patches is None else [patches.rows(value) for value in pair]
-            total.add(exact, rounded, frame_weights(exact))
+            total.add(exact, rounded, _weights(exact, self.energies.get((clip.at, key))))
+
+
+def _weights(exact: Tensor, energy: Tensor | None) -> Tensor:
+    """(…, frames) of what a layer reads (…, frames, K): half by what changes, half by what matters."""
+    weights = frame_weights(exact)
+    return weights if energy is None else (weights + energy) / 2
 
 
 def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES) -> Sequenced:
@@ -174,11 +184,12 @@ def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES)
     steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
     forced = job.measurements.observed.forced(prepared.speech, job.shares.sequence)
     starts = [
-        (at, _Clip(clip, run.start(clip), run.start(clip)))
+        (at, _Clip(at, clip, run.start(clip), run.start(clip)))
         for at, clip in zip(job.shares.sequence, forced, strict=True)
     ]
     first, later = ([clip for at, clip in starts if (at in job.shares.first) is now] for now in (True, False))
-    sequence = _Sequence(run, progress, first, later, job.limits.enough_frames)
+    energies = job.measurements.energies
+    sequence = _Sequence(run, progress, first, later, job.limits.enough_frames, energies)
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
     with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
         for cut, name in steps:

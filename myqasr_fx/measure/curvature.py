@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from myqasr_fx.measure.energies import Energies, measure_energies
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Observed
-from myqasr_fx.measure.probed_run import run_probed
 from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.damage.curvature import Curvature, Curvatures, CurvatureSum
@@ -23,15 +23,21 @@ from passes.observe.gram_observer import Patches
 from passes.observe.shelf import Shelf
 
 
-def curvatures_of(job: MeasureJob, observed: Observed) -> Curvatures:
-    """The curvature of every layer on the share of clips that is for it; measured, or kept from an earlier run."""
-    seed, positions = job.request.seed, job.shares.curvature
+def curvatures_of(job: MeasureJob, observed: Observed) -> tuple[Curvatures, Energies]:
+    """The curvature of every layer on its share of the clips, and the energies of frames; measured, or kept.
 
-    def compute() -> Curvatures:
-        clips = observed.forced(job.prepared.speech, positions)
-        return measure_curvature(job.run, clips, seed, job.progress)
-
-    return job.store.get(job.store.keys.curvatures(observed.clips, positions, seed), compute)
+    Clips that layers are rounded on in sequence have energies, too, where these are needed.
+    """
+    seed, positions, keys = job.request.seed, job.shares.curvature, job.store.keys
+    others = tuple(at for at in job.shares.sequence if at not in positions) if job.request.needs.energies else ()
+    known = job.store.read(keys.curvatures(observed.clips, positions, seed))
+    energies = job.store.read(keys.energies(observed.clips, positions + others, seed))
+    if known is None or energies is None:
+        clips = dict(zip(positions + others, observed.forced(job.prepared.speech, positions + others), strict=True))
+        known, energies = measure_curvature(job.run, clips, len(positions), (seed, job.progress))
+        job.store.write(keys.curvatures(observed.clips, positions, seed), known)
+        job.store.write(keys.energies(observed.clips, positions + others, seed), energies)
+    return known, energies
 
 
 class GramsOf(Mapping[str, Tensor]):
@@ -91,15 +97,18 @@ class _Summed(Mapping[str, Curvature]):
         return len(self.sums)
 
 
-def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, progress: Progress) -> Curvatures:
-    """The curvature of every layer with a weight that the logits need.
+def measure_curvature(
+    run: ForcedRun, clips: Mapping[int, ForcedClip], count: int, how: tuple[int, Progress]
+) -> tuple[Curvatures, Energies]:
+    """The curvature of every layer with a weight that the logits need, and the energies of frames.
 
     Args:
         run: The full-precision model.
-        clips: At least one, with the model's own tokens.
-        seed: Of the random probes.
-        progress: Told about every clip.
+        clips: Position to at least one, with the model's own tokens.
+        count: Of the first clips, whose curvature is measured.
+        how: Seed of the random probes, and who is told about every clip.
     """
+    seed, progress = how
     layers = {layer.name: layer for layer in run.prepared.layers if layer.weight is not None}
     shelf = Shelf()
     sums = {name: CurvatureSum(shelf) for name in layers}
@@ -108,15 +117,17 @@ def measure_curvature(run: ForcedRun, clips: Sequence[ForcedClip], seed: int, pr
     def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
         _add(sums[layer.name], layer, node, (args, gradient))
 
-    positions = 0
+    positions, energies = 0, dict[tuple[int, str], Tensor]()
     with progress.stage("measure curvature", len(clips)) as advance:
-        for clip in clips:
+        for index, (at, clip) in enumerate(clips.items()):
             with progress.part(MODEL_PASSES):
-                positions += run_probed(run, clip, generator, add)
+                found, heard = measure_energies(run, clip, generator, add if index < count else None)
+            energies |= {(at, key): energy for key, energy in found.items()}
+            positions += heard if index < count else 0
             advance(1)
     trim()
     shapes = {name: (layer.rows, layer.cols) for name, layer in layers.items()}
-    return _Summed({name: total for name, total in sums.items() if total}, shapes, positions)
+    return _Summed({name: total for name, total in sums.items() if total}, shapes, positions), energies
 
 
 def _add(total: CurvatureSum, layer: Layer, node: fx.Node, seen: tuple[tuple[Any, ...], Tensor]) -> None:

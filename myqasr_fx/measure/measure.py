@@ -38,10 +38,10 @@ def measure(job: MeasureJob) -> Measurements:
     for role in sorted(needs.roles, key=str):
         found = replace(found, statistics={**found.statistics, **measure_role(job, found, role)})
     if needs.curvature:
-        curvatures = curvatures_of(job, found.observed)
+        curvatures, energies = curvatures_of(job, found.observed)
         grams = ChainMap(dict(found.grams), GramsOf(curvatures))  # type: ignore[arg-type]  # only read
         corrections = measure_corrections(job, found.observed, grams if needs.grams else {})
-        found = replace(found, curvatures=curvatures, grams=grams, corrections=corrections)
+        found = replace(found, curvatures=curvatures, energies=energies, grams=grams, corrections=corrections)
     if needs.rows:
         found = replace(found, rows=read_rows(job, found.observed))
     return found

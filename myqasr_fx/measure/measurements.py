@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.measure.clip_shares import Positions
+from myqasr_fx.measure.energies import Energies
 from myqasr_fx.measure.forced_run import ForcedClip, forced_clip
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Context, Transcript
@@ -52,6 +53,7 @@ class Measurements:
         statistics: Of every layer's inputs and output, and in the roles that were needed.
         grams: Layer name to the Gram matrix of its inputs; empty when nobody needs any.
         curvatures: Layer name to what errors of its weights cost; empty when nobody needs any.
+        energies: How much frames matter, of the clips that layers are rounded on in sequence; empty without curvatures.
         corrections: Divergences of the model with one layer rounded alone; empty without curvatures.
         rows: Some of what every layer reads; empty when nobody needs any.
     """
@@ -60,5 +62,6 @@ class Measurements:
     statistics: Statistics
     grams: Grams = field(default_factory=dict, repr=False)
     curvatures: Curvatures = field(default_factory=dict, repr=False)
+    energies: Energies = field(default_factory=dict, repr=False)
     corrections: Statistics = field(default_factory=dict, repr=False)
     rows: RowsRead = field(default_factory=RowsRead, repr=False)

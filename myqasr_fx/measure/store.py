@@ -22,8 +22,19 @@ from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.bundle.signals import signals_held
 from myqasr_fx.errors import OutputError
 from myqasr_fx.measure.clip_shares import Positions
+from myqasr_fx.measure.energies import Energies
 from myqasr_fx.measure.layer_ledger import LayerLedger
-from myqasr_fx.measure.stored import CURVATURES, DAMAGES, GRAMS, LEVELS, LOGITS, STATISTICS, TRANSCRIPTS, Codec
+from myqasr_fx.measure.stored import (
+    CURVATURES,
+    DAMAGES,
+    ENERGIES,
+    GRAMS,
+    LEVELS,
+    LOGITS,
+    STATISTICS,
+    TRANSCRIPTS,
+    Codec,
+)
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from passes.allocation.choice import Damages
@@ -32,7 +43,7 @@ from passes.numbers.trellis import Levels
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "9"
+VERSION = "10"
 """Changes with the meaning of anything kept."""
 
 T = TypeVar("T")
@@ -83,6 +94,10 @@ class Keys:
     def curvatures(self, clips: ClipSet, positions: Positions, seed: int) -> Key[Curvatures]:
         """Of curvatures on some of the clips, with the seed of their probes."""
         return Key(CURVATURES, self._of(clips.sha256, " ".join(map(str, positions)), str(seed)))
+
+    def energies(self, clips: ClipSet, positions: Positions, seed: int) -> Key[Energies]:
+        """Of how much frames of some of the clips matter, measured with these curvatures."""
+        return Key(ENERGIES, self.curvatures(clips, positions, seed).parts)
 
     def damages(self, clips: ClipSet, positions: Positions, seed: int, what: str) -> Key[Damages]:
         """Of the damage to expect of every choice, made of these curvatures; ``what`` tells the choices."""

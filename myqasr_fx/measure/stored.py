@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from myqasr_fx.measure.energies import Energies
 from myqasr_fx.runtime import Transcript
 from passes.allocation.choice import Damages
 from passes.damage.curvature import Curvature, Curvatures
@@ -94,6 +95,18 @@ def _plain_curvatures(curvatures: Curvatures) -> bytes:
     )
 
 
+def _energies(payload: bytes) -> Energies:
+    found = {}
+    for key, energy in load(payload).items():
+        at, _, value = key.partition("|")
+        found[int(at), value] = energy
+    return found
+
+
+def _plain_energies(energies: Energies) -> bytes:
+    return save({f"{at}|{value}": energy.contiguous() for (at, value), energy in energies.items()})
+
+
 def _logits(payload: bytes) -> Tensor:
     found = load(payload)["logits"]
     if found.dtype != torch.float32 or found.dim() != 2:
@@ -130,6 +143,9 @@ TRANSCRIPTS: Codec[tuple[Transcript, ...]] = Codec(
 GRAMS: Codec[Mapping[str, Tensor]] = Codec("grams", lambda grams: save({n: g.clone() for n, g in grams.items()}), load)
 
 CURVATURES: Codec[Curvatures] = Codec("curvature", _plain_curvatures, _curvatures)
+
+ENERGIES: Codec[Energies] = Codec("energies", _plain_energies, _energies)
+"""Of frames, by clip and value."""
 
 LOGITS: Codec[Tensor] = Codec("logits", lambda logits: save({"logits": logits.contiguous()}), _logits, tells=True)
 """Of one clip; the best ones are its text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,10 @@ class Methods(Protocol):
         """Names in ``passes.rounding``."""
 
     @property
+    def sequential(self) -> bool:
+        """Layers are rounded behind the rounded ones."""
+
+    @property
     def activations(self) -> str:
         """Float or int8."""
 
@@ -45,6 +50,7 @@ def needs_of(methods: Methods) -> Needs:
     for name in sorted(methods.roundings):
         found |= _method("rounding", name).needs
     found |= _method("calibration", methods.calibration).needs(integer)
+    found = replace(found, energies=methods.sequential and found.curvature)
     return found | _method("activation_ranges", methods.activation_ranges).needs if integer else found
 
 

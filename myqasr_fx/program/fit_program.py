@@ -94,7 +94,7 @@ def fit_program(graphs: CanonicalGraphs, seen: Seen, request: FitRequest, path: 
     """
     asked = request.allocation.budget
     budget, surplus, size = None if asked is None else int(asked), 0, 0
-    ranking = (RankSensitivity(seen.statistics, request.sensitivity), RoundFloats())
+    ranking = (RankSensitivity(seen.statistics, request.sensitivity), RoundFloats(request.codes_tables))
     ranked = run_passes(graphs.program, ranking, request.dump("rank"))
     for _ in range(limits.attempts):
         written, predicted = _write(graphs, ranked, (seen, request, path), surplus)

@@ -3,7 +3,8 @@
 Before: graphs with float32 biases, norms and position tables.
 After: the same graphs; those tensors hold float16 values, still as float32. Weights of layers are left to
 ``RoundWeights``, scalars are not worth it, and a tensor with a value beyond float16 stays whole and is logged. A table
-of sinusoids takes the exact values of its formula, which a file can store in its place.
+of sinusoids takes the exact values of its formula, which a file can store in its place; with ``tables``, other large
+tables take values of 8-bit codes.
 
 The tensors are replaced, not written into: the model that a graph was captured from keeps its own.
 """
@@ -20,6 +21,7 @@ import torch
 from passes.base import Fact, Program, ProgramPass
 from passes.graph.graph_edit import get_tensor, put_buffer
 from passes.graph.layers import find_layers
+from passes.numbers.row_codes import RowCodes, row_codes, takes_row_codes
 from passes.numbers.sinusoids import is_sinusoids, sinusoids
 
 _LOG = logging.getLogger(__name__)
@@ -27,8 +29,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RoundFloats(ProgramPass):
-    """Rounds every float tensor that is no layer's weight."""
+    """Rounds every float tensor that is no layer's weight.
 
+    Args:
+        tables: Large tables take 8 bits a number, as ``passes.numbers.row_codes`` has them.
+    """
+
+    tables: bool = False
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL})
 
     def run(self, program: Program) -> bool:
@@ -37,7 +44,7 @@ class RoundFloats(ProgramPass):
         modified = False
         for graph, target, tensor in list(leftovers(program)):
             if id(tensor) not in rounded:
-                half = _rounded(tensor)
+                half = self._rounded(tensor)
                 if bool((half.isfinite() != tensor.isfinite()).any()):
                     _LOG.warning("%s: %s stays float32: a value lies beyond float16", graph, target)
                     half = tensor
@@ -49,11 +56,12 @@ class RoundFloats(ProgramPass):
                 modified = True
         return modified
 
-
-def _rounded(tensor: torch.Tensor) -> torch.Tensor:
-    if is_sinusoids(tensor):
-        return sinusoids(*tensor.shape).to(tensor.dtype)
-    return tensor.detach().half().to(tensor.dtype)
+    def _rounded(self, tensor: torch.Tensor) -> torch.Tensor:
+        if is_sinusoids(tensor):
+            return sinusoids(*tensor.shape).to(tensor.dtype)
+        if self.tables and takes_row_codes(tensor):
+            return tensor if row_codes(tensor) else RowCodes.of(tensor).values().to(tensor.dtype)
+        return tensor.detach().half().to(tensor.dtype)
 
 
 def leftovers(program: Program) -> Iterator[tuple[str, str, torch.Tensor]]:

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from myqasr_fx.export.file_size import Storage, file_size
+from myqasr_fx.export.file_size import Storage, file_size, fixed_bytes
 from myqasr_fx.export.files import model_bytes
 from passes.allocation.items import make_items
 from passes.base import Program
+from passes.canonical.canonicalize import Canonicalize
 from passes.graph.layers import find_layers
+from passes.numbers.row_codes import LEAST
 from passes.numbers.scheme import Granularity, WeightSpec
+from passes.rounding.round_floats import RoundFloats
 
 Run = Callable[..., Any]
 Write = Callable[..., Any]
@@ -60,3 +64,20 @@ def test_prices_follow_what_is_stored(prepared: Callable[[str], Program]) -> Non
         assert asymmetric.bytes_of(item, 32) > asymmetric.bytes_of(item, 16)
     assert integer.fixed > asymmetric.fixed
     assert file_size(base, items, each, Storage(), surplus=-7).fixed == asymmetric.fixed - 7
+
+
+def test_coded_tables_are_priced_so() -> None:
+    class Place(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.randn(LEAST // 32, 32, generator=torch.Generator().manual_seed(0)))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.table
+
+    exported = torch.export.export(Place(), (torch.zeros(LEAST // 32, 32),)).module(check_guards=False)
+    program = Canonicalize()(exported).program
+    coded, half = (fixed_bytes(program, Storage(tables=tables)) for tables in (True, False))
+    assert LEAST // 2 < half - coded < LEAST
+    RoundFloats(tables=True)(program)
+    assert fixed_bytes(program, Storage(tables=True)) == coded

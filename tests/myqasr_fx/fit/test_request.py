@@ -127,3 +127,9 @@ def test_a_rule_that_matches_nothing_is_refused(ask: Ask) -> None:
 def test_graphs_of_each_stage_have_a_folder(ask: Ask, tmp_path: Path) -> None:
     assert ask(uniform_bits=4).dump("qdq") is None
     assert ask(uniform_bits=4, dump_ir=tmp_path).dump("qdq") == tmp_path / "qdq"
+
+
+def test_tables_are_coded_where_files_are_to_be_small(ask: Ask) -> None:
+    assert ask("1MB").codes_tables and ask(uniform_bits=8).codes_tables
+    assert not ask(uniform_bits=16).codes_tables and not ask(uniform_bits=32).codes_tables
+    assert not ask(avg_bits=5.0, recipe="paper").codes_tables

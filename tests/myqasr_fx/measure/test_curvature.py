@@ -12,6 +12,7 @@ from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.process.progress import Silent
+from passes.damage.curvature import Curvatures
 from passes.graph.ops import LayerKind
 
 Forced = Callable[[str], tuple[ForcedRun, tuple[ForcedClip, ...]]]
@@ -26,10 +27,14 @@ def forced(heard: Callable[..., tuple[MeasureJob, Measurements]]) -> Forced:
     return make
 
 
+def curvature_of(run: ForcedRun, clips: tuple[ForcedClip, ...]) -> Curvatures:
+    return measure_curvature(run, dict(enumerate(clips)), len(clips), (0, Silent()))[0]
+
+
 @pytest.mark.parametrize("name", ["whisper", "wav2vec2"])
 def test_every_layer_has_a_curvature_of_its_shape(forced: Forced, name: str) -> None:
     run, clips = forced(name)
-    found = measure_curvature(run, clips, 0, Silent())
+    found = curvature_of(run, clips)
     layers = {layer.name: layer for layer in run.prepared.layers if layer.weight is not None}
     assert set(found) == set(layers)
     for layer_name, curvature in found.items():
@@ -40,7 +45,7 @@ def test_every_layer_has_a_curvature_of_its_shape(forced: Forced, name: str) -> 
         assert (curvature.lookups is not None) == (LayerKind.EMBEDDING in {use.kind for use in layer.uses})
     square = {name for name, curvature in found.items() if curvature.gram.shape != (1, 1)}
     assert set(GramsOf(found)) == square
-    again = measure_curvature(run, clips, 0, Silent())
+    again = curvature_of(run, clips)
     assert all(torch.equal(found[name].rows, again[name].rows) for name in found)
     assert not any(parameter.requires_grad for parameter in run.prepared.speech.network.parameters()) or all(
         parameter.grad is None for parameter in run.prepared.speech.network.parameters()
@@ -50,7 +55,7 @@ def test_every_layer_has_a_curvature_of_its_shape(forced: Forced, name: str) -> 
 def test_the_prediction_is_the_divergence_of_a_small_error(forced: Forced) -> None:
     """The projection to the logits reads each position once: rows apart, nothing but the probes is approximate."""
     run, clips = forced("whisper")
-    found = measure_curvature(run, clips * 8, 0, Silent())
+    found = curvature_of(run, clips * 8)
     layer = next(layer for layer in run.prepared.layers if layer.name.endswith("decoder.layers.0.fc2"))
     weight = run.prepared.weight(layer).detach()
     error = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)) * 0.02 * weight.std()

@@ -12,6 +12,7 @@ from passes.base import Program
 from passes.canonical.canonicalize import Canonicalize
 from passes.graph.graph_edit import get_tensor
 from passes.numbers.quantized_weight import fits_float16
+from passes.numbers.row_codes import LEAST, RowCodes, row_codes
 from passes.numbers.sinusoids import sinusoids
 from passes.rounding.round_floats import RoundFloats, leftovers
 
@@ -81,3 +82,24 @@ def test_a_table_of_sinusoids_takes_the_values_of_its_formula() -> None:
     assert RoundFloats()(program).modified
     assert torch.equal(get_tensor(program.graphs["model"], "table"), sinusoids(20, 8))
     assert not RoundFloats()(program).modified
+
+
+def test_large_tables_take_codes_of_rows_where_they_may() -> None:
+    class Place(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.randn(LEAST // 32, 32, generator=torch.Generator().manual_seed(0)))
+            self.bias = nn.Parameter(torch.full((32,), 0.1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.table + self.bias
+
+    model = Place()
+    exported = torch.export.export(model, (torch.zeros(LEAST // 32, 32),)).module(check_guards=False)
+    program = Canonicalize()(exported).program
+    assert RoundFloats(tables=True)(program).modified
+    table = get_tensor(program.graphs["model"], "table")
+    assert row_codes(table) is not None
+    assert torch.equal(table, RowCodes.of(model.table).values())
+    assert fits_float16(get_tensor(program.graphs["model"], "bias"))
+    assert not RoundFloats(tables=True)(program).modified
