@@ -12,7 +12,9 @@ r"""Other systems: conversion of weights to their files, and transcription. Runs
 
 ``CLIPS.jsonl`` has ``audio``, ``samples`` (an ``.npy`` of float32 at 16 kHz) and ``lang`` a line; ``OUT.jsonl`` gets
 ``audio`` and ``text``. Everybody decodes greedily at temperature 0 without fallback, without timestamps, without text
-of an earlier window, and with non-speech tokens suppressed.
+of an earlier window, and with non-speech tokens suppressed. SYSTEM is ``faster-whisper``, ``faster-whisper-batched``
+(its batched pipeline, eight parts of a recording together), ``whisper.cpp``, or ``whisper.cpp-short`` (its
+``audio_ctx``: the clip and 128 frames).
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ggml_file import write_ggml
+
+WARM_SAMPLES = 30 * 16_000
+"""That a system hears before it is timed, at most."""
 
 Transcriber = Callable[[np.ndarray, str], str]
 
@@ -93,7 +99,7 @@ def time_clips(system: str, model: str, clips: str, threads: str) -> None:
     """Prints how many seconds all clips take, once one has warmed the system up, and its memory."""
     run = SYSTEMS[system](model, int(threads))
     listed = read_lines(Path(clips))
-    run(np.load(listed[0]["samples"]), listed[0]["lang"])
+    run(np.load(listed[0]["samples"])[:WARM_SAMPLES], listed[0]["lang"])
     start = time.perf_counter()
     for clip in listed:
         run(np.load(clip["samples"]), clip["lang"])
@@ -131,8 +137,30 @@ def faster_whisper(model: str, threads: int) -> Transcriber:
     return run
 
 
-def whisper_cpp(model: str, threads: int) -> Transcriber:
-    """whisper.cpp through pywhispercpp."""
+def faster_whisper_batched(model: str, threads: int) -> Transcriber:
+    """faster-whisper's batched pipeline, which cuts a recording at pauses that it finds itself."""
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    loaded = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=threads, num_workers=1)
+    pipeline = BatchedInferencePipeline(loaded)
+
+    def run(samples: np.ndarray, language: str) -> str:
+        segments, _ = pipeline.transcribe(
+            samples, language=language, beam_size=1, best_of=1, temperature=0.0, without_timestamps=True, batch_size=8
+        )
+        return " ".join(segment.text.strip() for segment in segments)
+
+    return run
+
+
+def whisper_cpp(model: str, threads: int, *, short: bool = False) -> Transcriber:
+    """whisper.cpp through pywhispercpp.
+
+    Args:
+        model: File.
+        threads: At most.
+        short: The encoder hears a clip and 128 frames, not 30 s.
+    """
     from pywhispercpp.model import Model
 
     loaded = Model(
@@ -143,7 +171,6 @@ def whisper_cpp(model: str, threads: int) -> Transcriber:
         temperature_inc=0.0,
         greedy={"best_of": 1},
         no_timestamps=True,
-        single_segment=True,
         no_context=True,
         suppress_nst=True,
         no_speech_thold=1.0,
@@ -152,12 +179,20 @@ def whisper_cpp(model: str, threads: int) -> Transcriber:
     )
 
     def run(samples: np.ndarray, language: str) -> str:
-        return " ".join(segment.text.strip() for segment in loaded.transcribe(samples, language=language))
+        frames = min(1500, -(-len(samples) // 320) + 128) if short else 0
+        alone = len(samples) <= WARM_SAMPLES
+        said = loaded.transcribe(samples, language=language, audio_ctx=frames, single_segment=alone)
+        return " ".join(segment.text.strip() for segment in said)
 
     return run
 
 
-SYSTEMS: dict[str, Callable[[str, int], Transcriber]] = {"faster-whisper": faster_whisper, "whisper.cpp": whisper_cpp}
+SYSTEMS: dict[str, Callable[[str, int], Transcriber]] = {
+    "faster-whisper": faster_whisper,
+    "faster-whisper-batched": faster_whisper_batched,
+    "whisper.cpp": whisper_cpp,
+    "whisper.cpp-short": partial(whisper_cpp, short=True),
+}
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "ctranslate2": convert_ctranslate2,

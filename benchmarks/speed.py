@@ -3,10 +3,11 @@ r"""How long bundles take to transcribe, beside full precision and other systems
     python benchmarks/speed.py --data ../shared/data/speech/manifest.jsonl --test dataset=librispeech_test_other \
         --full BUNDLE32 --bundles BUNDLE… [--peers-python venv-peers/bin/python --peer faster-whisper=FOLDER …]
 
-Every system transcribes the same utterances one by one in a process of its own, ``--rounds`` times in turn; loading is
-not counted. ``ratio`` is the median over rounds of its time to full precision's of the same round. For bundles the time
-is split into features, encoder, decoder calls of several tokens (prefill) and of one (steps), and the rest (text);
-beside it stand the seconds that loading takes, and the largest resident memory behind loading and at the end. Writes
+Every system transcribes the same utterances one by one, with ``--long SECONDS`` joined to one recording of that length
+at most, in a process of its own, ``--rounds`` times in turn; loading is not counted. ``ratio`` is the median over
+rounds of its time to full precision's of the same round. For bundles the time is split into features, encoder, decoder
+calls of several tokens (prefill) and of one (steps), and the rest (text); beside it stand the seconds that loading
+takes, and the largest resident memory behind loading and at the end. Writes
 ``OUT/NAME.csv``.
 """
 
@@ -31,6 +32,8 @@ import numpy as np
 PROGRAMS = Path(__file__).with_name("peer_programs.py")
 STAGES = ("features", "encoder", "prefill", "steps")
 MEASURED = (*STAGES, "text", "load", "load_mb", "resident_mb")
+WARM_SAMPLES = 30 * 16_000
+"""That each system hears before it is timed, at most."""
 COLUMNS = ("system", "bytes", "ratio", "rtf", *MEASURED)
 
 
@@ -83,13 +86,6 @@ class Watch:
         return call
 
 
-@dataclass(frozen=True, slots=True)
-class TimedRunner:
-    """A graph whose calls are timed."""
-
-    run: Callable[..., dict[str, np.ndarray]]
-
-
 def main() -> None:
     options = _options()
     if options.round:
@@ -99,7 +95,7 @@ def main() -> None:
 
     test = read_manifest(options.data, parse_filters(options.test), options.limit)
     with tempfile.TemporaryDirectory() as folder:
-        clips, seconds = _write_clips(Path(folder), [(u.audio, u.lang) for u in test])
+        clips, seconds = _write_clips(Path(folder), [(u.audio, u.lang) for u in test], options.long)
         systems = _systems(options, clips)
         rounds = [{system.name: system.run() for system in systems} for _ in range(options.rounds)]
     options.out.mkdir(parents=True, exist_ok=True)
@@ -118,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--long", type=int, metavar="SECONDS", help="one recording; default: every utterance alone")
     parser.add_argument("--full", type=Path, help="bundle at 32 bits")
     parser.add_argument("--bundles", nargs="*", type=Path, default=[])
     parser.add_argument("--peers-python", type=Path)
@@ -129,16 +126,20 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _write_clips(folder: Path, utterances: Sequence[tuple[Path, str | None]]) -> tuple[Path, float]:
+def _write_clips(folder: Path, utterances: Sequence[tuple[Path, str | None]], long: int | None) -> tuple[Path, float]:
     """The samples as arrays, listed as ``peer_programs.py`` reads them, and their seconds."""
     from myqasr_fx.audio import load_audio
+    from myqasr_fx.audio.clip import SAMPLING_RATE
 
+    heard = [(audio.name, language, load_audio(audio).samples) for audio, language in utterances]
+    if long:
+        (name, language, _), *_ = heard
+        heard = [(name, language, np.concatenate([samples for *_, samples in heard])[: long * SAMPLING_RATE])]
     lines, seconds = [], 0.0
-    for index, (audio, language) in enumerate(utterances):
-        clip = load_audio(audio)
-        np.save(path := folder / f"{index}.npy", clip.samples)
-        lines.append(json.dumps({"audio": audio.name, "samples": str(path), "lang": language}))
-        seconds += clip.seconds
+    for index, (name, language, samples) in enumerate(heard):
+        np.save(path := folder / f"{index}.npy", samples)
+        lines.append(json.dumps({"audio": name, "samples": str(path), "lang": language}))
+        seconds += len(samples) / SAMPLING_RATE
     (listing := folder / "clips.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return listing, seconds
 
@@ -164,14 +165,11 @@ def _round(bundle: Path, clips: Path, threads: int) -> dict[str, float]:
     runtime: Any = load_bundle(bundle, OrtSettings(threads=threads))
     load, load_mb = time.perf_counter() - start, _resident_mb()
     watch = Watch()
-    runtime = replace(
-        runtime,
-        features=watch.timed(lambda _: "features", runtime.features),
-        encoder=TimedRunner(watch.timed(lambda _: "encoder", runtime.encoder.run)),
-        decoder=TimedRunner(watch.timed(_decoder_stage, runtime.decoder.run)),
-    )
+    runtime = replace(runtime, features=watch.timed(lambda _: "features", runtime.features))
+    runtime.encoder.run = watch.timed(lambda _: "encoder", runtime.encoder.run)
+    runtime.decoder.run = watch.timed(_decoder_stage, runtime.decoder.run)
     listed = [json.loads(line) for line in clips.read_text(encoding="utf-8").splitlines()]
-    runtime.transcribe(np.load(listed[0]["samples"]), listed[0]["lang"])
+    runtime.transcribe(np.load(listed[0]["samples"])[:WARM_SAMPLES], listed[0]["lang"])
     watch.seconds.update(dict.fromkeys(STAGES, 0.0))
     start = time.perf_counter()
     for clip in listed:

@@ -58,10 +58,15 @@ class LogMel:
         frames = np.lib.stride_tricks.sliding_window_view(padded, self.window)[:: self.hop]
         frames = frames[: self.samples // self.hop]
         power = np.square(np.abs(np.fft.rfft(frames * self._hann)))
-        mel = np.full((self.bins, self.samples // self.hop), np.log10(_FLOOR))
-        mel[:, : len(frames)] = np.log10(np.maximum(power @ self._filters, _FLOOR)).T
-        scaled = (np.maximum(mel, mel.max() - _RANGE) + 4.0) / 4.0
-        return np.asarray(scaled[None], np.float32)
+        mel = np.log10(np.maximum(power @ self._filters, _FLOOR)).T
+        least = mel.max() - _RANGE
+        found = np.full((1, self.bins, self.samples // self.hop), _scaled(max(np.log10(_FLOOR), least)), np.float32)
+        found[0, :, : len(frames)] = _scaled(np.maximum(mel, least))
+        return found
+
+
+def _scaled(mel: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64] | float:
+    return (mel + 4.0) / 4.0
 
 
 def mel_filters(bins: int, window: int) -> npt.NDArray[np.float64]:

@@ -102,7 +102,9 @@ def greedy_decode(
 def log_sums(scores: np.ndarray) -> np.ndarray:
     """Logarithms (N,) of the sums of the powers of scores (N, vocabulary): what their log-probabilities lie below."""
     most = scores.max(axis=-1, keepdims=True)
-    found: np.ndarray = most[:, 0] + np.log(np.exp(scores - most).sum(axis=-1, dtype=np.float64))
+    powers = scores - most
+    np.exp(powers, out=powers)
+    found: np.ndarray = most[:, 0] + np.log(powers.sum(axis=-1, dtype=np.float64))
     return found
 
 
