@@ -37,6 +37,7 @@ def quantize(
     effort: o.Effort = None,
     language: o.Language = None,
     dry_run: o.DryRun = False,
+    delta: o.Delta = None,
     avg_bits: o.AvgBits = None,
     uniform_bits: o.UniformBits = None,
     budget_kind: o.BudgetKind = None,
@@ -127,12 +128,15 @@ def quantize(
         max_blanks=max_blanks,
         private=private,
         embed_audio=embed_audio,
+        delta=delta,
     )
     if explain:
         return _explain(config)
     recordings = [*(audio or ()), *(more_audio or ())]
     if not recordings:
         raise OptionError("no recordings", hint="give --audio FILE_OR_FOLDER; 5 minutes of your speech serve well")
+    if dry_run and delta is not None:
+        raise OptionError("--dry-run with --delta: the widths are those of the base", hint=f"myqasr inspect {delta}")
     if dry_run:
         return _plan(model, recordings, config)
     if out is None:
