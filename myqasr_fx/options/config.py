@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import FULL, SPEECH
 from myqasr_fx.bundle.layout import DEFAULT as DEFAULT_LAYOUT
 from myqasr_fx.errors import OptionError
@@ -209,4 +210,6 @@ class QuantizeConfig:
             {f.name: getattr(rule, f.name) for f in fields(LayerRule) if getattr(rule, f.name) is not None}
             for rule in self.rules
         ]
+        if self.delta is not None:  # a folder of this machine, but what is in it shapes the files
+            plain["delta"] = QuantizedBundle.open(self.delta).digest
         return plain

@@ -23,6 +23,7 @@ from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
+from myqasr_fx.report.reproduce import command
 
 LIMITS = Limits(spare_bytes=1 << 14)
 ANYTHING = {"min_agreement": 0.0, "max_kl": 99.0, "max_deletions": 1.0, "max_insertions": 9.0}
@@ -198,6 +199,11 @@ def test_options_that_the_base_has_decided_are_refused(two: Path) -> None:
             resolve_config(delta=two / "base", **options)
     config = resolve_config(delta=two / "base", max_kl=0.5, private=True, max_clips=7)
     assert (config.acceptance.max_kl, config.private, config.max_clips, config.symmetric) == (0.5, True, 7, True)
-    assert config.budget.uniform_bits == 2 and "delta" not in config.as_dict()
+    assert config.budget.uniform_bits == 2
+    assert config.as_dict()["delta"] == QuantizedBundle.open(two / "base").digest
+    assert command(QuantizedBundle.open(two / "user").manifest) == (
+        "myqasr quantize smallest --audio RECORDINGS --delta BASE --out BUNDLE"
+    )
+    assert resolve_config("9MB", rules=two / "user").delta is None
     with pytest.raises(BundleError, match="is no bundle"):
         resolve_config(delta=two)
