@@ -125,8 +125,8 @@ def quantize(
         details = ReportDetails(layer_details(fitted.program, prepared.layers), heard)
         write_bundle_report(folder, manifest, details, job.shares.judge if config.embed_audio else ())
         write_client_files(prepared.speech, request.layout, (file.name for file in manifest.files), folder)
-        if base:
-            write_delta(base.bundle, folder)
+        if base and fitted.gain:
+            write_delta(base.bundle, folder, fitted.gain)
         write_run(folder, road.progress)
     return QuantizedBundle(Path(out), manifest)
 

@@ -12,6 +12,7 @@ from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.daily_help import HelpAll
+from myqasr_fx.cli.delta_view import delta_told
 from myqasr_fx.cli.next_steps import after_quantize
 from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
@@ -147,7 +148,8 @@ def quantize(
 
     progress = RichProgress(usual_seconds(config))
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=progress)
-    view = Group(summary(bundle), after_quantize(bundle.path))
+    parts = [summary(bundle), *([] if delta is None else [delta_told(bundle)]), after_quantize(bundle.path)]
+    view = Group(*parts)
     return Answer(bundle_data(bundle), view, exit_code(bundle.manifest.acceptance))
 
 

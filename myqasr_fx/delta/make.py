@@ -15,7 +15,7 @@ import numpy as np
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.file_names import is_file
-from myqasr_fx.delta.record import CONTENT, DIFFERENCE, FORMAT_VERSION, SAME, WHOLE, DeltaFile, DeltaRecord
+from myqasr_fx.delta.record import CONTENT, DIFFERENCE, FORMAT_VERSION, SAME, WHOLE, DeltaFile, DeltaRecord, Gain
 
 FOLDER = "delta"
 """Where a bundle that was made from another keeps its delta."""
@@ -27,12 +27,13 @@ CHUNK = 1 << 20
 _PRESET = 6
 
 
-def write_delta(base: QuantizedBundle, bundle: Path) -> DeltaRecord:
+def write_delta(base: QuantizedBundle, bundle: Path, gain: Gain) -> DeltaRecord:
     """Writes the delta that makes a bundle of its base into the folder ``delta`` of the bundle.
 
     Args:
         base: The cohort's.
         bundle: Folder of the user's.
+        gain: What the fit was worth.
 
     Raises:
         OSError: A file cannot be read or written.
@@ -49,7 +50,7 @@ def write_delta(base: QuantizedBundle, bundle: Path) -> DeltaRecord:
             digest.update(data)
             size += len(data)
     manifest = base.manifest
-    record = DeltaRecord(FORMAT_VERSION, manifest.model, manifest.fingerprint, size, digest.hexdigest(), files)
+    record = DeltaRecord(FORMAT_VERSION, manifest.model, manifest.fingerprint, size, digest.hexdigest(), files, gain)
     record.write(folder)
     return record
 

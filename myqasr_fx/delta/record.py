@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from myqasr_fx.bundle.file_names import check_file_name, is_file
 from myqasr_fx.bundle.record_reader import build_record
@@ -49,10 +49,31 @@ class DeltaFile:
             raise ValueError(f"stored: {self.stored[:40]!r}, expected {SAME}, {DIFFERENCE} or {WHOLE}")
         if (self.base_sha256 is None) != (self.stored == WHOLE):
             raise ValueError(f"{self.name}: a base goes with what is no whole file")
-        if self.stored == WHOLE and self.bytes > MAX_BYTES:
-            raise ValueError(f"{self.name}: {self.bytes} bytes that the base has not, expected at most {MAX_BYTES}")
         if not all(_SHA256.fullmatch(digest) for digest in (self.sha256, self.base_sha256 or self.sha256)):
             raise ValueError(f"{self.name}: expected a SHA-256 of 64 digits")
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What the user's values are worth, on recordings that were kept from the fit.
+
+    Args:
+        clips: How many.
+        base: Divergence of the base from full precision, nats a position.
+        fitted: The same with the fitted values; where it is larger, the base's stay.
+    """
+
+    clips: int
+    base: float
+    fitted: float
+
+    def __post_init__(self) -> None:
+        check_least(self, ("clips", "base", "fitted"))
+
+    @property
+    def taken(self) -> bool:
+        """The fitted values are in the bundle."""
+        return self.fitted < self.base
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,7 @@ class DeltaRecord:
         bytes: Of ``delta.xz``.
         sha256: Of ``delta.xz``.
         files: In the order in which ``delta.xz`` holds them.
+        gain: What was fitted, and whether it was taken.
     """
 
     format_version: int
@@ -74,12 +96,18 @@ class DeltaRecord:
     bytes: int
     sha256: str
     files: tuple[DeltaFile, ...]
+    gain: Gain
 
     def __post_init__(self) -> None:
         check_least(self, ("bytes",))
         names = [file.name.casefold() for file in self.files]
         if not 0 < len(set(names)) == len(names) <= _MAX_FILES:
             raise ValueError(f"files: {len(names)}, expected 1 to {_MAX_FILES}, each once")
+        folders = {parent.as_posix() for name in names for parent in PurePosixPath(name).parents}
+        if both := sorted(folders & set(names)):
+            raise ValueError(f"files: {both[0][:40]!r} is a folder of another, too")
+        if (total := sum(file.bytes for file in self.files if file.stored == WHOLE)) > MAX_BYTES:
+            raise ValueError(f"files: {total} bytes that the base has not, expected at most {MAX_BYTES}")
 
     def write(self, folder: Path) -> None:
         """Writes ``delta.json``, the same bytes for the same content."""

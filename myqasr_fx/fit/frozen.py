@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from myqasr_fx.bundle.external_data import model_files
+from myqasr_fx.delta.record import Gain
 from myqasr_fx.export.replace_floats import replace_floats
 from myqasr_fx.fit.base import Base
 from myqasr_fx.fit.fit import Fitted
@@ -56,7 +57,9 @@ def fit_to_base(job: FitJob, base: Base, folder: Path) -> Fitted:
     """
     first = Values({name: known.weight for name, known in base.layers.items() if known.weight}, base.biases)
     fitting, kept = _apart(job)
-    values = _better(job, kept, first, _fitted(fitting, base))
+    found = _fitted(fitting, base)
+    gain = Gain(len(kept), *_nats(job, kept, first, found))
+    values = found if gain.taken else first
     layers = {name: replace(known, weight=values.weights.get(name)) for name, known in base.layers.items()}
     program = base.restored(layers, values.biases)
     floats = dict(_changed(first, values))
@@ -65,7 +68,8 @@ def fit_to_base(job: FitJob, base: Base, folder: Path) -> Fitted:
         replace_floats(source, models[graph], floats)
     files = tuple(folder / file.name for file in base.bundle.manifest.files)
     scheme = read_scheme(program)
-    return Fitted(program, scheme, folder, models, files, base.bundle.manifest.budget_bytes, base.expectation)
+    budget = base.bundle.manifest.budget_bytes
+    return Fitted(program, scheme, folder, models, files, budget, base.expectation, gain)
 
 
 def _apart(job: FitJob) -> tuple[FitJob, Positions]:
@@ -111,20 +115,21 @@ def _changed(first: Values, values: Values) -> Iterator[tuple[str, npt.NDArray[n
                     yield f"{name}.{index}.scale", block.qparams.scale.t().contiguous().numpy()
 
 
-def _better(job: FitJob, kept: Positions, *tried: Values) -> Values:
-    """Those with the least divergence from full precision on the clips kept apart; the first of equals."""
-    run = ForcedRun(job.prepared)
+def _nats(job: FitJob, kept: Positions, *tried: Values) -> list[float]:
+    """Divergence of each from full precision on the clips kept apart, nats a position."""
+    run, positions = ForcedRun(job.prepared), 0
     clips = job.measurements.observed.forced(job.prepared.speech, kept)
     with job.progress.stage("compare with the base", len(clips)) as advance, torch.no_grad():
         nats = [0.0] * len(tried)
         weights = [_floats(job, values) for values in tried]
         for clip in clips:
             expected = log_probabilities(run.logits(clip, run.start(clip)))
+            positions += len(expected)
             for index, own in enumerate(weights):
                 found = log_probabilities(run.logits(clip, run.start(clip), own))
                 nats[index] += float((expected.exp() * (expected - found)).sum())
             advance(1)
-    return tried[nats.index(min(nats))]
+    return [float(f"{max(total, 0.0) / max(positions, 1):.4g}") for total in nats]
 
 
 def _floats(job: FitJob, values: Values) -> dict[str, Tensor]:

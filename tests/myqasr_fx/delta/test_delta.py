@@ -6,24 +6,29 @@ import json
 import lzma
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import soundfile
 
 from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.cli.app import main
 from myqasr_fx.delta.apply import apply_delta
-from myqasr_fx.delta.record import CONTENT, RECORD
+from myqasr_fx.delta.record import CONTENT, RECORD, DeltaRecord
 from myqasr_fx.errors import BundleError, MyqasrError, OptionError
-from myqasr_fx.fit import request
+from myqasr_fx.fit import frozen, request
+from myqasr_fx.fleet.quantize_many import run_fleet
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
+from myqasr_fx.process.progress import Silent
 from myqasr_fx.report.reproduce import command
+from passes.numbers.quantized_weight import QuantizedBlock, QuantizedWeight
 
 LIMITS = Limits(spare_bytes=1 << 14)
 ANYTHING = {"min_agreement": 0.0, "max_kl": 99.0, "max_deletions": 1.0, "max_insertions": 9.0}
@@ -120,6 +125,9 @@ def test_gives_the_same_bytes(two: Path, tmp_path: Path) -> None:
         (lambda at: record(at, files=files(at, sha256="zz")), "SHA-256"),
         (lambda at: record(at, files=files(at, sha256="ab" * 32)), "another SHA-256"),
         (lambda at: record(at, files=files(at, bytes=1 << 40)), "expected at most"),
+        (lambda at: record(at, files=files(at, name="model.onnx/x")), "folder of another"),
+        (lambda at: record(at, files=files(at, name="MODEL.onnx")), "each once"),
+        (lambda at: record(at, gain={"clips": 1, "base": -1.0, "fitted": 1.0}), "expected at least 0"),
         (lambda at: bomb(at), "another SHA-256"),
     ],
 )
@@ -168,6 +176,70 @@ def test_the_command_applies(two: Path, tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 2 and "exists" in capsys.readouterr().err
+
+
+def test_the_command_says_what_a_delta_is_worth(
+    save_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(2).normal(0, 0.1, 16_000), 16_000)
+    words, base = ["quantize", str(save_model("smallest")), str(tmp_path / "a.wav")], str(tmp_path / "base")
+    with pytest.raises(SystemExit):
+        main([*words, "--uniform-bits", "4", "--recipe", "paper-file", "--max-kl", "99", "--out", base])
+    words += ["--delta", base]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--out", str(tmp_path / "out")])
+    gain = DeltaRecord.read(tmp_path / "out" / "delta").gain
+    said = " ".join(capsys.readouterr().out.split())
+    assert stop.value.code == 0 and gain.clips == 1
+    assert f"{gain.base:.4g}" in said and f"{gain.fitted:.4g}" in said and "of the bundle" in said
+    for more, about in ((["--budget", "9MB"], "budget with delta"), (["--dry-run"], "--dry-run with --delta")):
+        with pytest.raises(SystemExit) as stop:
+            main([*words, *more, "--out", str(tmp_path / "other")])
+        assert stop.value.code == 2 and about in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_does_not_help_is_not_taken(
+    two: Path,
+    make_speech_model: Callable[[str], SpeechModel],
+    captured_once: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request, "prepare", captured_once)
+    monkeypatch.setattr(frozen, "refit_scales", worse)
+    clips = [np.random.default_rng(seed).normal(0, 0.1, 16_000).astype(np.float32) for seed in range(3)]
+    out, config = tmp_path / "out", resolve_config(delta=two / "base")
+    pipeline.quantize(make_speech_model("smallest"), clips, out=out, config=config, limits=LIMITS)
+    assert not DeltaRecord.read(out / "delta").gain.taken
+    assert (out / "model.onnx").read_bytes() == (two / "base" / "model.onnx").read_bytes()
+
+
+def worse(weight: object, known: QuantizedWeight, gram: object) -> QuantizedWeight:
+    """Twice the scales."""
+    blocks = tuple(
+        replace(block, qparams=replace(block.qparams, scale=2 * block.qparams.scale))
+        if isinstance(block, QuantizedBlock)
+        else block
+        for block in known.blocks
+    )
+    return QuantizedWeight(known.shape, blocks)
+
+
+def test_a_fleet_makes_a_delta_for_each(
+    two: Path, make_speech_model: Callable[[str], SpeechModel], captured_once: object, tmp_path: Path
+) -> None:
+    users = {}
+    for seed, name in enumerate(("ann", "bob")):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "a.wav", np.random.default_rng(seed).normal(0, 0.1, 16_000), 16_000)
+        users[name] = [tmp_path / name]
+    config = resolve_config(delta=two / "base")
+    rows = run_fleet(make_speech_model("smallest"), users, tmp_path / "out", config, Silent(), LIMITS)
+    assert [row.error for row in rows] == [None, None]
+    for name in users:
+        made = apply_delta(two / "base", tmp_path / "out" / name / "delta", tmp_path / "again" / name)
+        assert made.manifest == QuantizedBundle.open(tmp_path / "out" / name).manifest
 
 
 def test_bases_that_no_delta_is_made_from(
