@@ -88,6 +88,9 @@ def _check(bundle: QuantizedBundle, fingerprint: str) -> None:
             f"{place}: its layers read 8-bit inputs, whose codes belong to their scales",
             hint="make the base with --optimize size and float activations",
         )
+    if bundle.layout.fixed_cache:
+        problem = f"{place}: layout {bundle.layout.name}, whose decoder cannot read a whole transcript at once"
+        raise OptionError(problem, hint="make the base in another layout")
     if manifest.acceptance is not None and manifest.acceptance.rejected:
         raise OptionError(f"{place}: its verdict is rejected", hint="give the base more bytes or more effort first")
 
