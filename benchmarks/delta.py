@@ -25,7 +25,6 @@ from rows_file import read_rows, write_rows
 import myqasr_fx
 from myqasr_fx.audio import load_audio
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.delta.record import DeltaRecord
 from myqasr_fx.evaluate import Utterance, read_manifest
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.models.load import load_model
@@ -92,7 +91,7 @@ def measured(options: argparse.Namespace, speaker: str, spoken: dict[str, list[U
     heard = expected(options.model, [load_audio(clip.audio).samples for clip in test])
     for kind, folder in folders.items():
         size = QuantizedBundle.open(folder).manifest.model_bytes
-        sent = size if kind != DELTA else DeltaRecord.read(folder / "delta").bytes
+        sent = size if kind != DELTA else sum(path.stat().st_size for path in (folder / "delta").iterdir())
         positions, same, nats = apart(load_bundle(folder), heard)
         counts = (size, sent, round(seconds[kind], 1), len(test), positions, same)
         yield Row(name, options.budget, speaker, kind, *counts, round(nats / positions, 6))
@@ -139,22 +138,26 @@ def apart(runtime: Runtime, heard: Heard) -> tuple[int, int, float]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown."""
-    lines = [
-        "| model | speaker | bundle | bytes sent | of a bundle | nats | beside own | same tokens | processor |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    """Markdown, a line a speaker."""
+    users: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in rows:
-        own = next(r for r in rows if (r.model, r.budget, r.speaker, r.bundle) == (*_key(row), OWN))
-        took = f"{row.seconds:.0f} s" if row.seconds else "-"
-        sent, same = f"{row.sent:,} | {row.sent / row.bytes:.2%}", f"{row.same / row.positions:.2%} of {row.positions}"
-        nats, name = f"{row.nats:.6f} | {row.nats / own.nats:.2f}", f"{row.model}, {row.budget}"
-        lines.append(f"| {name} | {row.speaker} | {row.bundle} | {sent} | {nats} | {same} | {took} |")
+        users.setdefault((row.model, row.budget, row.speaker), {})[row.bundle] = row
+    heads = ("model, bytes", "speaker", "nats: base, own, delta", "delta beside own", "tokens as at full precision")
+    heads = (*heads, "bytes of the delta", "processor time beside own")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for (model, budget, speaker), found in users.items():
+        _, own, delta = bundles = [found[kind] for kind in (BASE, OWN, DELTA)]
+        cells = (
+            f"{model}, {budget}",
+            speaker,
+            ", ".join(f"{row.nats:.5f}" for row in bundles),
+            f"{delta.nats / own.nats:.2f}",
+            ", ".join(f"{row.same / row.positions:.2%}" for row in bundles),
+            f"{delta.sent:,} ({delta.sent / delta.bytes:.1%})",
+            f"{delta.seconds / own.seconds:.2f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _key(row: Row) -> tuple[str, str, str]:
-    return row.model, row.budget, row.speaker
 
 
 def _options() -> argparse.Namespace:
