@@ -14,6 +14,7 @@ from myqasr_fx.process.own_passes import check_passes
 if TYPE_CHECKING:
     from myqasr_fx.api import quantize
     from myqasr_fx.bundle.bundle import QuantizedBundle
+    from myqasr_fx.delta.apply import apply_delta
     from myqasr_fx.errors import MyqasrError
     from myqasr_fx.fleet.quantize_many import quantize_many
     from myqasr_fx.models.load import load_model
@@ -32,6 +33,7 @@ __all__ = [
     "QuantizeConfig",
     "QuantizedBundle",
     "__version__",
+    "apply_delta",
     "load",
     "load_model",
     "quantize",
@@ -45,6 +47,7 @@ _HOMES = {  # module, and the name there where it is another
     "MyqasrError": "errors",
     "QuantizeConfig": "options.config",
     "QuantizedBundle": "bundle.bundle",
+    "apply_delta": "delta.apply",
     "load": "runtime:load_bundle",
     "load_model": "models.load",
     "quantize": "api",

@@ -23,13 +23,17 @@ from myqasr_fx.bundle.context_record import SPEECH
 from myqasr_fx.bundle.output_folder import output_folder
 from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.capture.canonical import CANONICALIZING
+from myqasr_fx.delta.make import write_delta
 from myqasr_fx.fit.allocation import check_feasible
+from myqasr_fx.fit.base import Base, read_base
 from myqasr_fx.fit.fit import Fitted, fit, rounded
+from myqasr_fx.fit.frozen import fit_to_base
 from myqasr_fx.fit.job import FitJob, priced
-from myqasr_fx.fit.manifest import build_manifest, low_bit_products
+from myqasr_fx.fit.manifest import build_manifest
 from myqasr_fx.fit.plan import Plan, make_plan
 from myqasr_fx.fit.request import FitRequest, captured, fit_request
-from myqasr_fx.fit.stages import fitting_stages
+from myqasr_fx.fit.stages import decided_by_clips, fitting_stages
+from myqasr_fx.fit.verified import verified as verify
 from myqasr_fx.measure.clip_shares import ClipShares, share_clips
 from myqasr_fx.measure.job import MeasureJob, MeasureRequest
 from myqasr_fx.measure.measure import measure
@@ -43,7 +47,7 @@ from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.needs import decided_by_recordings, needs_of
+from myqasr_fx.options.needs import needs_of
 from myqasr_fx.options.recipes import EFFORTS
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
@@ -51,10 +55,9 @@ from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
-from myqasr_fx.verify.fake_quant import LOWERING, make_reference
-from myqasr_fx.verify.forced_logits import Sample
-from myqasr_fx.verify.verify_files import Verified, verify_files
+from myqasr_fx.verify.fake_quant import LOWERING
 from passes.base import Pass, Program
+from passes.needs import NOTHING
 from passes.numbers.scheme import Granularity
 
 Recordings = AudioInput | Iterable[AudioInput]
@@ -104,24 +107,26 @@ def quantize(
     config.check_exportable()
     with output_folder(Path(out), force=force) as folder:
         learning, request, config = _prepare(model, audio, road)
-        job = price(learning, request, measure(learning))
+        base = read_base(learning.prepared, config.delta, Path(out)) if config.delta else None
+        job = price(learning, request, measure(learning), base)
         with road.progress.stage("allocate, round and export"):
-            fitted = fit(job, folder)
-            job = job.fitted()
+            fitted, job = fit_to_base(job, base, folder) if base else fit(job, folder), job.fitted()
         with road.progress.stage("verify on onnxruntime"):
-            verified = _verify(job, fitted, road)
+            verified = verify(job, fitted)
         full = learning.prepared.program  # as captured: that of the job has rounded leftovers
         rule, prepared = learning.request.no_speech, job.prepared
         contenders = Contenders(prepared.speech, full, verified.runners, rule, prepared.silence)
         assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
         manifest = build_manifest(prepared, config.as_dict(), job.measurements.observed.clips, fitted, verified)
-        calibration = replace(manifest.calibration, decides=decided_by_recordings(config, config.sequential))
+        calibration = replace(manifest.calibration, decides=decided_by_clips(config))
         manifest = replace(manifest, calibration=calibration, acceptance=assessed.record, context=assessed.context)
         manifest.write(folder)
         heard = None if config.private else assessed.comparisons
         details = ReportDetails(layer_details(fitted.program, prepared.layers), heard)
         write_bundle_report(folder, manifest, details, job.shares.judge if config.embed_audio else ())
         write_client_files(prepared.speech, request.layout, (file.name for file in manifest.files), folder)
+        if base and fitted.gain:
+            write_delta(base.bundle, folder, fitted.gain)
         write_run(folder, road.progress)
     return QuantizedBundle(Path(out), manifest)
 
@@ -164,7 +169,8 @@ def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
     config, rule = road.config, no_speech_rule(road.config.no_speech_threshold, road.config.vad_threshold)
     language = prepared.speech.told(config.language)
     request = MeasureRequest(
-        needs=needs_of(config),
+        needs=needs_of(config) if config.delta is None else NOTHING,
+        statistics=config.delta is None,
         granularity=Granularity.parse(config.granularity),
         symmetric=config.symmetric,
         rounding=config.rounding,
@@ -217,11 +223,12 @@ def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
     return tuple(step.name for step in passes)
 
 
-def price(job: MeasureJob, request: FitRequest, measurements: Measurements) -> FitJob:
-    """Ranks what was measured, and prices every choice in bytes and damage where the allocation weighs that."""
+def price(job: MeasureJob, request: FitRequest, measurements: Measurements, base: Base | None = None) -> FitJob:
+    """Ranks what was measured, and prices every choice where the allocation weighs that and no base has chosen."""
     shares = job.shares.of(measurements.observed.clips, job.limits)
     fitting = FitJob(job.prepared, measurements, request, shares, store=job.store, seed=job.request.seed)
-    return priced(replace(fitting, progress=job.progress, limits=job.limits))
+    fitting = replace(fitting, progress=job.progress, limits=job.limits)
+    return priced(fitting) if base is None else replace(fitting, prepared=base.prepared)
 
 
 def _prepare(
@@ -250,11 +257,3 @@ def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Tri
     run = Run(hardest, *size, config.holdout, config.max_clips, limits.held_out_from)
     told = (config.acceptance, learning.request.language, learning.store, run, config.context == SPEECH)
     return Trial(job.shares, job.measurements.observed, *told)
-
-
-def _verify(job: FitJob, fitted: Fitted, road: Road) -> Verified:
-    """Compares the files with the fake-quantized graphs on a few of the clips."""
-    samples = [Sample(clip.samples, said.tokens, said.language) for clip, said in job.measurements.observed.pairs()]
-    reference = make_reference(fitted.program, road.config.dump_ir)
-    fused = low_bit_products(fitted.program, job.prepared.layers)
-    return verify_files(fitted.models, job.prepared.speech, reference, samples, fused, road.limits)

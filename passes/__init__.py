@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from passes.observe.observer import Observer
     from passes.observe.remove_observers import RemoveObservers
     from passes.rounding.correct_biases import CorrectBiases
+    from passes.rounding.restore_layers import RestoreLayers
     from passes.rounding.round_floats import RoundFloats
     from passes.rounding.round_weights import RoundWeights
     from passes.sensitivity.rank_sensitivity import RankSensitivity
@@ -65,6 +66,7 @@ _HOME = {
     "ProgramPass": "base",
     "RankSensitivity": "sensitivity.rank_sensitivity",
     "RemoveObservers": "observe.remove_observers",
+    "RestoreLayers": "rounding.restore_layers",
     "RoundFloats": "rounding.round_floats",
     "RoundWeights": "rounding.round_weights",
     "RowBlock": "numbers.scheme",
@@ -109,6 +111,7 @@ __all__ = [
     "ProgramPass",
     "RankSensitivity",
     "RemoveObservers",
+    "RestoreLayers",
     "RoundFloats",
     "RoundWeights",
     "RowBlock",

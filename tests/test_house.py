@@ -20,7 +20,8 @@ LAYERS = (  # of rooms; each may import from those above it
     {"passes"},
     {"myqasr_fx.errors", "myqasr_fx.passes", "myqasr_fx.process"},
     {"myqasr_fx.audio", "myqasr_fx.bundle", "myqasr_fx.capture"},
-    {"myqasr_fx.options", "myqasr_fx.models", "myqasr_fx.export", "myqasr_fx.web", "myqasr_fx.integrations"},
+    {"myqasr_fx.delta", "myqasr_fx.options", "myqasr_fx.models", "myqasr_fx.export", "myqasr_fx.web"}
+    | {"myqasr_fx.integrations"},
     {"myqasr_fx.runtime", "myqasr_fx.report", "myqasr_fx.lint"},
     {"myqasr_fx.evaluate", "myqasr_fx.measure", "myqasr_fx.verify"},
     {"myqasr_fx.fit", "myqasr_fx.acceptance", "myqasr_fx.corpora"},

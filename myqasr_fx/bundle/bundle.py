@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections import Counter
@@ -189,6 +190,11 @@ class QuantizedBundle:
             hint = "use the myqasr_fx version that wrote it"
             raise BundleError(f"{self.path}: unknown layout {short(name)}", hint=hint)
         return LAYOUTS[name]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its ``myqasr.json``."""
+        return hashlib.sha256(self.file(MANIFEST).read_bytes()).hexdigest()
 
     def file(self, name: str) -> Path:
         """The file ``name`` of the folder, which no link leads out of.

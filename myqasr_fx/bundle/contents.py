@@ -15,6 +15,7 @@ BUNDLE_FILES = (
     *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "merges.txt", "normalizer.json", "tokens.txt"),
+    *("delta/delta.json", "delta/delta.xz"),
 )
 """What ``quantize`` writes beside the model files."""
 

@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from myqasr_fx.cli.answer import answering
+from myqasr_fx.cli.apply import apply
 from myqasr_fx.cli.daily_help import DailyHelp, PlainGroupHelp, PlainHelp
 from myqasr_fx.cli.demo import demo
 from myqasr_fx.cli.diagnose import diagnose
@@ -46,6 +47,7 @@ LONGEST_LINE = 280
 COMMANDS = (
     quantize,
     fleet,
+    apply,
     transcribe,
     listen,
     evaluate,

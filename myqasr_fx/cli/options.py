@@ -50,6 +50,16 @@ Audio = Annotated[
     list[Path] | None,
     Option("--audio", help="Your speech, files or folders; no texts.", show_default=False),
 ]
+Delta = Annotated[
+    Path | None,
+    Option(
+        "--delta",
+        metavar="BASE",
+        help="A bundle whose widths and codes stay: fit scales and biases alone, and write the difference, too.",
+        rich_help_panel=_FILE,
+        show_default=False,
+    ),
+]
 Out = Annotated[Path | None, Option("--out", help="Folder to write; it must not exist.", show_default=False)]
 DryRun = Annotated[bool, Option("--dry-run", help="Show widths and bytes; write nothing.")]
 Explain = Annotated[

@@ -12,6 +12,7 @@ from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.daily_help import HelpAll
+from myqasr_fx.cli.delta_view import delta_told
 from myqasr_fx.cli.next_steps import after_quantize
 from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
@@ -37,6 +38,7 @@ def quantize(
     effort: o.Effort = None,
     language: o.Language = None,
     dry_run: o.DryRun = False,
+    delta: o.Delta = None,
     avg_bits: o.AvgBits = None,
     uniform_bits: o.UniformBits = None,
     budget_kind: o.BudgetKind = None,
@@ -127,12 +129,15 @@ def quantize(
         max_blanks=max_blanks,
         private=private,
         embed_audio=embed_audio,
+        delta=delta,
     )
     if explain:
         return _explain(config)
     recordings = [*(audio or ()), *(more_audio or ())]
     if not recordings:
         raise OptionError("no recordings", hint="give --audio FILE_OR_FOLDER; 5 minutes of your speech serve well")
+    if dry_run and delta is not None:
+        raise OptionError("--dry-run with --delta: the widths are those of the base", hint=f"myqasr inspect {delta}")
     if dry_run:
         return _plan(model, recordings, config)
     if out is None:
@@ -143,7 +148,8 @@ def quantize(
 
     progress = RichProgress(usual_seconds(config))
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=progress)
-    view = Group(summary(bundle), after_quantize(bundle.path))
+    parts = [summary(bundle), *([] if delta is None else [delta_told(bundle)]), after_quantize(bundle.path)]
+    view = Group(*parts)
     return Answer(bundle_data(bundle), view, exit_code(bundle.manifest.acceptance))
 
 

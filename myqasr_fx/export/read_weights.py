@@ -22,11 +22,14 @@ from passes.numbers.trellis import MIDDLE, TrellisCodes, unpack_strings
 
 Array = npt.NDArray[np.float32]
 
+FLOAT16 = onnx.TensorProto.FLOAT16
+
 _PART = re.compile(r"(.+\.\d+)\.((?:codes|zero_point)[1248]?|scale|trellis|gain)")
 
 _TABLES = {table_name(bits) for bits in TRELLIS_BITS}
 
-_Parts = Mapping[str, npt.NDArray[np.generic]]
+Parts = Mapping[str, npt.NDArray[np.generic]]
+"""What is stored of one block: kind of tensor to values, scales and gains as the float16 that they stand for."""
 
 
 def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[str, dict[int, Array]]:
@@ -39,16 +42,7 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
     Raises:
         BundleError: A file lacks a block.
     """
-    parts: dict[str, dict[str, npt.NDArray[np.generic]]] = {}
-    for path in files:
-        tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
-        grid = next((values for name, values in tensors.items() if _is_grid(name, values)), None)
-        for name, values in tensors.items():
-            if match := _PART.fullmatch(name):
-                if match[2] in ("scale", "gain") and values.dtype == np.uint8 and grid is not None:
-                    values = grid[values]
-                parts.setdefault(match[1], {})[match[2]] = values
-                parts[match[1]].update((table, tensors[table]) for table in tensors.keys() & _TABLES)
+    parts = stored_parts(files)
     found: dict[str, dict[int, Array]] = {}
     for layer in layers:
         cols = int(np.prod(layer.shape[1:])) if layer.shape else 0
@@ -62,6 +56,22 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
     return found
 
 
+def stored_parts(files: Iterable[Path]) -> dict[str, Parts]:
+    """Name of each stored block, that of its layer and its index, to what the files hold of it."""
+    parts: dict[str, dict[str, npt.NDArray[np.generic]]] = {}
+    for path in files:
+        initializers = onnx.load(path).graph.initializer
+        tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in initializers}
+        grid = stored_grid(initializers)
+        for name, values in tensors.items():
+            if match := _PART.fullmatch(name):
+                if match[2] in ("scale", "gain") and values.dtype == np.uint8 and grid is not None:
+                    values = grid[values]
+                parts.setdefault(match[1], {})[match[2]] = values
+                parts[match[1]].update((table, tensors[table]) for table in tensors.keys() & _TABLES)
+    return dict(parts)
+
+
 def read_floats(files: Iterable[Path], names: Collection[str]) -> dict[str, Array]:
     """What the files hold for these names as floats, which may be corrected biases, or as codes of rows; float32."""
     wanted = {f"{name}{end}" for name in names for end in ("", CODES, SCALES)}
@@ -72,7 +82,12 @@ def read_floats(files: Iterable[Path], names: Collection[str]) -> dict[str, Arra
     return {name: values for name, values in {**floats, **tables}.items() if name in names}
 
 
-def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
+def codes_tables(files: Iterable[Path]) -> bool:
+    """True where the files hold tables as codes of rows."""
+    return any(t.name.endswith(CODES) for path in files for t in onnx.load(path).graph.initializer)
+
+
+def _values(parts: Parts, block: BlockRecord, cols: int) -> Array:
     """``(codes * step - zero point) * scale`` over groups along K."""
     bits, rows = block.bits, block.stop - block.start
     scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
@@ -85,21 +100,25 @@ def _values(parts: _Parts, block: BlockRecord, cols: int) -> Array:
         codes = parts["codes"].astype(np.float32).reshape(cols, rows)
         zero = parts.get("zero_point", np.zeros(scale.shape))  # signed codes count from the middle
     else:
-        codes = _unpacked(parts, "codes", bits, (cols, rows)).astype(np.float32) * step(bits, block.symmetric)
+        codes = unpacked(parts, "codes", bits, (cols, rows)).astype(np.float32) * step(bits, block.symmetric)
         zero = np.full(scale.shape, 1 << (bits - 1))
         if not block.symmetric:
-            zero = _unpacked(parts, "zero_point", zero_point_bits(bits), scale.shape)
+            zero = unpacked(parts, "zero_point", zero_point_bits(bits), scale.shape)
     zero = zero.astype(np.float32).reshape(scale.shape)
     groups = (codes.reshape(len(scale), -1, rows) - zero[:, None, :]) * scale[:, None, :]
     return np.ascontiguousarray(groups.reshape(cols, rows).T, dtype=np.float32)
 
 
-def _is_grid(name: str, values: npt.NDArray[np.generic]) -> bool:
-    """True for the table that scales of one byte index: the file's own, which another version may have chosen."""
-    return name.startswith("const_") and values.dtype == np.float16 and values.shape == (256,)
+def stored_grid(tensors: Iterable[onnx.TensorProto]) -> npt.NDArray[np.generic] | None:
+    """The (256,) float16 table that scales of one byte index: the file's own, which another version may have chosen."""
+    for tensor in tensors:
+        if tensor.name.startswith("const_") and (tensor.data_type, list(tensor.dims)) == (FLOAT16, [256]):
+            return numpy_helper.to_array(tensor)
+    return None
 
 
-def _unpacked(parts: _Parts, name: str, bits: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+def unpacked(parts: Parts, name: str, bits: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Codes or zero points that lie in packed fields."""
     packed, offset = [], 0
     for width in fields(bits):
         packed.append(PackedField(width, offset, parts[f"{name}{width}"].astype(np.uint8).reshape(-1)))

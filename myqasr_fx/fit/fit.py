@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from myqasr_fx.delta.record import Gain
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
 from myqasr_fx.fit.allocation import Expectation, allocation_pass, expectation, predicted_bytes
@@ -38,6 +39,7 @@ class Fitted:
         files: All model files, those of external data included.
         budget_bytes: What was allowed; None without a budget.
         expectation: What the allocation expects to lose; None where it weighs no damage.
+        gain: What other scales and biases than a base's are worth; None without a base.
     """
 
     program: Program
@@ -47,6 +49,7 @@ class Fitted:
     files: tuple[Path, ...]
     budget_bytes: int | None
     expectation: Expectation | None = None
+    gain: Gain | None = None
 
     @property
     def model_bytes(self) -> int:

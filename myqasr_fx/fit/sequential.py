@@ -7,7 +7,7 @@ clip; the others set out when a layer is reached that reads too few. Biases take
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import torch
@@ -167,6 +167,10 @@ def _weights(exact: Tensor, energy: Tensor | None) -> Tensor:
     return weights if energy is None else (weights + energy) / 2
 
 
+Round = Callable[[str, Tensor, PairedMoments | None], QuantizedWeight]
+"""From a layer's name, its weight and what it reads, to what is computed with instead."""
+
+
 def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES) -> Sequenced:
     """Rounds every layer that the logits need and that is not all float32.
 
@@ -178,31 +182,40 @@ def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES)
     Raises:
         QuantizationError: A weight cannot be quantized as its scheme says.
     """
-    prepared, progress, grams = job.prepared, job.progress, job.measurements.grams
-    run, schemes = ForcedRun(prepared), read_scheme(program).layers
+    schemes, grams = read_scheme(program).layers, job.measurements.grams
+
+    def rounded(name: str, weight: Tensor, moments: PairedMoments | None) -> QuantizedWeight:
+        target, gram = weight, grams.get(name)
+        if moments is not None and gram is not None:
+            target, gram = moments.shifted(weight), moments.gram()
+        return _rounded(target, schemes[name], gram, tables)
+
+    kept = {name for name, s in schemes.items() if all(block.spec.bits == FLOAT_BITS for block in s.blocks)}
+    return in_sequence(job, schemes.keys() - kept, rounded)
+
+
+def in_sequence(job: FitJob, names: Set[str], rounded: Round) -> Sequenced:
+    """Replaces the weights of layers one after the other, each on what it reads behind the others.
+
+    Args:
+        job: Holds the clips.
+        names: Layers to replace, of those that the logits need.
+        rounded: Gives each of them its new weight.
+    """
+    prepared, progress = job.prepared, job.progress
+    run = ForcedRun(prepared)
     layers = {layer.name: layer for layer in prepared.layers if layer.weight is not None}
     steps = sorted((cut, name) for name, cut in run.first_steps().items() if name in layers)
-    forced = job.measurements.observed.forced(prepared.speech, job.shares.sequence)
-    starts = [
-        (at, _Clip(at, clip, run.start(clip), run.start(clip)))
-        for at, clip in zip(job.shares.sequence, forced, strict=True)
-    ]
-    first, later = ([clip for at, clip in starts if (at in job.shares.first) is now] for now in (True, False))
-    energies = job.measurements.energies
-    sequence = _Sequence(run, progress, first, later, job.limits.enough_frames, energies)
+    sequence = _set_out(job, run)
     weights, mean_errors = dict[str, QuantizedWeight](), dict[str, Tensor]()
     with progress.stage("round in sequence", len(steps)) as advance, torch.no_grad():
         for cut, name in steps:
             advance(1)
-            if all(block.spec.bits == FLOAT_BITS for block in schemes[name].blocks):
+            if name not in names:
                 continue
             node = sequence.advance(cut)
-            moments = sequence.moments(layers[name], node, cut)
-            weight, gram = prepared.weight(layers[name]).detach(), grams.get(name)
-            target = weight
-            if moments is not None and gram is not None:
-                target, gram = moments.shifted(weight), moments.gram()
-            weights[name] = _rounded(target, schemes[name], gram, tables)
+            moments, weight = sequence.moments(layers[name], node, cut), prepared.weight(layers[name]).detach()
+            weights[name] = rounded(name, weight, moments)
             sequence.weights.put(str(layers[name].weight), weights[name])
             bias = bias_node(node)
             if bias is not None and moments is not None:
@@ -212,6 +225,17 @@ def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES)
     return Sequenced(weights, mean_errors)
 
 
-def _rounded(weight: Tensor, scheme: LayerScheme, gram: Tensor | None, tables: Tables) -> QuantizedWeight:
-    qparams = weight_qparams(weight, scheme, CALIBRATIONS["min_max"])
-    return round_weight(weight, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), gram, tables)
+def _set_out(job: FitJob, run: ForcedRun) -> _Sequence:
+    """The clips in front of the first step, and those that wait."""
+    forced = job.measurements.observed.forced(job.prepared.speech, job.shares.sequence)
+    starts = [
+        (at, _Clip(at, clip, run.start(clip), run.start(clip)))
+        for at, clip in zip(job.shares.sequence, forced, strict=True)
+    ]
+    first, later = ([clip for at, clip in starts if (at in job.shares.first) is now] for now in (True, False))
+    return _Sequence(run, job.progress, first, later, job.limits.enough_frames, job.measurements.energies)
+
+
+def _rounded(target: Tensor, scheme: LayerScheme, gram: Tensor | None, tables: Tables) -> QuantizedWeight:
+    qparams = weight_qparams(target, scheme, CALIBRATIONS["min_max"])
+    return round_weight(target, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), gram, tables)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.needs import weighs_damage
+from myqasr_fx.options.needs import decided_by_recordings, weighs_damage
 from myqasr_fx.process.stage import Stage
 from passes.allocation.allocate_bits import AllocateBits
 from passes.base import Pass
 from passes.calibration.calibrate import Calibrate
 from passes.lowering.lower_qdq import LowerToQDQ
 from passes.rounding.correct_biases import CorrectBiases
+from passes.rounding.restore_layers import RestoreLayers
 from passes.rounding.round_floats import RoundFloats
 from passes.rounding.round_weights import RoundWeights
 from passes.sensitivity.rank_sensitivity import RankSensitivity
@@ -17,6 +18,8 @@ from passes.sensitivity.rank_sensitivity import RankSensitivity
 
 def fitting_stages(config: QuantizeConfig) -> tuple[Stage, ...]:
     """From prices to files; those from allocate on are repeated until the files meet a budget of bytes."""
+    if config.delta is not None:
+        return _to_base(config)
     damage = "; expected damage of every width and group" if weighs_damage(config.allocation) else ""
     codes: tuple[type[Pass], ...] = (RoundWeights, CorrectBiases) if config.sequential else (RoundWeights,)
     behind = " behind the layers rounded already" if config.sequential else ""
@@ -31,6 +34,21 @@ def fitting_stages(config: QuantizeConfig) -> tuple[Stage, ...]:
         ),
         Stage("lower", "to the operators of files", _names(LowerToQDQ)),
         Stage("write", f"ONNX files, opset {config.opset}, for {config.layout}"),
+    )
+
+
+def decided_by_clips(config: QuantizeConfig) -> tuple[str, ...]:
+    """What of the files other recordings would change."""
+    return ("scales", "biases") if config.delta else decided_by_recordings(config, config.sequential)
+
+
+def _to_base(config: QuantizeConfig) -> tuple[Stage, ...]:
+    """From a base's codes to files."""
+    return (
+        Stage("restore", "widths, codes and scales of the base", _names(RestoreLayers)),
+        Stage("fit to the base", "scales and biases behind the layers fitted already", clips="sequence"),
+        Stage("compare with the base", "divergence from full precision", clips="probe"),
+        Stage("write", f"the base's ONNX files for {config.layout} with other scales and biases"),
     )
 
 

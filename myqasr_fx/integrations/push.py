@@ -45,7 +45,7 @@ def push(bundle: QuantizedBundle, repo: str, *, private: bool = True, with_repor
     made = _told(repo, lambda: api.create_repo(repo, private=private, exist_ok=True))
     manifest = bundle.manifest
     title = f"{manifest.model} in {manifest.model_bytes:,} bytes"
-    left = [] if with_report else list(TELLING)
+    left = ["delta/*", *([] if with_report else TELLING)]
     sent = _told(
         repo,
         lambda: api.upload_folder(

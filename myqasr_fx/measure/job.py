@@ -23,6 +23,7 @@ class MeasureRequest:
 
     Args:
         needs: Of all chosen methods together.
+        statistics: What every run observes is wanted, too; without them the clips are heard and nothing is watched.
         granularity: Of layers that are rounded alone.
         symmetric: The same.
         rounding: Of layers whose damage is measured.
@@ -33,6 +34,7 @@ class MeasureRequest:
     """
 
     needs: Needs = NOTHING
+    statistics: bool = True
     granularity: Granularity = field(default_factory=lambda: Granularity("group", 64))
     symmetric: bool = False
     rounding: str = "rtn"

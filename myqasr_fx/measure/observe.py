@@ -12,7 +12,7 @@ from myqasr_fx.process.progress import MODEL_PASSES
 from myqasr_fx.runtime import Context, Transcript
 from myqasr_fx.runtime.context import USUAL_MARGIN
 from myqasr_fx.runtime.torch_runner import torch_runtime
-from passes.base import Pass
+from passes.base import Pass, Program
 from passes.manager.run_passes import run_passes
 from passes.needs import Needs
 from passes.observe.insert_gram_observers import InsertGramObservers, read_grams
@@ -35,23 +35,40 @@ def observe(job: MeasureJob, clips: ClipSet) -> Measurements:
         job: Model, needs and store.
         clips: At least one.
     """
+    if not job.request.statistics:
+        return Measurements(_observed(job, clips, _heard(job, clips)), {})
     needs, store = job.request.needs, job.store
     heard_key, grams_key = store.keys.statistics(clips), store.keys.grams(clips, needs.curvature)
     heard, grams = store.read(heard_key), store.read(grams_key) if needs.grams else {}
     if heard is None or grams is None:
         observed = run_passes(job.prepared.program, observers(needs), job.dump("observe"))
-        runtime = torch_runtime(job.prepared.speech, observed, job.request.no_speech)
-        transcripts: list[Transcript] = []
-        samples = [clip.samples for clip in clips.clips]
-        with job.progress.stage("observe activations", len(samples)) as advance:
-            for start in range(0, len(samples), job.limits.batch):
-                with job.progress.part(MODEL_PASSES):
-                    part = samples[start : start + job.limits.batch]
-                    transcripts += runtime.transcribe_batch(part, job.request.language)
-                advance(len(transcripts) - start)
-        heard, grams = (read_statistics(observed), tuple(transcripts)), read_grams(observed)
+        transcripts = _transcribed(job, clips, observed)
+        heard, grams = (read_statistics(observed), transcripts), read_grams(observed)
         if needs.grams:
             store.write(grams_key, grams)
         store.write(heard_key, heard)
     statistics, said = heard
-    return Measurements(Observed(clips, said, Context.of(job.prepared.silence, USUAL_MARGIN)), statistics, grams)
+    return Measurements(_observed(job, clips, said), statistics, grams)
+
+
+def _observed(job: MeasureJob, clips: ClipSet, said: tuple[Transcript, ...]) -> Observed:
+    return Observed(clips, said, Context.of(job.prepared.silence, USUAL_MARGIN))
+
+
+def _heard(job: MeasureJob, clips: ClipSet) -> tuple[Transcript, ...]:
+    """What the full-precision model writes for the clips, and nothing else."""
+    key = job.store.keys.transcripts(clips.clips)
+    return job.store.get(key, lambda: _transcribed(job, clips, job.prepared.program))
+
+
+def _transcribed(job: MeasureJob, clips: ClipSet, program: Program) -> tuple[Transcript, ...]:
+    runtime = torch_runtime(job.prepared.speech, program, job.request.no_speech)
+    transcripts: list[Transcript] = []
+    samples = [clip.samples for clip in clips.clips]
+    with job.progress.stage("observe activations", len(samples)) as advance:
+        for start in range(0, len(samples), job.limits.batch):
+            with job.progress.part(MODEL_PASSES):
+                part = samples[start : start + job.limits.batch]
+                transcripts += runtime.transcribe_batch(part, job.request.language)
+            advance(len(transcripts) - start)
+    return tuple(transcripts)

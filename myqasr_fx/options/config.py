@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import FULL, SPEECH
 from myqasr_fx.bundle.layout import DEFAULT as DEFAULT_LAYOUT
 from myqasr_fx.errors import OptionError
@@ -78,6 +79,7 @@ class QuantizeConfig:
         embed_audio: Put the judged clips into the report, to be played there.
         cache: Folder for statistics that later runs use again.
         dump_ir: Folder for the graphs after each pass.
+        delta: Bundle of the same model whose widths and codes stay: only scales and biases are fitted to the clips.
 
     Raises:
         OptionError: A value is unknown, not available yet, out of range or at odds with another.
@@ -119,6 +121,7 @@ class QuantizeConfig:
     embed_audio: bool = False
     cache: Path | None = None
     dump_ir: Path | None = None
+    delta: Path | None = None
 
     def __post_init__(self) -> None:
         for option in ("recipe", "sensitivity", "allocation", "calibration", "rounding", "activation_ranges", "layout"):
@@ -148,7 +151,7 @@ class QuantizeConfig:
         for name in _PROBABILITIES:
             value = getattr(self, name)
             expect(value is None or is_probability(value), name.replace("_", " "), value, "0 to 1")
-        for name in ("cache", "dump_ir"):
+        for name in ("cache", "dump_ir", "delta"):
             folder = getattr(self, name)
             expect(folder is None or isinstance(folder, (str, Path)), name.replace("_", " "), folder, "a folder")
             object.__setattr__(self, name, None if folder is None else Path(folder))
@@ -196,7 +199,7 @@ class QuantizeConfig:
         """Plain values for ``myqasr.json``: all choices that shape the files, no folder of this machine."""
         plain: dict[str, Any] = {}
         for option in fields(self):
-            if option.name not in ("budget", "rules", "acceptance", "cache", "dump_ir"):
+            if option.name not in ("budget", "rules", "acceptance", "cache", "dump_ir", "delta"):
                 plain[option.name] = getattr(self, option.name)
         for name, usual in _LATER.items():
             if plain[name] == usual:  # without it, a bundle is one that older releases open
@@ -207,4 +210,6 @@ class QuantizeConfig:
             {f.name: getattr(rule, f.name) for f in fields(LayerRule) if getattr(rule, f.name) is not None}
             for rule in self.rules
         ]
+        if self.delta is not None:  # a folder of this machine, but what is in it shapes the files
+            plain["delta"] = QuantizedBundle.open(self.delta).digest
         return plain

@@ -12,6 +12,7 @@ from myqasr_fx.errors import OptionError
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.delta import delta_config
 from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, RECIPES
 from myqasr_fx.options.rules_file import RuleFile, read_rules
@@ -55,6 +56,9 @@ def resolve_config(
     known = _OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS
     if set(given) - known:
         raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
+    if (base := given.pop("delta", None)) is not None:
+        said = dict(budget=budget, recipe=recipe, effort=effort, rules=rules, keep=tuple(keep) or None)
+        return delta_config(base, given | said)
     file = RuleFile() if rules is None else read_rules(rules)
     chosen = _recipe(recipe, effort, {**file.options, **given})
     merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}

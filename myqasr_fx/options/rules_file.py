@@ -20,7 +20,7 @@ from myqasr_fx.options.retired import REARRANGING, current, rearranged
 from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.process.library_error import first_line
 
-_RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir"}
+_RUN_ONLY = {"budget", "rules", "acceptance", "private", "embed_audio", "cache", "dump_ir", "delta"}
 """Fields of the configuration that belong to one run and not to a file of rules."""
 
 

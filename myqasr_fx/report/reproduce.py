@@ -25,7 +25,10 @@ _OFF = {
 def command(manifest: BundleManifest) -> str:
     """``myqasr quantize`` with every option that is not the recipe's; recordings and folder are the user's own."""
     config = current(manifest.config)
-    words = ["myqasr", "quantize", manifest.model, "--audio", "RECORDINGS", *_size(config["budget"])]
+    words = ["myqasr", "quantize", manifest.model, "--audio", "RECORDINGS"]
+    if config.get("delta"):
+        return shlex.join([*words, "--delta", "BASE", "--out", "BUNDLE"])
+    words += _size(config["budget"])
     words += _changed(config, QuantizeConfig) + _changed(config.get("acceptance", {}), Thresholds)
     if config.get("rules"):
         words += ["--rules", "BUNDLE"]

@@ -79,7 +79,7 @@ BY_OTHERS = {"docs/cli.md": "tests/myqasr_fx/cli/test_reference.py makes the who
 
 def marked(page: str) -> Any:
     """The page, as slow where it compiles a model."""
-    compiles = page in ("README.md", "docs/api.md", "docs/concepts.md", "docs/personalize.md")
+    compiles = page in ("README.md", "docs/api.md", "docs/concepts.md", "docs/personalize.md", "docs/scale.md")
     return pytest.param(page, marks=pytest.mark.slow) if compiles else page
 
 
