@@ -14,6 +14,7 @@ from myqasr_fx.fleet.ledger import UserRow
 from myqasr_fx.fleet.users import digest_of
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.process.freed_memory import settle
 from myqasr_fx.process.library_error import first_line
 from myqasr_fx.process.limits import Limits
 
@@ -46,6 +47,27 @@ class Order:
     out: Path
     config: QuantizeConfig
     limits: Limits = field(default_factory=Limits)
+
+
+class Maker:
+    """Does one task after the other on one model.
+
+    Args:
+        prepared: The model's graphs.
+        order: What all users get.
+    """
+
+    def __init__(self, prepared: Prepared, order: Order) -> None:
+        self._prepared, self._order = prepared, order
+        self._settled = False
+
+    def row(self, task: Task) -> UserRow:
+        """As :func:`done_for`; what the first user leaves, such as translations, stays for the others."""
+        row = done_for(task, self._prepared, self._order)
+        if not self._settled:
+            settle()
+            self._settled = True
+        return row
 
 
 def done_for(task: Task, prepared: Prepared, order: Order) -> UserRow:

@@ -12,7 +12,7 @@ from myqasr_fx.errors import OptionError, OutputError
 from myqasr_fx.fit.request import captured
 from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
 from myqasr_fx.fleet.on_ray import rows_on_ray
-from myqasr_fx.fleet.one_user import Order, Task, done_for
+from myqasr_fx.fleet.one_user import Maker, Order, Task
 from myqasr_fx.fleet.users import Users, check_names
 from myqasr_fx.fleet.worker import Setting
 from myqasr_fx.fleet.workers import Workers, asked_workers
@@ -102,8 +102,8 @@ def run_fleet(
     order = Order(out.absolute(), config, limits or Limits())
     if workers is None:
         with progress.stage("capture graphs"):
-            prepared = captured(speech, config)
-        rows: Iterator[UserRow] = (done_for(task, prepared, order) for task in tasks)
+            maker = Maker(captured(speech, config), order)
+        rows: Iterator[UserRow] = map(maker.row, tasks)
     else:
         rows = rows_on_ray(tasks, _setting(model, speech, order), workers)
     with progress.stage("users", len(users)) as advance:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from myqasr_fx.errors import MyqasrError
 from myqasr_fx.fit.request import captured
 from myqasr_fx.fleet.ledger import LEDGER, UserRow
-from myqasr_fx.fleet.one_user import Order, Task, done_for
+from myqasr_fx.fleet.one_user import Maker, Order, Task
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.process.freed_memory import keep_freed_memory
 from myqasr_fx.process.threads import take_threads
 
@@ -42,28 +41,28 @@ class Worker:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._prepared: Prepared | None = None
+        self._maker: Maker | None = None
         _quiet()
         keep_freed_memory()
         take_threads(setting.threads)
 
     def do(self, task: Task) -> UserRow | str:
         """The row of a user; a text where this worker can do nothing for anybody, which says why."""
-        if self._prepared is None:
+        if self._maker is None:
             try:
-                self._prepared = self._ready()
+                self._maker = self._ready()
             except MyqasrError as error:
                 return str(error)
-        return done_for(task, self._prepared, self._setting.order)
+        return self._maker.row(task)
 
-    def _ready(self) -> Prepared:
+    def _ready(self) -> Maker:
         setting, order = self._setting, self._setting.order
         if not (order.out / LEDGER).is_file():
             raise MyqasrError(f"{order.out}: is another folder here", hint="give one that all machines share")
         speech = load_model(setting.model, order.config.language)
         if speech.fingerprint != setting.fingerprint:
             raise MyqasrError(f"model {setting.model}: is another one here", hint="give all machines the same")
-        return captured(speech, order.config)
+        return Maker(captured(speech, order.config), order)
 
 
 def _quiet() -> None:
