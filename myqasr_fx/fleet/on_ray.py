@@ -7,6 +7,7 @@ do not travel: every worker reads them from the same files.
 from __future__ import annotations
 
 import os
+import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ TRIES = 3
 """Workers that one user may cost: recordings that kill a process would kill them all."""
 
 _SHARED_MEMORY = 100 << 20  # bytes; little travels
+_PATIENCE = 5.0  # seconds for a connection
+_SEE = "see `ray status`, or take --ray local"
 
 
 def rows_on_ray(tasks: Sequence[Task], setting: Setting, workers: Workers) -> Iterator[UserRow]:
@@ -50,7 +53,8 @@ class _Crew:
         self._ray = ray
         own = Setting(setting.model, setting.fingerprint, setting.order, threads)
         self._setting = ray.put(own)
-        self._kind = ray.remote(Worker).options(num_cpus=threads)
+        own_threads = {"env_vars": {"OMP_NUM_THREADS": str(threads)}}  # of libraries that look when they are imported
+        self._kind = ray.remote(Worker).options(num_cpus=threads, runtime_env=own_threads)
         self._idle = [self._hired() for _ in range(count)]
 
     def rows(self, tasks: Sequence[Task]) -> Iterator[UserRow]:
@@ -88,9 +92,10 @@ def _cluster(workers: Workers, threads: int) -> Iterator[tuple[Any, int]]:
         import ray
     except ImportError as error:
         raise OptionError("workers need ray, which is not installed", hint="pip install 'myqasr-fx[ray]'") from error
-    if ray.is_initialized():
+    if ray.is_initialized():  # by who calls from Python
         yield ray, int(ray.cluster_resources().get("CPU", 0))
         return
+    _check_reachable(workers.address)
     own: dict[str, Any] = {}
     if workers.address == LOCAL:
         cores = max(threads, workers.count or 1)
@@ -98,10 +103,20 @@ def _cluster(workers: Workers, threads: int) -> Iterator[tuple[Any, int]]:
     try:
         ray.init(workers.address, log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        hint = "see `ray status`, or take --ray local"
-        raise OptionError(f"ray {workers.address}: {first_line(error)}", hint=hint) from error
+        raise OptionError(f"ray {workers.address}: {first_line(error)}", hint=_SEE) from error
     ray._private.worker._worker_logs_enabled = False  # a death is told on standard output, where answers are
     try:
         yield ray, int(ray.cluster_resources().get("CPU", 0))
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself asks for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise OptionError(f"ray {address}: no answer: {first_line(error)}", hint=_SEE) from error

@@ -103,3 +103,15 @@ def test_a_loaded_model_is_not_sent(
 ) -> None:
     with pytest.raises(OptionError, match="name or folder of the model"):
         run_fleet(make_speech_model("smallest"), find_users(users), tmp_path / "o", CONFIG, Silent(), workers=Workers())
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("127.0.0.1:1", "no answer: .*refused"), ("127.0.0.1:99999", "no answer"), ("x y", "ray x y: ")],
+)
+def test_a_cluster_that_does_not_answer_is_told_at_once(
+    address: str, said: str, save_model: Callable[..., Path], users: Path, tmp_path: Path
+) -> None:
+    model = str(save_model("smallest"))
+    with pytest.raises(OptionError, match=said):
+        run_fleet(model, find_users(users), tmp_path / "out", CONFIG, Silent(), LIMITS, Workers(address))
