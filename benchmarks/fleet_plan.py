@@ -2,9 +2,9 @@ r"""A million users: machines, hours and bytes, by going through the work of eve
 
     python benchmarks/fleet_plan.py --users 1000000 --machines 10 20 50
 
-Takes the last undisturbed run of each model in ``benchmarks/results/fleet.csv``: how long a worker takes for a user and
-to begin, and the bytes of a bundle and of recordings. Everything else is an assumption, given as an option. Prints a
-Markdown table.
+Takes the last undisturbed run of each model in ``benchmarks/results/fleet.csv``: seconds of a core a user and how far
+users differ, how long a worker takes to begin, and the bytes of a bundle and of recordings. Everything else is an
+assumption, given as an option. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def simulate(row: Row, users: int, machines: int, world: World, seed: int = 0) -
     """
     random, workers = np.random.default_rng(seed), machines * world.cores
     spread = math.log(max(row.slowest / row.median, 1.0)) / max(NormalDist().inv_cdf(1 - 1 / max(row.made, 2)), 1e-9)
-    work = row.median * random.lognormal(0.0, spread, users) + (row.stored + row.recordings) / world.network
+    work = row.cpu * random.lognormal(0.0, spread, users) + (row.stored + row.recordings) / world.network
     speed = np.where(random.random(machines) < world.slow, 2.0, 1.0).repeat(world.cores)
     losses = [list(_losses(random, world)) for _ in range(machines)]
     lost, retries, given_up = set[tuple[int, float]](), 0, 0
