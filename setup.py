@@ -95,6 +95,12 @@ PLOT = [
     "matplotlib>=3.9,<4",
 ]
 
+RAY = [
+    # Processes on one machine or many for `myqasr fleet`, with new ones for those that die: 79 MB to download, 240 MB
+    # installed; only who has many users needs it.
+    "ray>=2.50,<3",
+]
+
 DOCS = [
     # Turns the Markdown pages into a site.
     "mkdocs>=1.6,<2",
@@ -117,6 +123,7 @@ DEV = [
     *TEST,
     *AUDIO,  # the tests make recordings with it
     *VAD,
+    *RAY,
     *DOCS,
     # The tests build the source archive and the wheel, with the setuptools at hand, and check what an index would show.
     "build>=1.2,<2",
@@ -139,6 +146,7 @@ setup(
         "listen": LISTEN,
         "demo": DEMO,
         "plot": PLOT,
+        "ray": RAY,
         "torchao": TORCHAO,
         "docs": DOCS,
         "test": TEST,

@@ -72,4 +72,4 @@ def test_the_metadata_is_whole_and_an_index_takes_it(archives: tuple[Path, Path]
     assert "License-Expression: Apache-2.0" in lines
     assert any(line.startswith("Requires-Dist: torch") for line in lines)
     extras = {line.partition(": ")[2] for line in lines if line.startswith("Provides-Extra: ")}
-    assert extras == {"runtime", "audio", "vad", "demo", "plot", "torchao", "listen", "docs", "test", "dev"}
+    assert extras == {"runtime", "audio", "vad", "demo", "plot", "ray", "torchao", "listen", "docs", "test", "dev"}

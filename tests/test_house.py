@@ -44,7 +44,7 @@ ENTRIES = (
     "fit/request.py",
     "fit/layer_requests.py",
     "fit/stages.py",
-    "fleet/quantize_many.py",
+    "fleet/",
     "personalize/",
     "program/options.py",
     "report/reproduce.py",

@@ -29,6 +29,13 @@ UsersOption = Annotated[
     Path,
     Option("--users", help="A folder with one folder a user, or a JSONL file with user and audio.", show_default=False),
 ]
+WorkersOption = Annotated[
+    int | None, Option("--workers", help="Processes that share the work, on Ray.", show_default="this process")
+]
+RayOption = Annotated[
+    str | None,
+    Option("--ray", metavar="ADDRESS", help="Ray cluster: HOST:PORT, auto, or local.", show_default="local"),
+]
 OutOption = Annotated[Path, Option("--out", help="Folder of the bundles, one a user.", show_default=False)]
 
 
@@ -47,6 +54,8 @@ def fleet(
     max_clips: o.MaxClips = None,
     cache: o.Cache = None,
     private: o.Private = None,
+    workers: WorkersOption = None,
+    ray: RayOption = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -65,8 +74,9 @@ def fleet(
     )
     from myqasr_fx.fleet.quantize_many import run_fleet
     from myqasr_fx.fleet.users import find_users
+    from myqasr_fx.fleet.workers import asked_workers
 
-    rows = run_fleet(model, find_users(users), out, config, RichProgress())
+    rows = run_fleet(model, find_users(users), out, config, RichProgress(), workers=asked_workers(workers, ray))
     bad = any(row.error is not None or row.verdict == "rejected" for row in rows)
     return Answer({"users": [asdict(row) for row in rows]}, _view(rows), BAD_NEWS if bad else 0)
 

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, fx, nn
 
 import passes.lowering.qdq_ops  # noqa: F401  registers the operators that are looked for
+from myqasr_fx.export.split_weights import Part, join_parts
 from passes.graph.graph_edit import drop_unused_tensors, get_tensor, put_buffer
 
 SMALLEST = 32
-"""Elements below which floats stay as they are: scalars decide what an optimizer does."""
+"""Elements below which floats that are all the same stay as they are: scalars decide what an optimizer does."""
 
 _FOLDED = 1 << 20
 """Elements of a table up to which it is expected that an optimizer looks up rows that it knows, such as positions."""
@@ -54,6 +55,7 @@ class Outline:
     Args:
         module: To be translated.
         codes: Name of the packed codes of each block to the rest of it.
+        split: Name of the packed codes of a weight's first block to all its blocks, where the graph has one product.
         floats: Names of float tensors that have a stand-in.
         held: Bytes of the tensors that have none.
         structure: Digest of everything that a translation may depend on.
@@ -61,6 +63,7 @@ class Outline:
 
     module: fx.GraphModule
     codes: Mapping[str, Codes]
+    split: Mapping[str, tuple[Part, ...]]
     floats: frozenset[str]
     held: int
     structure: str
@@ -77,15 +80,17 @@ def outline(module: fx.GraphModule, keep: frozenset[str] = frozenset()) -> Outli
     graph.output(graph.graph_copy(module.graph, {}))
     copy = fx.GraphModule(module, graph)
     codes = dict(_strip(copy))
+    split = {parts[0].packed: parts for parts in join_parts(graph)}
     graph.eliminate_dead_code()
     drop_unused_tensors(copy)
-    for index, (name, block) in enumerate(codes.items()):
+    later = {part.packed for parts in split.values() for part in parts[1:]}
+    for index, (name, block) in enumerate((name, block) for name, block in codes.items() if name not in later):
         put_buffer(copy, name, torch.zeros(index + 1, dtype=torch.uint8))  # of its own shape: equal tensors are merged
         put_buffer(copy, block.scale, torch.zeros(index + 1, dtype=torch.float16))
     replaced = frozenset(_replace_floats(copy, keep))
     copy.recompile()
     own = {name: tensor for name, tensor in _tensors(copy) if name not in replaced}
-    return Outline(copy, codes, replaced, sum(t.nbytes for t in own.values()), _structure(copy, own))
+    return Outline(copy, codes, split, replaced, sum(t.nbytes for t in own.values()), _structure(copy, own))
 
 
 def is_tainted(values: np.ndarray) -> bool:
@@ -114,7 +119,7 @@ def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[st
     for node in module.graph.find_nodes(op="get_attr"):
         name = str(node.target)
         tensor = get_tensor(module, name)
-        if tensor.dtype != torch.float32 or tensor.numel() < SMALLEST or name in keep or _is_needed(node, tensor):
+        if tensor.dtype != torch.float32 or _is_scalar(tensor) or name in keep or _is_needed(node, tensor):
             continue
         if id(tensor) not in known:
             nan = torch.tensor(_NAN + len(known), dtype=torch.int32).view(torch.float32).expand(tensor.shape)
@@ -124,6 +129,11 @@ def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[st
         setattr(module.get_submodule(path), attribute, stand_in)
         known[id(stand_in)] = stand_in  # another node may read it by the same name
         yield name
+
+
+def _is_scalar(tensor: Tensor) -> bool:
+    """One number, or one number several times."""
+    return tensor.numel() < SMALLEST and bool((tensor == tensor.flatten()[:1]).all())
 
 
 def _is_needed(node: fx.Node, tensor: Tensor) -> bool:
@@ -151,9 +161,17 @@ def _tensors(module: fx.GraphModule) -> Iterator[tuple[str, Tensor]]:
 
 
 def _structure(module: fx.GraphModule, own: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256(str(module.graph).encode())
+    digest = hashlib.sha256("\n".join(_lines(module.graph)).encode())
     for name, tensor in _tensors(module):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         if name in own:
             digest.update(tensor.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _lines(graph: fx.Graph) -> Iterator[str]:
+    """The graph as a text with numbers for names, which tell how many nodes there were before blocks were joined."""
+    numbers = {node: f"%{index}" for index, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        args, kwargs = fx.map_arg((node.args, node.kwargs), lambda other: numbers[other])
+        yield f"{node.op} {node.target} {args} {kwargs}"

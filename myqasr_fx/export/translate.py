@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -13,8 +12,9 @@ from torch import fx
 
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import ExportError
-from myqasr_fx.export.outline import Outline, is_tainted, outline
+from myqasr_fx.export.outline import Codes, Outline, is_tainted, outline
 from myqasr_fx.export.placeholders import DEQUANTIZE_ROWS, DEQUANTIZE_WEIGHT, DOMAIN
+from myqasr_fx.export.split_weights import divide
 from myqasr_fx.export.to_onnx import to_onnx
 from passes.graph.graph_edit import get_tensor
 
@@ -64,7 +64,8 @@ def _can_be_filled(model: ir.Model, found: Outline) -> bool:
     stored = model.graph.initializers
     others = [value.const_value for name, value in stored.items() if name not in found.floats]
     constants = [node.attributes["value"].as_tensor() for node in model.graph if "value" in node.attributes]
-    whole = all(name in stored for name in found.floats | found.codes.keys())
+    joined = {part.packed for parts in found.split.values() for part in parts[1:]}
+    whole = all(name in stored for name in found.floats | (found.codes.keys() - joined))
     return whole and not any(is_tainted(tensor.numpy()) for tensor in (*others, *constants) if tensor is not None)
 
 
@@ -85,22 +86,25 @@ def _filled(model: ir.Model, found: Outline, module: fx.GraphModule) -> ir.Model
     """The translation with the tensors of ``module``."""
     for name in found.floats:
         _stored(model.graph, name, module)
-    for node in model.graph:
+    for node in list(model.graph):
         if node.domain == DOMAIN and node.op_type in (DEQUANTIZE_WEIGHT, DEQUANTIZE_ROWS):
             packed = node.inputs[node.op_type == DEQUANTIZE_ROWS]
             if packed is None or packed.name is None or packed.name not in found.codes:
                 raise ExportError(f"{node.name}: codes and scales must be stored in the graph")
-            codes = found.codes[packed.name]
-            _fill(model.graph, node, (packed.name, codes.scale, codes.zero_point, codes.table, codes.gains), module)
-            node.attributes["bits"] = ir.AttrInt64("bits", codes.bits)
+            parts = found.split.get(packed.name, ())
+            blocks = divide(model.graph, node, parts) if parts else [node]
+            for block, name in zip(blocks, [part.packed for part in parts] or [packed.name], strict=True):
+                _fill(model.graph, block, name, found.codes[name], module)
     DeduplicateInitializersPass()(model)
     return model
 
 
-def _fill(graph: ir.Graph, node: ir.Node, names: Sequence[str | None], module: fx.GraphModule) -> None:
-    """Gives a placeholder the tensors of its block, as many as there are."""
+def _fill(graph: ir.Graph, node: ir.Node, packed: str, codes: Codes, module: fx.GraphModule) -> None:
+    """Gives a placeholder the tensors of its block, as many as there are, and its width."""
+    node.attributes["bits"] = ir.AttrInt64("bits", codes.bits)
+    every = (packed, codes.scale, codes.zero_point, codes.table, codes.gains)
     first = int(node.op_type == DEQUANTIZE_ROWS)
-    names = names[: 1 + max(position for position, name in enumerate(names) if name is not None)]
+    names = every[: 1 + max(position for position, name in enumerate(every) if name is not None)]
     node.resize_inputs(first + len(names))
     for position, name in enumerate(names, first):
         node.replace_input_with(position, None if name is None else _stored(graph, name, module))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cache, partial
 
@@ -40,8 +41,15 @@ def trellis_tables(job: FitJob, program: Program) -> Tables:
     return tables
 
 
+_fits: dict[tuple[str, int], Levels] = {}
+"""By what they were fitted to: one model has one table a width, whoever its bundles are for."""
+
+
 def _fitted(columns: Callable[[], Floats], bits: int) -> Levels:
-    return fitted_table(columns(), bits)
+    key = hashlib.sha256(columns().tobytes()).hexdigest(), bits
+    if key not in _fits:
+        _fits[key] = fitted_table(columns(), bits)
+    return _fits[key]
 
 
 def _sample(prepared: Prepared) -> Floats:

@@ -1,20 +1,22 @@
-"""The road for one user after the other."""
+"""The road for many users: one after the other in this process, or several at a time in others."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
+
 from myqasr_fx import pipeline
-from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.errors import MyqasrError, OutputError
+from myqasr_fx.errors import OptionError, OutputError
 from myqasr_fx.fit.request import captured
 from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
-from myqasr_fx.fleet.users import Users, check_names, digest_of
+from myqasr_fx.fleet.on_ray import rows_on_ray
+from myqasr_fx.fleet.one_user import Maker, Order, Task
+from myqasr_fx.fleet.users import Users, check_names
+from myqasr_fx.fleet.worker import Setting
+from myqasr_fx.fleet.workers import Workers, asked_workers
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
@@ -31,6 +33,8 @@ def quantize_many(
     budget: str | int | None = None,
     *,
     out: str | Path,
+    workers: int | None = None,
+    ray: str | None = None,
     progress: Progress | TellStep | None = None,
     **options: object,
 ) -> tuple[UserRow, ...]:
@@ -43,6 +47,8 @@ def quantize_many(
         users: Name to files and folders of recordings.
         budget: Of each bundle, as in :func:`~myqasr_fx.api.quantize`.
         out: Folder of the bundles and of ``fleet.jsonl``.
+        workers: Processes that share the work, on Ray; None works in this one.
+        ray: Address of a Ray cluster, ``auto`` for that of this machine; processes of this machine when None.
         progress: Who is told where the work stands.
         options: As in :func:`~myqasr_fx.api.quantize`.
 
@@ -53,7 +59,8 @@ def quantize_many(
         MyqasrError: The model or the options cannot be used, or ``out`` is that of another fleet.
     """
     config = resolve_config(budget, **options)  # type: ignore[arg-type]  # resolve_config checks names and values
-    return run_fleet(model, users, Path(out), config, as_progress(progress) or Silent())
+    told = as_progress(progress) or Silent()
+    return run_fleet(model, users, Path(out), config, told, workers=asked_workers(workers, ray))
 
 
 def run_fleet(
@@ -63,6 +70,7 @@ def run_fleet(
     config: QuantizeConfig,
     progress: Progress,
     limits: Limits | None = None,
+    workers: Workers | None = None,
 ) -> tuple[UserRow, ...]:
     """The same with resolved options.
 
@@ -73,6 +81,7 @@ def run_fleet(
         config: Resolved options.
         progress: The same.
         limits: Bounds of the work; the usual ones when None.
+        workers: Who does it; this process when None.
 
     Raises:
         MyqasrError: The same.
@@ -88,49 +97,31 @@ def run_fleet(
         raise OutputError(f"{out}: {error.strerror}", hint="choose another --out") from error
     made = {name: value for name, value in config.as_dict().items() if name not in _NOT_OF_FILES}
     ledger = Ledger(out / LEDGER, {"fingerprint": speech.fingerprint, "options": made})
-    done = ledger.resume()
-    with progress.stage("capture graphs"):
-        prepared = captured(speech, config)
-    rows = []
+    done, found = ledger.resume(), dict[str, UserRow]()
+    tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
+    order = Order(out.absolute(), config, limits or Limits())
+    if workers is None:
+        with progress.stage("capture graphs"):
+            maker = Maker(captured(speech, config), order)
+        rows: Iterator[UserRow] = map(maker.row, tasks)
+    else:
+        rows = rows_on_ray(tasks, _setting(model, speech, order), workers)
     with progress.stage("users", len(users)) as advance:
-        for row in _rows(prepared, users, (out, config, limits), done):
-            if row is not done.get(row.user):
+        for row in rows:
+            if row != done.get(row.user):
                 ledger.append(row)
-            rows.append(row)
+            found[row.user] = row
             advance(1)
-    return tuple(rows)
+    return tuple(found[user] for user in users)
 
 
-def _rows(
-    prepared: Prepared, users: Users, how: tuple[Path, QuantizeConfig, Limits | None], done: dict[str, UserRow]
-) -> Iterator[UserRow]:
-    out, config, limits = how
-    for user, recordings in users.items():
-        start, row = time.perf_counter(), UserRow(user, "", 0.0)
-        try:
-            row = replace(row, recordings=digest_of(recordings))
-            if (known := done.get(user)) and known.recordings == row.recordings and _is_there(out / user, known):
-                yield known
-                continue
-            bundle = pipeline.quantize(prepared, recordings, out=out / user, config=config, force=True, limits=limits)
-            row = _told(row, bundle)
-        except MyqasrError as error:
-            row = replace(row, error=str(error))
-        yield replace(row, seconds=round(time.perf_counter() - start, 1))
+def _setting(model: str | SpeechModel, speech: SpeechModel, order: Order) -> Setting:
+    if not isinstance(model, str):
+        hint = "give the name or folder of the model, or no workers"
+        raise OptionError("a loaded model cannot be sent to workers", hint=hint)
+    place = str(Path(model).absolute()) if Path(model).is_dir() else model
+    return Setting(place, speech.fingerprint, order, torch.get_num_threads())
 
 
-def _told(row: UserRow, bundle: QuantizedBundle) -> UserRow:
-    row, verdict = replace(row, bytes=bundle.manifest.model_bytes), bundle.manifest.acceptance
-    if verdict is None:
-        return row
-    return replace(row, verdict=verdict.verdict, agreement=verdict.agreement, kl=verdict.kl)
-
-
-def _is_there(folder: Path, row: UserRow) -> bool:
-    """The bundle of a row lies where it should, whole."""
-    if row.error is not None:
-        return False  # what failed is tried again
-    try:
-        return QuantizedBundle.open(folder).manifest.model_bytes == row.bytes
-    except MyqasrError:
-        return False
+def _absolute(recordings: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(Path(path).absolute() for path in recordings)

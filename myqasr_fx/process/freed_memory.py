@@ -28,6 +28,12 @@ def give_back() -> None:
     trim()
 
 
+def settle() -> None:
+    """Takes what is there for good: modules, traces and graphs, which the collector need not look through again."""
+    gc.collect()
+    gc.freeze()
+
+
 def trim() -> None:
     """Hands back the free pieces between those in use, which a backward pass leaves by the gigabyte."""
     if platform.libc_ver()[0] == "glibc":

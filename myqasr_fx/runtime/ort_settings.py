@@ -10,6 +10,7 @@ from types import MappingProxyType
 import onnxruntime
 
 from myqasr_fx.process.onnx_session import OPTIMIZED_TENSORS
+from myqasr_fx.process.threads import session_threads
 
 _NO_LOW_BIT_KERNELS = "session.disable_quant_qdq"
 """DequantizeLinear is an operator as any other, so that what it makes of stored weights is a constant."""
@@ -20,7 +21,7 @@ class OrtSettings:
     """Options of a session.
 
     Args:
-        threads: Threads inside an operator; 0 takes one a core.
+        threads: Threads inside an operator; 0 takes one a core, or this process's share of them.
         optimize: False runs the file with exact kernels; only what no input changes, such as unpacked weights, is
             computed once.
         entries: Session options by name, such as ``session.qdq_matmulnbits_accuracy_level``.
@@ -47,7 +48,7 @@ class OrtSettings:
         """The same for onnxruntime."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = self.threads
+        options.intra_op_num_threads = self.threads or session_threads()
         if not self.optimize:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             options.add_session_config_entry(_NO_LOW_BIT_KERNELS, "1")

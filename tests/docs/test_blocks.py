@@ -44,6 +44,9 @@ NOT_RUN = {
     ("docs/clients.md", "import { env, pipeline } from '@huggingface/transformers';"): (
         "tests/clients/test_transformers_js.py runs it"
     ),
+    ("docs/scale.md", "myqasr fleet whisper-tiny.en --users users --budget 24MB --out fleet --workers 2"): (
+        "tests/myqasr_fx/fleet/test_on_ray.py runs workers"
+    ),
     ("docs/clients.md", "npm install --ignore-scripts @huggingface/transformers"): (
         f"{INSTALLS}; tests/clients/test_web.py runs the page"
     ),

@@ -198,6 +198,20 @@ class Small(nn.Module):
         return F.linear(x, self.embed.weight), x
 
 
+class NoTable(nn.Module):
+    """Convolutions and linear layers, each weight read once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.conv = nn.Conv1d(1, 32, 3, padding=1), nn.Conv1d(32, 32, 3, padding=1, groups=2)
+        self.fc, self.head = nn.Linear(32, 32, bias=False), nn.Linear(32, 40)
+
+    def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.conv(F.gelu(self.first(tokens.to(torch.float32).unsqueeze(1)))).transpose(1, 2)  # (B, T, 32)
+        x = x + torch.tanh(self.fc(x))
+        return self.head(x), x
+
+
 def _tokens(seed: int) -> torch.Tensor:
     return torch.randint(0, 40, (3, 7), generator=torch.Generator().manual_seed(seed))
 
@@ -205,7 +219,7 @@ def _tokens(seed: int) -> torch.Tensor:
 @cache
 def _prepared(network: str) -> tuple[Program, Statistics]:
     torch.manual_seed(0)
-    module = {"everything": Everything, "small": Small}[network]()
+    module = {"everything": Everything, "small": Small, "no table": NoTable}[network]()
     program = Program({"model": capture_graph(module.eval(), SIGNATURE)})
     for step in (Canonicalize(), DecomposeAttention(), RoundFloats(), InsertObservers()):
         step(program)
@@ -240,7 +254,7 @@ class Written(NamedTuple):
 
 @pytest.fixture(scope="session")
 def prepared() -> Callable[[str], Program]:
-    """Canonical program of ``everything`` or ``small``."""
+    """Canonical program of ``everything``, ``small`` or ``no table``."""
     return lambda network: _prepared(network)[0]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import pytest
 import soundfile
 
 from myqasr_fx import pipeline
+from myqasr_fx.bundle import output_folder
 from myqasr_fx.cli.app import main
-from myqasr_fx.errors import MyqasrError, OptionError
-from myqasr_fx.fleet.ledger import LEDGER, UserRow
+from myqasr_fx.errors import MyqasrError, OptionError, OutputError
+from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
 from myqasr_fx.fleet.quantize_many import run_fleet
 from myqasr_fx.fleet.users import find_users
 from myqasr_fx.models.speech_model import SpeechModel
@@ -23,21 +26,6 @@ from myqasr_fx.process.progress import Silent
 
 CONFIG = resolve_config(uniform_bits=3, recipe="paper-file", rounding="gptq")
 LIMITS = Limits(spare_bytes=1 << 14)
-
-
-@pytest.fixture
-def users(tmp_path: Path) -> Path:
-    """Ann and Bob with two recordings of noise each; Cid with a file that is no audio; a hidden folder."""
-    random, place = np.random.default_rng(0), tmp_path / "users"
-    for name, shape in (("ann", np.cumsum), ("bob", np.diff)):
-        (place / name).mkdir(parents=True)
-        for index in range(2):
-            samples = shape(random.normal(0, 0.1, 16_000))
-            soundfile.write(place / name / f"{index}.wav", 0.3 * samples / np.abs(samples).max(), 16_000)
-    (place / "cid").mkdir()
-    (place / "cid" / "0.wav").write_bytes(b"no audio")
-    (place / ".hidden").mkdir()
-    return place
 
 
 @pytest.fixture
@@ -114,6 +102,66 @@ def test_another_fleet_is_refused(run: Callable[..., tuple[UserRow, ...]], users
     (tmp_path / "out" / LEDGER).write_text("mine\n")
     with pytest.raises(MyqasrError, match="no ledger"):
         run(one)
+
+
+def test_a_full_disk_and_a_defect_cost_one_user_each(
+    run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, flush = pipeline.quantize, output_folder._flush
+
+    def full(folder: Path) -> None:
+        if ".ann." in str(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(folder)
+
+    def broken(*words: object, **options: object) -> object:
+        if str(options["out"]).endswith("cid"):
+            raise ZeroDivisionError("of what nobody foresaw\nand more")
+        return whole(*words, **options)
+
+    monkeypatch.setattr(output_folder, "_flush", full)
+    monkeypatch.setattr(pipeline, "quantize", broken)
+    ann, bob, cid = run(find_users(users))
+    assert "no space left to write" in str(ann.error) and bob.error is None
+    assert cid.error == "unexpected ZeroDivisionError: of what nobody foresaw"
+    monkeypatch.undo()
+    ann, again, _ = run(find_users(users))
+    assert ann.error is None and again == bob
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ann", "bob", LEDGER]
+
+
+def test_a_ledger_without_room_stops_the_fleet_and_stays_readable(
+    run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Ledger._write
+
+    def full(ledger: Ledger, mode: str, lines: list[str]) -> None:
+        if mode == "a" and '"user": "bob"' in lines[0]:
+            with ledger.path.open("a", encoding="utf-8") as file:
+                file.write(lines[0][:30])  # what still found room
+            ledger = Ledger(Path("/dev/full"), ledger.made)
+        write(ledger, mode, lines)
+
+    monkeypatch.setattr(Ledger, "_write", full)
+    with pytest.raises(OutputError, match=r"No space left on device .*free space"):
+        run(find_users(users))
+    monkeypatch.undo()
+    assert [(row.user, row.error is None) for row in run(find_users(users))] == [
+        ("ann", True),
+        ("bob", True),
+        ("cid", False),
+    ]
+    lines = [json.loads(line) for line in (tmp_path / "out" / LEDGER).read_text(encoding="utf-8").splitlines()]
+    assert [line.get("user") for line in lines] == [None, "ann", "bob", "cid"]
+
+
+def test_a_user_without_speech_is_told(run: Callable[..., tuple[UserRow, ...]], users: Path) -> None:
+    soundfile.write(users / "cid" / "0.wav", np.zeros(16_000), 16_000)
+    (users / "dan").mkdir()
+    rows = run({name: [users / name] for name in ("cid", "dan", "bob")})
+    assert [row.user for row in rows] == ["cid", "dan", "bob"]
+    assert "every sample is zero" in str(rows[0].error) and "no audio found" in str(rows[1].error)
+    assert rows[2].error is None
 
 
 def test_users_of_a_manifest(users: Path, tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""Who does the work where it is not this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from myqasr_fx.errors import OptionError
+
+LOCAL = "local"
+"""Address of no cluster: processes of this machine alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Processes on Ray.
+
+    Args:
+        address: Of a cluster, ``auto`` for the one that runs on this machine, ``local`` for none.
+        count: How many; None takes one a core.
+    """
+
+    address: str = LOCAL
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.count is not None and self.count < 1:
+            raise OptionError(f"workers {self.count}: expected at least 1")
+
+
+def asked_workers(count: int | None, address: str | None) -> Workers | None:
+    """What the two options mean together; None is the work in this process.
+
+    Raises:
+        OptionError: The number is below 1.
+    """
+    return None if count is None and address is None else Workers(address or LOCAL, count)
