@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -69,4 +70,11 @@ def from_microphone(device: str | None) -> Iterator[np.ndarray]:
                     blocks.append(waiting.get())
                 yield np.concatenate(blocks)
     except (sounddevice.PortAudioError, ValueError) as error:
+        if device is None and not _has_microphone(sounddevice.query_devices()):
+            hint = "connect one, or send sound to `myqasr listen BUNDLE -`"
+            raise AudioError("microphone: there is none", hint=hint) from error
         raise AudioError(f"microphone: {error}", hint="name another with --device") from error
+
+
+def _has_microphone(devices: Iterable[Mapping[str, Any]]) -> bool:
+    return any(device["max_input_channels"] > 0 for device in devices)

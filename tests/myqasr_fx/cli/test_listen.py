@@ -1,4 +1,4 @@
-"""``myqasr listen`` on samples from standard input: there is no microphone here."""
+"""``myqasr listen`` on samples from standard input: machines that run tests have no microphone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,3 +115,20 @@ def test_what_cannot_be_listened_to_is_one_line(
             code, out, err = run(capsys, str(KEPT), *words)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert err.startswith(f"myqasr: {said}")
+
+
+def test_a_machine_without_a_microphone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The library is a stand-in: machines that run tests have no PortAudio."""
+    devices = [{"max_input_channels": 0}]
+
+    def fail(*settings: object, **others: object) -> None:
+        raise ValueError("Error querying device -1")
+
+    library = SimpleNamespace(PortAudioError=OSError, InputStream=fail, query_devices=lambda: devices)
+    monkeypatch.setitem(sys.modules, "sounddevice", library)
+    without = "microphone: there is none (connect one, or send sound to `myqasr listen BUNDLE -`)"
+    assert run(capsys, str(KEPT)) == (2, "", f"myqasr: {without}\n")
+    named = "microphone: Error querying device -1 (name another with --device)"
+    assert run(capsys, str(KEPT), "--device", "desk") == (2, "", f"myqasr: {named}\n")
+    devices.append({"max_input_channels": 1})
+    assert run(capsys, str(KEPT)) == (2, "", f"myqasr: {named}\n")
