@@ -23,4 +23,5 @@ def verified(job: FitJob, fitted: Fitted) -> Verified:
     samples = [Sample(clip.samples, said.tokens, said.language) for clip, said in job.measurements.observed.pairs()]
     reference = make_reference(fitted.program, job.request.dump_ir)
     fused = low_bit_products(fitted.program, job.prepared.layers)
-    return verify_files(fitted.models, job.prepared.speech, reference, samples, fused, job.limits)
+    prepared = job.prepared
+    return verify_files(fitted.models, prepared.speech, reference, samples, fused, job.limits, prepared.silence)

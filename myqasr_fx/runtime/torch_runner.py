@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper import DECODER, ENCODER
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime.client_inputs import ctc_graph, decoder_graph
+from myqasr_fx.runtime.context import Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.growing_cache import CacheShape
@@ -50,21 +52,28 @@ class TorchRunner:
         return {name: named[name].numpy() for name in outputs}
 
 
-def torch_runtime(model: SpeechModel, program: Program, no_speech: NoSpeechRule = USUAL) -> Runtime:
+def torch_runtime(
+    model: SpeechModel, program: Program, no_speech: NoSpeechRule = USUAL, silence: int | None = None
+) -> Runtime:
     """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``.
 
     Args:
         model: The model.
         program: Its graphs.
         no_speech: When a text is dropped; of CTC models by its ``vad_threshold`` alone.
+        silence: Frames of silence that one stands for in the graphs; None: they do not count them.
     """
     graphs = signatures(model.config, fixed_cache=whisper_fixed.DECODER in program.graphs)
     runners = {name: TorchRunner(program.graphs[name], signature) for name, signature in graphs.items()}
-    return runtime_of(model, runners, _tensor_bytes(program), no_speech)
+    return runtime_of(model, runners, _tensor_bytes(program), no_speech, silence)
 
 
 def runtime_of(
-    model: SpeechModel, runners: Mapping[str, GraphRunner], model_bytes: int, no_speech: NoSpeechRule = USUAL
+    model: SpeechModel,
+    runners: Mapping[str, GraphRunner],
+    model_bytes: int,
+    no_speech: NoSpeechRule = USUAL,
+    silence: int | None = None,
 ) -> Runtime:
     """A runtime on any runners, by graph name, with the features and the tokenizer of ``model``; see above."""
     if model.generation is None:
@@ -75,7 +84,8 @@ def runtime_of(
     cache = FixedCache.of(config) if fixed else CacheShape.of(config)
     encoder, decoder = (whisper_fixed.ENCODER, whisper_fixed.DECODER) if fixed else (ENCODER, DECODER)
     graphs = (runners[encoder], decoder_graph(runners[decoder]))
-    return WhisperRuntime(*graphs, model.features, model.tokenizer, model.generation, cache, model_bytes, no_speech)
+    given = partial(WhisperRuntime, *graphs, context=Context.of(silence))
+    return given(model.features, model.tokenizer, model.generation, cache, model_bytes, no_speech)
 
 
 def _tensor_bytes(program: Program) -> int:

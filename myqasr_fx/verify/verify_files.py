@@ -77,6 +77,7 @@ def verify_files(
     samples: Sequence[Sample],
     fused: Mapping[str, int],
     limits: Limits,
+    silence: int | None = None,
 ) -> Verified:
     """Checks the model files.
 
@@ -87,6 +88,7 @@ def verify_files(
         samples: Clips to compare on, as many as the limits ask for.
         fused: Graph name to the number of matrix products that must run in a low-bit kernel.
         limits: Clips and positions to compare, and what must hold.
+        silence: Frames of silence that one stands for in the graphs; None: they do not count them.
 
     Raises:
         VerificationError: A file is no valid ONNX, does not run fused, or its logits differ too much.
@@ -94,9 +96,11 @@ def verify_files(
     give_back()
     for path in paths.values():
         _check_file(path)
-    used, expected = enough(torch_runtime(speech, dequantized_late(reference.fake_quant)), samples, limits)
+    heard = torch_runtime(speech, dequantized_late(reference.fake_quant), silence=silence)
+    used, expected = enough(heard, samples, limits)
+    del heard
     give_back()
-    bench = _Bench(speech, paths, used, limits)
+    bench = _Bench(speech, paths, used, limits, silence)
     exact = difference(bench.on_onnxruntime(EXACT), expected)
     error, rounding_error = _check_exact(bench, exact, expected, reference)
     sessions, shipped, share = _shipped(bench, exact, expected)
@@ -184,15 +188,16 @@ class _Bench:
     paths: Mapping[str, Path]
     samples: Sequence[Sample]
     limits: Limits
+    silence: int | None
 
     def on_torch(self, program: Program) -> Iterator[np.ndarray]:
-        return forced_logits(torch_runtime(self.speech, dequantized_late(program)), self.samples)
+        return forced_logits(torch_runtime(self.speech, dequantized_late(program), silence=self.silence), self.samples)
 
     def on_onnxruntime(self, settings: OrtSettings) -> Iterator[np.ndarray]:
         return self.heard_by({name: Opened(partial(OrtRunner, path, settings)) for name, path in self.paths.items()})
 
     def heard_by(self, runners: Mapping[str, GraphRunner]) -> Iterator[np.ndarray]:
-        return forced_logits(runtime_of(self.speech, runners, model_bytes=0), self.samples)
+        return forced_logits(runtime_of(self.speech, runners, model_bytes=0, silence=self.silence), self.samples)
 
     def sessions(self, options: Mapping[str, str]) -> _Sessions:
         """Opened once for both: to be heard, and to read back what they run."""

@@ -87,14 +87,17 @@ class ShortEncoder:
         return self.runner.run({"input_features": features[:, :, :64]}, outputs)
 
 
-def test_the_first_clip_is_heard_in_30_s_and_the_others_in_less(tiny_whisper: SpeechModel) -> None:
-    runtime = torch_runtime(tiny_whisper, tiny_whisper.capture())
+@pytest.mark.parametrize(("silence", "frames"), [(None, 1024), (20, 2 * (400 + 40))])
+def test_the_first_clip_is_heard_in_30_s_and_the_others_in_less(
+    tiny_whisper: SpeechModel, silence: int | None, frames: int
+) -> None:
+    runtime = torch_runtime(tiny_whisper, tiny_whisper.capture(), silence=silence)
     assert isinstance(runtime, WhisperRuntime)
     encoder, bins = ShortEncoder(runtime.encoder), tiny_whisper.config.num_mel_bins
     runtime = replace(runtime, encoder=encoder, features=lambda _: np.zeros((1, bins, 3000), np.float32))
     samples = [Sample(np.zeros(80_000, np.float32), (7,), None)] * 3
     assert [logits.shape[0] for logits in forced_logits(runtime, samples)] == [2, 2, 2]
-    assert encoder.frames == [3000, 1024, 1024]
+    assert encoder.frames == [3000, frames, frames]
 
 
 @pytest.mark.parametrize("part", ["codes", "scale", "zero_point"])
