@@ -111,7 +111,7 @@ BUILTIN_MODELS: Mapping[str, BuiltinModel] = MappingProxyType(
         "whisper-tiny.en": BuiltinModel(
             hub_id="openai/whisper-tiny.en",
             parameters=37_760_256,
-            smallest_bytes=11_000_000,
+            smallest_bytes=10_000_000,
             weights=(
                 PackagedFile(
                     _TINY,

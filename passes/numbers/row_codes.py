@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-LEAST = 2**14
+LEAST = 2**16
 """Numbers below which a table is left alone."""
 
 _LARGEST = 127

@@ -29,8 +29,8 @@ from passes.manager.dump import texts_of
 
 AVERAGE_BITS = {  # the text of the graphs outweighs such small weights; these give 3 to 5 bits a weight
     "whisper": 14.5,
-    "whisper-multilingual": 19.0,
-    "whisper-large-v3": 19.0,
+    "whisper-multilingual": 13.4,
+    "whisper-large-v3": 13.4,
     "wav2vec2": 9.0,
     "wav2vec2-conformer": 9.5,
     "hubert": 9.0,
