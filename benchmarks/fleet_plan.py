@@ -21,7 +21,7 @@ import numpy as np
 from fleet import Row
 from rows_file import read_rows
 
-TRIES = 3  # as of myqasr_fx.fleet.on_ray
+from myqasr_fx.fleet.on_ray import TRIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import SPEECH
 from myqasr_fx.bundle.output_folder import output_folder
 from myqasr_fx.bundle.run_record import write_run
-from myqasr_fx.capture.canonical import CANONICALIZING
 from myqasr_fx.delta.make import write_delta
 from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.fit.base import Base, read_base
@@ -32,14 +31,12 @@ from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.fit.manifest import build_manifest
 from myqasr_fx.fit.plan import Plan, make_plan
 from myqasr_fx.fit.request import FitRequest, captured, fit_request
-from myqasr_fx.fit.stages import decided_by_clips, fitting_stages
+from myqasr_fx.fit.stages import decided_by_clips, stages
 from myqasr_fx.fit.verified import verified as verify
-from myqasr_fx.measure.clip_shares import ClipShares, share_clips
+from myqasr_fx.measure.clip_shares import share_clips
 from myqasr_fx.measure.job import MeasureJob, MeasureRequest
 from myqasr_fx.measure.measure import measure
-from myqasr_fx.measure.measure import steps as learning_steps
 from myqasr_fx.measure.measurements import Measurements
-from myqasr_fx.measure.observe import observers
 from myqasr_fx.measure.speech import no_speech_rule
 from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.models.client_files import write_client_files
@@ -51,12 +48,10 @@ from myqasr_fx.options.needs import needs_of
 from myqasr_fx.options.recipes import EFFORTS
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
-from myqasr_fx.process.stage import Stage
 from myqasr_fx.report.details import layer_details
 from myqasr_fx.report.record import ReportDetails
 from myqasr_fx.report.write import write_bundle_report
-from myqasr_fx.verify.fake_quant import LOWERING
-from passes.base import Pass, Program
+from passes.base import Program
 from passes.needs import NOTHING
 from passes.numbers.scheme import Granularity
 
@@ -197,30 +192,6 @@ def quantize_in_torch(job: MeasureJob, measurements: Measurements, config: Quant
         BudgetError: The budget is infeasible.
     """
     return rounded(price(job, fit_request(job.prepared, config), measurements))[0]
-
-
-def stages(config: QuantizeConfig, shares: ClipShares | None = None) -> tuple[Stage, ...]:
-    """The road that options take: every stage with its passes in order, and which clips it reads.
-
-    Args:
-        config: Resolved options.
-        shares: Of the clips at hand, to tell their numbers.
-    """
-    needs, told = needs_of(config), dict(shares.told()) if shares else {}
-    hear = [Stage(name, does, clips=share) for name, does, share in learning_steps(needs)]
-    hear[0] = replace(hear[0], passes=_names(observers(needs)))
-    found = (
-        Stage("prepare", f"capture the graphs for {config.layout}", _names(CANONICALIZING)),
-        *hear,
-        *fitting_stages(config),
-        Stage("verify", "files on onnxruntime beside fake quantization in torch", _names(LOWERING), "observe"),
-        Stage("judge", "files beside full precision, without labels", clips="judge"),
-    )
-    return tuple(replace(s, clips=f"{s.clips}: {told[s.clips]}") if s.clips in told else s for s in found)
-
-
-def _names(passes: Iterable[Pass]) -> tuple[str, ...]:
-    return tuple(step.name for step in passes)
 
 
 def price(job: MeasureJob, request: FitRequest, measurements: Measurements, base: Base | None = None) -> FitJob:

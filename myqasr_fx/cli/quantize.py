@@ -155,7 +155,7 @@ def quantize(
 
 def _explain(config: QuantizeConfig) -> Answer:
     from myqasr_fx.cli.road_view import road_view
-    from myqasr_fx.pipeline import stages
+    from myqasr_fx.fit.stages import stages
 
     found = stages(config)
     return Answer({"stages": [asdict(stage) for stage in found]}, road_view(found))

@@ -82,7 +82,7 @@ def read_floats(files: Iterable[Path], names: Collection[str]) -> dict[str, Arra
     return {name: values for name, values in {**floats, **tables}.items() if name in names}
 
 
-def codes_tables(files: Iterable[Path]) -> bool:
+def holds_coded_tables(files: Iterable[Path]) -> bool:
     """True where the files hold tables as codes of rows."""
     return any(t.name.endswith(CODES) for path in files for t in onnx.load(path).graph.initializer)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord, QuantizedBundle
 from myqasr_fx.errors import BundleError, OptionError
 from myqasr_fx.export.read_codes import read_codes
-from myqasr_fx.export.read_weights import codes_tables, read_floats
+from myqasr_fx.export.read_weights import holds_coded_tables, read_floats
 from myqasr_fx.fit.allocation import Expectation
 from myqasr_fx.models.prepared import Prepared
 from passes.base import Program
@@ -116,7 +116,7 @@ def read_base(prepared: Prepared, folder: Path, out: Path) -> Base:
     if shapes != {name: record.shape for name, record in records.items()}:
         raise BundleError(f"{bundle.path}: its layers are not those of the model", hint="make the base again")
     files = tuple(bundle.file(file.name) for file in bundle.manifest.files if file.name.endswith(".onnx"))
-    prepared = _with_rounded_leftovers(prepared, codes_tables(files))
+    prepared = _with_rounded_leftovers(prepared, holds_coded_tables(files))
     schemes = _schemes(records.values())
     weights = {layer.name: prepared.weight(layer) for layer in prepared.layers if layer.weight is not None}
     codes = read_codes(files, schemes, weights)

@@ -1,10 +1,18 @@
-"""The stages behind measuring, as options choose them."""
+"""The stages of the road, as options choose them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
+from myqasr_fx.capture.canonical import CANONICALIZING
+from myqasr_fx.measure.clip_shares import ClipShares
+from myqasr_fx.measure.measure import steps
+from myqasr_fx.measure.observe import observers
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.needs import decided_by_recordings, weighs_damage
+from myqasr_fx.options.needs import decided_by_recordings, needs_of, weighs_damage
 from myqasr_fx.process.stage import Stage
+from myqasr_fx.verify.fake_quant import LOWERING
 from passes.allocation.allocate_bits import AllocateBits
 from passes.base import Pass
 from passes.calibration.calibrate import Calibrate
@@ -16,7 +24,27 @@ from passes.rounding.round_weights import RoundWeights
 from passes.sensitivity.rank_sensitivity import RankSensitivity
 
 
-def fitting_stages(config: QuantizeConfig) -> tuple[Stage, ...]:
+def stages(config: QuantizeConfig, shares: ClipShares | None = None) -> tuple[Stage, ...]:
+    """The road that options take: every stage with its passes in order, and which clips it reads.
+
+    Args:
+        config: Resolved options.
+        shares: Of the clips at hand, to tell their numbers.
+    """
+    needs, told = needs_of(config), dict(shares.told()) if shares else {}
+    hear = [Stage(name, does, clips=share) for name, does, share in steps(needs)]
+    hear[0] = replace(hear[0], passes=_own_names(observers(needs)))
+    found = (
+        Stage("prepare", f"capture the graphs for {config.layout}", _own_names(CANONICALIZING)),
+        *hear,
+        *_fitting(config),
+        Stage("verify", "files on onnxruntime beside fake quantization in torch", _own_names(LOWERING), "observe"),
+        Stage("judge", "files beside full precision, without labels", clips="judge"),
+    )
+    return tuple(replace(s, clips=f"{s.clips}: {told[s.clips]}") if s.clips in told else s for s in found)
+
+
+def _fitting(config: QuantizeConfig) -> tuple[Stage, ...]:
     """From prices to files; those from allocate on are repeated until the files meet a budget of bytes."""
     if config.delta is not None:
         return _to_base(config)
@@ -54,3 +82,7 @@ def _to_base(config: QuantizeConfig) -> tuple[Stage, ...]:
 
 def _names(*passes: type[Pass]) -> tuple[str, ...]:
     return tuple(step.__name__ for step in passes)
+
+
+def _own_names(passes: Iterable[Pass]) -> tuple[str, ...]:
+    return tuple(step.name for step in passes)

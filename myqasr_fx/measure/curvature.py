@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from myqasr_fx.measure.energies import Energies, measure_energies
+from myqasr_fx.measure.clip_shares import Positions
+from myqasr_fx.measure.energies import Energies, EnergySum
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Observed
+from myqasr_fx.measure.probed_run import Seen, run_probed
 from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
 from passes.damage.curvature import Curvature, Curvatures, CurvatureSum
@@ -24,19 +26,19 @@ from passes.observe.shelf import Shelf
 
 
 def curvatures_of(job: MeasureJob, observed: Observed) -> tuple[Curvatures, Energies]:
-    """The curvature of every layer on its share of the clips, and the energies of frames; measured, or kept.
-
-    Clips that layers are rounded on in sequence have energies, too, where these are needed.
-    """
-    seed, positions, keys = job.request.seed, job.shares.curvature, job.store.keys
-    others = tuple(at for at in job.shares.sequence if at not in positions) if job.request.needs.energies else ()
-    known = job.store.read(keys.curvatures(observed.clips, positions, seed))
-    energies = job.store.read(keys.energies(observed.clips, positions + others, seed))
+    """The curvature of every layer and, where it is needed, the energy of frames; measured together, or kept."""
+    curved, seed = job.shares.curvature, job.request.seed
+    weighed = job.shares.sequence if job.request.needs.energies else ()
+    key = job.store.keys.curvatures(observed.clips, curved, seed)
+    energies_key = job.store.keys.energies(observed.clips, (curved, weighed), seed)
+    known, energies = job.store.read(key), job.store.read(energies_key) if weighed else {}
     if known is None or energies is None:
-        clips = dict(zip(positions + others, observed.forced(job.prepared.speech, positions + others), strict=True))
-        known, energies = measure_curvature(job.run, clips, len(positions), (seed, job.progress))
-        job.store.write(keys.curvatures(observed.clips, positions, seed), known)
-        job.store.write(keys.energies(observed.clips, positions + others, seed), energies)
+        order = tuple(dict.fromkeys(curved + weighed))
+        clips = dict(zip(order, observed.forced(job.prepared.speech, order), strict=True))
+        known, energies = measure_curvature(job.run, clips, (curved, weighed), (seed, job.progress))
+        job.store.write(key, known)
+        if weighed:
+            job.store.write(energies_key, energies)
     return known, energies
 
 
@@ -98,36 +100,49 @@ class _Summed(Mapping[str, Curvature]):
 
 
 def measure_curvature(
-    run: ForcedRun, clips: Mapping[int, ForcedClip], count: int, how: tuple[int, Progress]
+    run: ForcedRun,
+    clips: Mapping[int, ForcedClip],
+    shares: tuple[Positions, Positions],
+    how: tuple[int, Progress],
 ) -> tuple[Curvatures, Energies]:
     """The curvature of every layer with a weight that the logits need, and the energies of frames.
 
     Args:
         run: The full-precision model.
         clips: Position to at least one, with the model's own tokens.
-        count: Of the first clips, whose curvature is measured.
+        shares: Those whose curvature is measured, and those whose frames are weighed.
         how: Seed of the random probes, and who is told about every clip.
     """
-    seed, progress = how
+    (curved, weighed), (seed, progress) = shares, how
     layers = {layer.name: layer for layer in run.prepared.layers if layer.weight is not None}
     shelf = Shelf()
     sums = {name: CurvatureSum(shelf) for name in layers}
     generator = torch.Generator().manual_seed(seed)
 
-    def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
-        _add(sums[layer.name], layer, node, (args, gradient))
-
     positions, energies = 0, dict[tuple[int, str], Tensor]()
     with progress.stage("measure curvature", len(clips)) as advance:
-        for index, (at, clip) in enumerate(clips.items()):
+        for at, clip in clips.items():
+            found = EnergySum(run) if at in weighed else None
             with progress.part(MODEL_PASSES):
-                found, heard = measure_energies(run, clip, generator, add if index < count else None)
-            energies |= {(at, key): energy for key, energy in found.items()}
-            positions += heard if index < count else 0
+                heard = run_probed(run, clip, generator, _seen(sums if at in curved else {}, found))
+            energies |= {(at, key): energy for key, energy in (found.means() if found else {}).items()}
+            positions += heard if at in curved else 0
             advance(1)
     trim()
     shapes = {name: (layer.rows, layer.cols) for name, layer in layers.items()}
     return _Summed({name: total for name, total in sums.items() if total}, shapes, positions), energies
+
+
+def _seen(sums: Mapping[str, CurvatureSum], energies: EnergySum | None) -> Seen:
+    """Adds every use of a layer to its sum, where there is one, and to those of the clip."""
+
+    def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
+        if layer.name in sums:
+            _add(sums[layer.name], layer, node, (args, gradient))
+        if energies is not None:
+            energies.add(node, gradient)
+
+    return add
 
 
 def _add(total: CurvatureSum, layer: Layer, node: fx.Node, seen: tuple[tuple[Any, ...], Tensor]) -> None:

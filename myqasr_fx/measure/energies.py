@@ -12,15 +12,12 @@ one group of outputs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
-from myqasr_fx.measure.probed_run import Seen, run_probed
+from myqasr_fx.measure.forced_run import ForcedRun
 from passes.graph import ops
-from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 
 Energies = Mapping[tuple[int, str], Tensor]
@@ -57,25 +54,3 @@ class EnergySum:
     def means(self) -> dict[str, Tensor]:
         """Value to the mean over the layers that read it."""
         return {key: torch.stack(energies).mean(0) for key, energies in self._found.items()}
-
-
-def measure_energies(
-    run: ForcedRun, clip: ForcedClip, generator: torch.Generator, also: Seen | None = None
-) -> tuple[dict[str, Tensor], int]:
-    """Energies of one clip by one backward pass, and the positions L of its logits.
-
-    Args:
-        run: The full-precision model.
-        clip: With the model's own tokens.
-        generator: Of the probe.
-        also: Told about every use, too.
-    """
-    total = EnergySum(run)
-
-    def seen(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
-        total.add(node, gradient)
-        if also is not None:
-            also(layer, node, args, gradient)
-
-    positions = run_probed(run, clip, generator, seen)
-    return total.means(), positions

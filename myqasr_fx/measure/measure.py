@@ -55,6 +55,7 @@ def steps(needs: Needs) -> tuple[tuple[str, str, str], ...]:
     if needs.curvature:
         found += [
             ("measure curvature", "squared gradients and Gram matrices", "curvature"),
+            *([("weigh frames", "squared gradients, with the curvature", "sequence")] if needs.energies else []),
             ("round large layers alone", f"divergence at {' and '.join(map(str, CORRECTIONS))} bits", "correct"),
             ("probe rounded layers", "change of the logits", "probe"),
         ]

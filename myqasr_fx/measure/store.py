@@ -95,9 +95,9 @@ class Keys:
         """Of curvatures on some of the clips, with the seed of their probes."""
         return Key(CURVATURES, self._of(clips.sha256, " ".join(map(str, positions)), str(seed)))
 
-    def energies(self, clips: ClipSet, positions: Positions, seed: int) -> Key[Energies]:
-        """Of how much frames of some of the clips matter, measured with these curvatures."""
-        return Key(ENERGIES, self.curvatures(clips, positions, seed).parts)
+    def energies(self, clips: ClipSet, shares: tuple[Positions, Positions], seed: int) -> Key[Energies]:
+        """Of how much frames matter, measured with the curvatures of the first share, of the clips of the second."""
+        return Key(ENERGIES, (*self.curvatures(clips, shares[0], seed).parts, " ".join(map(str, shares[1]))))
 
     def damages(self, clips: ClipSet, positions: Positions, seed: int, what: str) -> Key[Damages]:
         """Of the damage to expect of every choice, made of these curvatures; ``what`` tells the choices."""

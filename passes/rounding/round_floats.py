@@ -21,7 +21,7 @@ import torch
 from passes.base import Fact, Program, ProgramPass
 from passes.graph.graph_edit import get_tensor, put_buffer
 from passes.graph.layers import find_layers
-from passes.numbers.row_codes import RowCodes, row_codes, takes_row_codes
+from passes.numbers.row_codes import RowCodes, takes_row_codes
 from passes.numbers.sinusoids import is_sinusoids, sinusoids
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class RoundFloats(ProgramPass):
         if is_sinusoids(tensor):
             return sinusoids(*tensor.shape).to(tensor.dtype)
         if self.tables and takes_row_codes(tensor):
-            return tensor if row_codes(tensor) else RowCodes.of(tensor).values().to(tensor.dtype)
+            return RowCodes.of(tensor).values().to(tensor.dtype)
         return tensor.detach().half().to(tensor.dtype)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from myqasr_fx import pipeline
+from myqasr_fx.fit.stages import stages
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
@@ -25,7 +26,7 @@ def test_the_passes_of_the_road_run_in_its_order(
     with caplog.at_level(logging.DEBUG, "passes.manager.run_passes"):
         pipeline.quantize(speech, noise, out=f"{tmp_path}/out", config=config, limits=limits)
     ran = [tuple(record.args[0].split()) for record in caplog.records if record.name == "passes.manager.run_passes"]
-    wanted = [step for stage in pipeline.stages(config) for step in stage.passes]
+    wanted = [step for stage in stages(config) for step in stage.passes]
     for folding in ("FoldConstants", "FuseRoundTrips", "LateConstants"):  # how torch runs the reference, not a stage
         ran = [tuple(step for step in group if step != folding) for group in ran]
     last = dict.fromkeys(step for group in reversed(ran) for step in reversed(group))  # drafts of files come before

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import fx
+from torch import Tensor, fx
 
+from myqasr_fx.fit import sequential as module
 from myqasr_fx.fit.fit import rounded
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.sequential import _Sequence
@@ -61,6 +62,34 @@ def test_layers_that_read_one_value_share_its_moments(
     rounded(job)
     readers = [each for each in job.prepared.layers if each.weight is not None and each.kind != LayerKind.EMBEDDING]
     assert len(set(read)) == len(read) < len(readers) - 2 * 2 * 2  # query, key and value of two layers of each graph
+
+
+@pytest.mark.parametrize("name", ["whisper", "smallest"])
+def test_every_frame_that_a_layer_reads_is_weighed(
+    name: str, fit_job: Callable[..., FitJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Energies are measured on other copies of the graphs, before leftovers are rounded: names have to meet."""
+    job = fit_job(name, budget="300KB" if name == "whisper" else "60KB", recipe="best")
+    seen: list[bool] = []
+    found = module._weights
+
+    def watched(exact: Tensor, energy: Tensor | None) -> Tensor:
+        weights = found(exact, energy)
+        seen.append(energy is not None)
+        assert energy is None or energy.shape == exact.shape[:-1] == weights.shape
+        return weights
+
+    monkeypatch.setattr(module, "_weights", watched)
+    rounded(job)
+    assert len(seen) > 10 and all(seen)
+
+
+def test_frames_that_matter_more_count_more(fit_job: Callable[..., FitJob]) -> None:
+    exact = torch.randn(1, 12, 5, generator=torch.Generator().manual_seed(0))
+    plain, energy = module._weights(exact, None), torch.zeros(1, 12)
+    energy[0, 3] = 12.0
+    weighed = module._weights(exact, energy)
+    assert torch.equal(weighed, (plain + energy) / 2) and int(weighed.argmax()) == 3
 
 
 @pytest.mark.parametrize(("enough", "first", "last"), [(0.01, 1, 1), (0.3, 1, 4), (ENOUGH, 4, 4)])

@@ -28,7 +28,7 @@ def forced(heard: Callable[..., tuple[MeasureJob, Measurements]]) -> Forced:
 
 
 def curvature_of(run: ForcedRun, clips: tuple[ForcedClip, ...]) -> Curvatures:
-    return measure_curvature(run, dict(enumerate(clips)), len(clips), (0, Silent()))[0]
+    return measure_curvature(run, dict(enumerate(clips)), (tuple(range(len(clips))), ()), (0, Silent()))[0]
 
 
 @pytest.mark.parametrize("name", ["whisper", "wav2vec2"])

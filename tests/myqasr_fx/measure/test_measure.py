@@ -100,7 +100,10 @@ def test_steps_say_what_is_collected_of_which_clips() -> None:
     everything = Needs(frozenset({GRADIENT, LayerAlone("kl", 4)}), True, True, True, True)
     told = {name: (what, share) for name, what, share in steps(everything)}
     assert told["observe"] == ("inputs and outputs of every layer and Gram matrices", "observe")
-    assert told["measure curvature"][1] == "curvature"
+    assert told["measure curvature"][1] == "curvature" and "weigh frames" not in told
+    assert ("weigh frames", "sequence") in [
+        (name, share) for name, _, share in steps(Needs(curvature=True, energies=True))
+    ]
     assert told["round large layers alone"][1] == "correct"
     assert told["probe rounded layers"][1] == "probe"
     assert "gradients" in told["read rows"][0]
