@@ -10,6 +10,7 @@ from pathlib import Path
 from myqasr_fx.delta.record import Gain
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
+from myqasr_fx.fit.aim import Aim
 from myqasr_fx.fit.allocation import Expectation, allocation_pass, expectation, predicted_bytes
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.sequential import Sequenced, round_in_sequence
@@ -71,20 +72,19 @@ def fit(job: FitJob, folder: Path) -> Fitted:
     if budget is None or not job.request.counts_files:
         return _write(job, folder, 0)[0]
     limits, final = job.limits, job.request
-    surplus, fits, tried = 0, None, job.request.draft()
+    aim, fits, tried = Aim(budget, limits), None, job.request.draft()
     for attempt in range(1, limits.attempts + 1):
         draft = tried != final
-        fitted, predicted = _write(replace(job, request=tried), folder, surplus)
-        error = fitted.model_bytes - predicted
+        fitted, predicted = _write(replace(job, request=tried), folder, aim.surplus)
         _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, fitted.model_bytes)
         if fitted.model_bytes <= budget:
-            fits = surplus
-            if -error <= max(limits.spare * budget, limits.spare_bytes):
+            fits = aim.surplus
+            if predicted - fitted.model_bytes <= aim.spare:
                 if not draft:
                     return fitted
                 tried = final  # the same widths, rounded for good
                 continue
-        surplus += error
+        aim.correct(fitted.model_bytes, predicted)
     if fitted.model_bytes <= budget and not draft:
         return fitted
     return _settled(job, folder, fits, fitted.model_bytes)

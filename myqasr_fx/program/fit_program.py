@@ -12,6 +12,7 @@ from torch import Tensor
 from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
+from myqasr_fx.fit.aim import Aim
 from myqasr_fx.fit.allocation import predicted_bytes, widths_pass
 from myqasr_fx.fit.fit import kept_floats
 from myqasr_fx.fit.request import FitRequest
@@ -93,15 +94,16 @@ def fit_program(graphs: CanonicalGraphs, seen: Seen, request: FitRequest, path: 
         BudgetError: The budget is infeasible.
     """
     asked = request.allocation.budget
-    budget, surplus, size = None if asked is None else int(asked), 0, 0
+    budget, size = None if asked is None else int(asked), 0
+    aim = Aim(budget or 0, limits)
     ranking = (RankSensitivity(seen.statistics, request.sensitivity), RoundFloats(request.codes_tables))
     ranked = run_passes(graphs.program, ranking, request.dump("rank"))
     for _ in range(limits.attempts):
-        written, predicted = _write(graphs, ranked, (seen, request, path), surplus)
+        written, predicted = _write(graphs, ranked, (seen, request, path), aim.surplus)
         size = model_bytes(written.files)
-        if budget is None or (size <= budget and predicted - size <= max(limits.spare * budget, limits.spare_bytes)):
+        if budget is None or (size <= budget and predicted - size <= aim.spare):
             return written
-        surplus += size - predicted
+        aim.correct(size, predicted)
     if budget is not None and size > budget:
         raise BudgetError(f"the file takes {size:,} bytes, more than the {budget:,} allowed", hint="raise the budget")
     return written
