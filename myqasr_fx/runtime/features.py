@@ -21,6 +21,10 @@ Features = Callable[[np.ndarray], np.ndarray]
 
 _FLOOR = 1e-10
 _RANGE = 8.0  # decades below the loudest value that are kept
+_ONE_THREAD = 2**18
+"""Products of so many multiplications are none of several threads in OpenBLAS. Its threads keep a core busy for a while
+behind a larger one, which took a quarter off the speed of whatever onnxruntime ran next."""
+
 _SIZES = {"feature_size": (1, 1024), "n_fft": (2, 4096), "hop_length": (16, 4096), "chunk_length": (1, 60)}
 """Smallest and largest values of ``preprocessor_config.json``: several times Whisper's, in a gigabyte of memory."""
 
@@ -58,10 +62,16 @@ class LogMel:
         frames = np.lib.stride_tricks.sliding_window_view(padded, self.window)[:: self.hop]
         frames = frames[: self.samples // self.hop]
         power = np.square(np.abs(np.fft.rfft(frames * self._hann)))
-        mel = np.log10(np.maximum(power @ self._filters, _FLOOR)).T
+        mel = np.log10(np.maximum(self._heard_by_bins(power), _FLOOR)).T
         least = mel.max() - _RANGE
         found = np.full((1, self.bins, self.samples // self.hop), _scaled(max(np.log10(_FLOOR), least)), np.float32)
         found[0, :, : len(frames)] = _scaled(np.maximum(mel, least))
+        return found
+
+    def _heard_by_bins(self, power: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        found, rows = np.empty((len(power), self.bins)), max(1, _ONE_THREAD // self._filters.size)
+        for start in range(0, len(power), rows):
+            np.matmul(power[start : start + rows], self._filters, out=found[start : start + rows])
         return found
 
 

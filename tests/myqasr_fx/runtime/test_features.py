@@ -47,3 +47,14 @@ def test_waveform(normalize: bool) -> None:
 def test_other_features_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(BundleError, match="are not known"):
         features_of(config)
+
+
+def test_a_spectrogram_does_not_depend_on_the_audio_behind_it() -> None:
+    hear = features_of(WhisperFeatureExtractor(feature_size=80).to_dict())
+    samples = np.random.default_rng(0).normal(0, 0.1, 80_000).astype(np.float32)
+    samples[100] = 1.0  # the loudest, which decides what is kept
+    whole = hear(samples)
+    for seconds in (0.3, 1.0, 3.7):
+        length = int(seconds * RATE)
+        frames = length // 160 - 2  # whose windows end within
+        np.testing.assert_allclose(hear(samples[:length])[:, :, :frames], whole[:, :, :frames], atol=1e-6, rtol=0)

@@ -11,6 +11,7 @@ import pytest
 from myqasr_fx.errors import BundleError
 from myqasr_fx.process import onnx_session
 from myqasr_fx.runtime import OrtRunner, ort_runner
+from myqasr_fx.runtime.ort_settings import OrtSettings
 
 KEPT = Path(__file__).parents[2] / "data" / "bundle"
 RUN = """
@@ -72,3 +73,9 @@ def test_a_file_that_is_refused_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"refuses .*model\.onnx") as refused:
         OrtRunner(tmp_path / "model.onnx")
     assert "\n" not in str(refused.value)
+
+
+def test_idle_threads_sleep_unless_they_are_told_otherwise() -> None:
+    name = "session.intra_op.allow_spinning"
+    assert OrtSettings().session_options().get_session_config_entry(name) == "0"
+    assert OrtSettings(entries={name: "1"}).session_options().get_session_config_entry(name) == "1"
