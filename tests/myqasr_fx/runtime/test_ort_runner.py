@@ -75,7 +75,7 @@ def test_a_file_that_is_refused_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_idle_threads_sleep_unless_they_are_told_otherwise() -> None:
-    name = "session.intra_op.allow_spinning"
-    assert OrtSettings().session_options().get_session_config_entry(name) == "0"
-    assert OrtSettings(entries={name: "1"}).session_options().get_session_config_entry(name) == "1"
+def test_idle_threads_sleep_behind_a_run_unless_they_are_told_otherwise() -> None:
+    name = "session.force_spinning_stop"
+    assert OrtSettings().session_options().get_session_config_entry(name) == "1"
+    assert OrtSettings(entries={name: "0"}).session_options().get_session_config_entry(name) == "0"
