@@ -83,7 +83,8 @@ class CachedDecoder:
     def keep(self, rows: np.ndarray) -> None:
         """Goes on with some rows (N,) of the batch only."""
         self._states = self._states[rows]
-        self._cache = {name: value[rows] for name, value in self._cache.items()}
+        for name in self._cache:  # one after the other: together they take as much as a model
+            self._cache[name] = self._cache[name][rows]
 
     def reorder(self, rows: np.ndarray) -> None:
         """Gives every row the tokens of one of ``rows`` (B,), which hears the same clip."""

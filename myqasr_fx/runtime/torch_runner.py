@@ -24,6 +24,7 @@ from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime
 from myqasr_fx.runtime.whisper import WhisperRuntime
 from passes.base import Program
+from passes.graph.frugal import frugal
 
 
 class TorchRunner:
@@ -37,6 +38,7 @@ class TorchRunner:
     def __init__(self, module: fx.GraphModule, signature: GraphSignature) -> None:
         self._module = module
         self._signature = signature
+        self._asked: dict[tuple[str, ...], fx.GraphModule] = {}
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -45,11 +47,12 @@ class TorchRunner:
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""
+        asked = tuple(outputs)
+        if asked not in self._asked:
+            self._asked[asked] = frugal(self._module, [self._signature.output_names.index(name) for name in asked])
         with torch.no_grad():
-            results = self._module(*(torch.from_numpy(feeds[name]) for name in self._signature.input_names))
-        values = (results,) if isinstance(results, torch.Tensor) else results
-        named = dict(zip(self._signature.output_names, values, strict=True))
-        return {name: named[name].numpy() for name in outputs}
+            values = self._asked[asked](*(torch.from_numpy(feeds[name]) for name in self._signature.input_names))
+        return {name: value.numpy() for name, value in zip(asked, values, strict=True)}
 
 
 def torch_runtime(
