@@ -13,7 +13,7 @@ from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.languages import unless_auto
 from myqasr_fx.runtime.aligner import Aligner
-from myqasr_fx.runtime.context import FULL, Context, same_lengths
+from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
 from myqasr_fx.runtime.decoding import GREEDY, WORD, Decoding
 from myqasr_fx.runtime.fallback import decode
 from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
@@ -28,6 +28,9 @@ MOST_TOGETHER = 4
 
 TOGETHER_BYTES = 256_000_000
 """Of the keys and values of their cross-attention, at most."""
+
+HEARD_BYTES = 450_000_000
+"""The same of clips that are decoded together: beyond it a batch saves little time beside the memory that it takes."""
 
 LEAST_SECONDS = 1.0
 """Before and behind a place where a clip is heard anew."""
@@ -103,11 +106,15 @@ class WhisperRuntime:
         self, inputs: Sequence[np.ndarray], clips: Sequence[np.ndarray], code: str | None
     ) -> Iterator[tuple[int, Transcript]]:
         """What is said in each clip, by its position; only inputs of one length are decoded together."""
-        for rows in same_lengths(inputs):
-            # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
-            states = np.concatenate([self.cache.encode(self.encoder, inputs[row]) for row in rows])
-            heard = self._write(states, [clips[row] for row in rows], code)
-            yield from zip(rows, heard, strict=True)
+        for alike in same_lengths(inputs):
+            size = self.cache.cross_bytes * inputs[alike[0]].shape[-1] // (2 * LONGEST)
+            together = max(1, HEARD_BYTES // (self.decoding.beams * max(size, 1)))
+            for start in range(0, len(alike), together):
+                rows = alike[start : start + together]
+                # One by one: the encoder gains nothing from a batch, whose attention weights would fill the memory.
+                states = np.concatenate([self.cache.encode(self.encoder, inputs[row]) for row in rows])
+                heard = self._write(states, [clips[row] for row in rows], code)
+                yield from zip(rows, heard, strict=True)
 
     def _write(self, states: np.ndarray, clips: Sequence[np.ndarray], code: str | None) -> list[Transcript]:
         """What is said in clips, from the states of the encoder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from myqasr_fx.errors import BundleError, ModelError
 from myqasr_fx.export.to_onnx import to_onnx
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime import CtcRuntime, OrtRunner, OrtSettings, WhisperRuntime
+from myqasr_fx.runtime.context import LONGEST
 from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.runtime import transcribe_long
 from myqasr_fx.runtime.torch_runner import TorchRunner
@@ -69,6 +71,29 @@ def torch_whisper(captured):
     network, graphs = captured
     runners = [TorchRunner(graphs[name], signature) for name, signature in signatures(network.config).items()]
     return whisper(runners, network, network.config.vocab_size == 97)
+
+
+class Counting:
+    """A runner that counts the rows that it is given together."""
+
+    def __init__(self, runner) -> None:
+        self.runner, self.inputs, self.rows = runner, runner.inputs, []
+
+    def run(self, feeds, outputs):
+        self.rows.append(len(feeds["input_ids"]))
+        return self.runner.run(feeds, outputs)
+
+
+def test_whisper_hears_no_more_clips_together_than_their_bound_allows(torch_whisper, monkeypatch):
+    five = clips(5)
+    alone = [torch_whisper.transcribe_batch([samples])[0] for samples in five]
+    counting = Counting(torch_whisper.decoder)
+    frames = features(five[0]).shape[-1] / 2
+    two = int(2.5 * torch_whisper.cache.cross_bytes * frames / LONGEST)
+    monkeypatch.setattr("myqasr_fx.runtime.whisper.HEARD_BYTES", two)
+    together = replace(torch_whisper, decoder=counting).transcribe_batch(five)
+    assert [said.tokens for said in together] == [said.tokens for said in alone]
+    assert max(counting.rows) == 2
 
 
 def test_whisper_decodes_as_the_network_generates(captured, torch_whisper):
