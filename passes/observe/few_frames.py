@@ -27,7 +27,9 @@ UNDECIDED = 1e-6
 
 def damped_by(gram: Tensor, part: float) -> Tensor:
     """The matrix (K, K) with a part of its mean diagonal added."""
-    return gram + part * gram.diagonal().mean().clamp(min=1e-30) * torch.eye(len(gram), dtype=gram.dtype)
+    damped = gram + 0.0
+    damped.diagonal().add_(part * gram.diagonal().mean().clamp(min=1e-30))
+    return damped
 
 
 def steadied(gram: Tensor, frames: float) -> Tensor:
@@ -42,13 +44,12 @@ def steadied(gram: Tensor, frames: float) -> Tensor:
 
 
 def undecided(centred: Tensor, gram: Tensor) -> Tensor:
-    """What to add (K, K) to a matrix without means so that rounding can factor it; zeros where it can.
+    """What to add (K, K) to a matrix without means so that rounding can factor it; one zero () where it can.
 
     Args:
         centred: (K, K) of ``H - m m^T``.
         gram: (K, K) of H.
     """
-    unit = torch.eye(len(gram), dtype=gram.dtype)
     if not torch.linalg.cholesky_ex(damped_by(centred.double(), DAMPING)).info:
-        return 0.0 * unit
-    return UNDECIDED * len(gram) * gram.diagonal().mean() * unit
+        return gram.new_zeros(())
+    return UNDECIDED * len(gram) * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)

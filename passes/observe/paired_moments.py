@@ -90,7 +90,7 @@ class PairedMoments:
         exact, seen = self._means / total
         inner = gram - seen.outer(seen)
         more = undecided(inner, gram)  # in both, or equal inputs would shift the weight
-        return inner + more, cross - exact.outer(seen) + more
+        return inner.add_(more), cross.sub_(exact.outer(seen)).add_(more)
 
     @property
     def frames(self) -> float:
@@ -99,8 +99,11 @@ class PairedMoments:
 
     def shifted(self, weight: Tensor) -> Tensor:
         """V, of the shape of ``weight``: rows first, K others."""
-        gram, cross = (moment.double() for moment in self._moments())
-        shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING), (cross - gram).T).T.to(weight.dtype)
+        gram, cross = self._moments()
+        gram = gram.double()
+        cross = cross.double().sub_(gram)  # in place: of wide layers each takes hundreds of megabytes
+        gram = damped_by(gram, DAMPING)
+        shift: Tensor = torch.linalg.solve(gram, cross.T).T.to(weight.dtype)
         matrix, frames = weight.reshape(len(weight), -1), self.frames
         found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift)
         return found.reshape(weight.shape)

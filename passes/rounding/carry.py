@@ -69,7 +69,7 @@ def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
     # With J the order turned round, J H J = L L^T makes J L^-1 J this factor: one inverse of a triangle.
     lower = _lower(gram)
     inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False)
-    factor: torch.Tensor = inverse.flip(0, 1).to(torch.float32)
+    factor: torch.Tensor = inverse.to(torch.float32).flip(0, 1)
     return factor
 
 
