@@ -90,12 +90,17 @@ class ForcedRun:
         return ForcedState(0, self.runs[0].start(_given(clip.inputs[self.graphs[0]], None)))
 
     def advance(
-        self, clip: ForcedClip, state: ForcedState, cut: Cut, weights: Mapping[str, Tensor] | None = None
+        self,
+        clip: ForcedClip,
+        state: ForcedState,
+        cut: Cut,
+        weights: Mapping[str, Tensor] | None = None,
+        watch: Watch | None = None,
     ) -> ForcedState:
-        """Runs on to ``cut``, with ``weights`` as in :meth:`logits`."""
+        """Runs on to ``cut``, with ``weights`` and ``watch`` as in :meth:`logits`."""
         while state.graph < cut[0]:
-            state = self._next_graph(clip, state, weights)
-        return ForcedState(cut[0], self.runs[cut[0]].resume(state.state, cut[1], weights))
+            state = self._next_graph(clip, state, weights, watch)
+        return ForcedState(cut[0], self.runs[cut[0]].resume(state.state, cut[1], weights, watch))
 
     def logits(
         self,

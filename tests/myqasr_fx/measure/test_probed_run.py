@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, fx
 
+from myqasr_fx.measure.forced_run import ForcedRun
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Measurements
-from myqasr_fx.measure.probed_run import run_probed
+from myqasr_fx.measure.probed_run import _Way, run_probed
 from passes.damage.curvature import probe
 from passes.graph.layers import Layer
 
@@ -46,3 +48,38 @@ def test_gradients_are_those_of_the_probed_logits(heard: Heard) -> None:
         logits = run.logits(clip, run.start(clip))
     wanted = probe(logits, torch.Generator().manual_seed(0))
     torch.testing.assert_close(gradients[0][0, clip.first : clip.first + len(clip.targets)], wanted)
+
+
+@pytest.mark.parametrize("name", ["whisper", "wav2vec2"])
+@pytest.mark.parametrize("most_bytes", [0, 20_000, 10**9])
+def test_a_way_in_stretches_gives_the_gradients_of_one_in_one_piece(
+    name: str, most_bytes: int, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, measurements = heard(name, samples=8000)
+    run, clip = job.run, measurements.observed.forced(job.prepared.speech)[0]
+
+    def gradients(where: ForcedRun, bound: int) -> tuple[list[tuple[str, Tensor]], int]:
+        found: list[tuple[str, Tensor]] = []
+        ran: Counter[fx.Node] = Counter()
+
+        def add(layer: Layer, node: fx.Node, args: tuple[Any, ...], gradient: Tensor) -> None:
+            found.append((node.name, gradient.clone()))
+
+        def counted(self: _Way, node: fx.Node, args: tuple[Any, ...], result: Any) -> None:
+            ran[node] += 1
+            original(self, node, args, result)
+
+        original = _Way._counted
+        with monkeypatch.context() as patched:
+            patched.setattr(_Way, "_counted", counted)
+            run_probed(where, clip, torch.Generator().manual_seed(0), add, bound)
+        return found, max(ran.values())
+
+    whole = ForcedRun(run.prepared)
+    for graph in whole.runs:
+        object.__setattr__(graph, "cuts", (0,))
+    expected, _ = gradients(whole, 0 if len(whole.runs) == 1 else 10**9)
+    found, most = gradients(run, most_bytes)
+    assert [node for node, _ in found] == [node for node, _ in expected]
+    assert all(torch.equal(one, other) for (_, one), (_, other) in zip(found, expected, strict=True))
+    assert most == (1 if most_bytes == 10**9 else 2)
