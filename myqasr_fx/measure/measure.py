@@ -13,7 +13,9 @@ from myqasr_fx.measure.observe import observe
 from myqasr_fx.measure.ranking import measure_role
 from myqasr_fx.measure.rows_read import read_rows
 from myqasr_fx.measure.speech import clips_with_speech
+from myqasr_fx.process.freed_memory import give_back
 from passes.needs import Needs
+from passes.observe.insert_gram_observers import Grams
 
 
 def measure(job: MeasureJob) -> Measurements:
@@ -35,11 +37,12 @@ def measure(job: MeasureJob) -> Measurements:
     if spoken is not found.observed.clips:
         job = replace(job, shares=job.shares.of(spoken, job.limits))
         found = observe(job, spoken)
+    give_back()  # watched graphs, and the keys and values of a batch
     for role in sorted(needs.roles, key=str):
         found = replace(found, statistics={**found.statistics, **measure_role(job, found, role)})
     if needs.curvature:
         curvatures, energies = curvatures_of(job, found.observed)
-        grams = ChainMap(dict(found.grams), GramsOf(curvatures))  # type: ignore[arg-type]  # only read
+        grams: Grams = ChainMap(found.grams, GramsOf(curvatures))  # type: ignore[arg-type]  # only read
         corrections = measure_corrections(job, found.observed, grams if needs.grams else {})
         found = replace(found, curvatures=curvatures, energies=energies, grams=grams, corrections=corrections)
     if needs.rows:

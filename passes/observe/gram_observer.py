@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from passes.graph import ops
 from passes.graph.fake_values import tensor_of
+from passes.observe.shelf import Shelf, Sum
 
 STEADY_WEIGHT = 0.2
 """Weight of a frame that does not change at all, relative to the mean frame."""
@@ -75,15 +76,16 @@ class GramObserver(nn.Module):
     Args:
         layers: Names of the layers that read the value.
         patches: How a convolution cuts it; None for a value (…, frames, K) that is read as it is.
+        shelf: Where the sum lies.
     """
 
     _is_impure: ClassVar[bool] = True  # torch.fx keeps calls of impure modules although nothing reads their result
 
-    def __init__(self, layers: tuple[str, ...], patches: Patches | None) -> None:
+    def __init__(self, layers: tuple[str, ...], patches: Patches | None, shelf: Shelf | None = None) -> None:
         super().__init__()
         self.layers = layers
         self.patches = patches
-        self.total: Tensor | None = None
+        self.total = Sum(shelf or Shelf())
         self.weight = 0.0
         self.squares = 0.0
 
@@ -95,14 +97,13 @@ class GramObserver(nn.Module):
         rows = values.float() if self.patches is None else self.patches.rows(values.float())
         weights = frame_weights(rows)
         scaled = (rows * weights.sqrt().unsqueeze(-1)).reshape(-1, rows.shape[-1])
-        gram = scaled.T @ scaled
-        self.total = gram if self.total is None else self.total.add_(gram)
+        self.total.add(scaled.T @ scaled)
         self.weight += float(weights.sum())
         self.squares += float(weights.square().sum())
 
     def gram(self) -> Tensor | None:
         """(K, K) float32 mean; None when nothing was seen."""
-        return None if self.total is None else self.total / self.weight
+        return self.total.value() / self.weight if self.total else None
 
     @property
     def frames(self) -> float:

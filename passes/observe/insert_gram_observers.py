@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from passes.graph.layers import Layer, find_layers, nodes_of
 from passes.graph.ops import LayerKind
 from passes.observe.few_frames import steadied
 from passes.observe.gram_observer import GramObserver, Patches
+from passes.observe.shelf import Shelf
 
 LOOKUP_WEIGHT = 2.0
 """What the looked-up rows of a tied embedding count beside its products, in mean diagonals of the Gram matrix.
@@ -67,23 +68,53 @@ class InsertGramObservers(ProgramPass):
                     continue
                 (source,) = ops.activation_nodes(node)
                 readers.setdefault((module, source, patches), []).append(layer.name)
+        shelf = Shelf()
         for index, ((module, source, patches), names) in enumerate(readers.items()):
-            observer = GramObserver(tuple(dict.fromkeys(names)), patches)
+            observer = GramObserver(tuple(dict.fromkeys(names)), patches, shelf)
             watch(module, source, f"{GRAM_OBSERVERS}.gram_{index}", observer)
         return bool(readers)
 
 
+class ObservedGrams(Mapping[str, Tensor]):
+    """Layer name to its matrix, made when it is looked at: all of them may take more than the model.
+
+    Args:
+        observers: Layer name to what saw its inputs.
+        looked_up: Layers whose rows are also looked up.
+    """
+
+    def __init__(self, observers: Mapping[str, GramObserver], looked_up: frozenset[str]) -> None:
+        self._observers = observers
+        self._looked_up = looked_up
+
+    def __getitem__(self, name: str) -> Tensor:
+        observer = self._observers[name]
+        gram = observer.gram()
+        if gram is None:
+            raise KeyError(name)
+        found = steadied(gram, observer.frames)
+        if name in self._looked_up:
+            found = found + LOOKUP_WEIGHT * found.diagonal().mean() * torch.eye(len(found))
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._observers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._observers)
+
+    def __len__(self) -> int:
+        return len(self._observers)
+
+
 def read_grams(program: Program) -> Grams:
     """What the observers of ``program`` saw; layers that no value reached are left out."""
-    found: dict[str, Tensor] = {}
+    found: dict[str, GramObserver] = {}
     for module in program.graphs.values():
         for observer in module.modules():
-            if isinstance(observer, GramObserver) and (gram := observer.gram()) is not None:
-                found |= dict.fromkeys(observer.layers, steadied(gram, observer.frames))
-    for name in {layer.name for layer in find_layers(program) if _is_looked_up(layer)} & set(found):
-        share = LOOKUP_WEIGHT * found[name].diagonal().mean()
-        found[name] = found[name] + share * torch.eye(len(found[name]))
-    return found
+            if isinstance(observer, GramObserver) and observer.total:
+                found |= dict.fromkeys(observer.layers, observer)
+    return ObservedGrams(found, frozenset(layer.name for layer in find_layers(program) if _is_looked_up(layer)))
 
 
 def _is_looked_up(layer: Layer) -> bool:

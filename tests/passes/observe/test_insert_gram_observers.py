@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -7,6 +8,7 @@ from passes.base import Program
 from passes.observe.gram_observer import STEADY_WEIGHT, GramObserver, Patches, frame_weights
 from passes.observe.insert_gram_observers import LOOKUP_WEIGHT, InsertGramObservers, read_grams
 from passes.observe.remove_observers import RemoveObservers
+from passes.observe.shelf import Shelf
 
 
 def tokens(seed: int) -> torch.Tensor:
@@ -90,3 +92,22 @@ def test_frames_that_change_count_more() -> None:
     assert float(weights[0, 20:].min()) > STEADY_WEIGHT
     torch.testing.assert_close(frame_weights(torch.ones(1, 40, 4)), torch.ones(1, 40))
     torch.testing.assert_close(frame_weights(rows[:, :4]), torch.ones(1, 4))
+
+
+def test_matrices_lie_on_one_shelf_and_are_made_when_looked_at(
+    tiny_program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grams(most_bytes: int) -> tuple[dict[str, torch.Tensor], bool]:
+        monkeypatch.setattr("passes.observe.insert_gram_observers.Shelf", lambda: Shelf(most_bytes))
+        program = tiny_program.clone()
+        assert InsertGramObservers()(program).modified
+        for seed in range(2):
+            program.graphs["model"](tokens(seed))
+        sums = [module.total for module in program.graphs["model"].modules() if isinstance(module, GramObserver)]
+        found = read_grams(program)
+        assert "unknown" not in found and len(found) == 3 and found["fc"] is not found["fc"]
+        return dict(found), all(total.in_memory for total in sums)
+
+    (in_memory, all_in_memory), (in_a_file, some_in_memory) = grams(10**6), grams(5000)
+    assert all_in_memory and not some_in_memory
+    assert all(torch.equal(in_memory[name], gram) for name, gram in in_a_file.items())
