@@ -130,6 +130,7 @@ class _Sequence:
                     clip.exact = self.run.advance(clip.forced, clip.exact, stop)
                     clip.rounded = self.run.advance(clip.forced, clip.rounded, stop, self.weights)
                 self.weights.rest()
+                self.run.prepared.speech.set_aside()
 
     def moments(self, layer: Layer, node: fx.Node, cut: Cut) -> PairedMoments | None:
         """Of what the layer reads at ``node``, the step ``cut``; None for a lookup or grouped channels."""

@@ -16,8 +16,12 @@ from myqasr_fx.models.refusal import shown
 from myqasr_fx.models.speech_model import Family, ModelParts, SpeechModel, fingerprint
 from myqasr_fx.models.weight_files import find_weight_files
 from myqasr_fx.models.whisper import Whisper
+from myqasr_fx.process.mapped_tensors import mapped
 
 FAMILIES: tuple[Family, ...] = (Whisper(), Ctc())
+
+IN_MEMORY = 500_000_000
+"""Bytes of weights in float32 up to which they stay in memory; beyond, in files that leave it where others need it."""
 
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 
@@ -103,5 +107,9 @@ def _load_ctranslate2(files: Ct2Files, name: str) -> SpeechModel:
 
 def _speech_model(name: str, family: Family, parts: ModelParts) -> SpeechModel:
     network, extractor, tokenizer = parts.network, parts.feature_extractor, parts.tokenizer
+    weights = list(network.parameters())
+    if sum(weight.nbytes for weight in weights) > IN_MEMORY:
+        for weight in weights:
+            weight.data = mapped(weight.data)
     digest = fingerprint(network)
     return SpeechModel(name, family, network, extractor, tokenizer, parts.generation, digest, parts.language)

@@ -17,6 +17,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.languages import cannot_be_told, unless_auto
+from myqasr_fx.process.mapped_tensors import set_aside
 from passes.base import Program
 
 
@@ -120,6 +121,10 @@ class SpeechModel:
         if form not in self._captured:
             self._captured[form] = self.family.capture(self.network, fixed_cache=fixed_cache, silence=silence)
         return self._captured[form].clone()
+
+    def set_aside(self) -> None:
+        """Lets weights that lie in files leave memory until they are read again."""
+        set_aside(self.network.parameters())
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""

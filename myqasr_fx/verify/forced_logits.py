@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from myqasr_fx.bundle.context_record import SPEECH
+from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import Runtime, WhisperRuntime, with_context
 from myqasr_fx.runtime.runtime import GraphRunner
@@ -51,6 +52,7 @@ class Opened:
     def close(self) -> None:
         """Gives its memory back, until it is run again."""
         self._runner = None
+        trim()
 
     def _open(self) -> GraphRunner:
         self._runner = self._runner or self._opens()

@@ -94,6 +94,7 @@ def verify_files(
         VerificationError: A file is no valid ONNX, does not run fused, or its logits differ too much.
     """
     give_back()
+    speech.set_aside()
     for path in paths.values():
         _check_file(path)
     heard = torch_runtime(speech, dequantized_late(reference.fake_quant), silence=silence)

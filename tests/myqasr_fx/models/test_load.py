@@ -10,10 +10,11 @@ import torch
 from transformers import Wav2Vec2Model
 
 from myqasr_fx.errors import ModelError
-from myqasr_fx.models import builtin, hub
+from myqasr_fx.models import builtin, hub, load
 from myqasr_fx.models.builtin import BUILTIN_MODELS, PackagedFile
 from myqasr_fx.models.load import family_of, load_model
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.process import mapped_tensors
 
 FIXTURES = ["tiny_whisper", "tiny_whisper_multilingual", "tiny_wav2vec2"]
 
@@ -38,6 +39,25 @@ def test_saved_folder_loads_as_the_same_model(fixture: str, tmp_path: Path, requ
     np.testing.assert_array_equal(loaded.features(samples), model.features(samples))
     assert not loaded.network.training
     assert not any(parameter.requires_grad for parameter in loaded.network.parameters())
+
+
+def test_weights_of_a_large_model_lie_in_files(
+    tiny_whisper: SpeechModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(save(tiny_whisper, tmp_path / "saved"))
+    in_memory = load_model(folder)
+    monkeypatch.setattr(load, "IN_MEMORY", 0)
+    monkeypatch.setattr(mapped_tensors, "LEAST_BYTES", 1)
+    in_files = load_model(folder)
+    in_files.set_aside()
+    assert in_files.fingerprint == in_memory.fingerprint
+    for model, lies in ((in_memory, False), (in_files, True)):
+        weights = model.network.state_dict()
+        assert all((weight.untyped_storage().filename is not None) is lies for weight in weights.values())
+        assert weights["proj_out.weight"].data_ptr() == weights["model.decoder.embed_tokens.weight"].data_ptr()
+        graphs = model.capture().graphs.values()
+        used = {tensor.data_ptr() for graph in graphs for tensor in graph.parameters() if tensor.requires_grad is False}
+        assert used <= {weight.data_ptr() for weight in weights.values()}
 
 
 def test_fingerprint_tells_models_apart(tiny_wav2vec2: SpeechModel, tmp_path: Path) -> None:

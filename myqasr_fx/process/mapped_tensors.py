@@ -1,0 +1,42 @@
+"""Large tensors in files without a name: copies that leave memory when told to, or when the system needs room."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import tempfile
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+LEAST_BYTES = 1 << 20
+"""Of a tensor that is worth a file."""
+
+
+def mapped(tensor: Tensor) -> Tensor:
+    """The same values in a mapped file of the folder for temporary files; the tensor itself where that has no room."""
+    if tensor.nbytes < LEAST_BYTES or not hasattr(os, "posix_fallocate"):
+        return tensor
+    descriptor, path = tempfile.mkstemp(prefix="myqasr-")
+    try:
+        os.posix_fallocate(descriptor, 0, tensor.nbytes)  # a page that finds no room later would end the process
+        found = torch.from_file(path, shared=True, size=tensor.numel(), dtype=tensor.dtype)
+    except OSError:
+        return tensor
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
+    return found.view(tensor.shape).copy_(tensor)
+
+
+def set_aside(tensors: Iterable[Tensor]) -> None:
+    """Lets the pages of mapped tensors go until they are read again; other tensors stay in memory."""
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    madvise = ctypes.CDLL(None).madvise
+    for tensor in tensors:
+        storage = tensor.untyped_storage()
+        if storage.filename is not None:
+            madvise(ctypes.c_void_p(storage.data_ptr()), ctypes.c_size_t(storage.nbytes()), mmap.MADV_DONTNEED)

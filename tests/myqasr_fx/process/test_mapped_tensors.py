@@ -1,0 +1,43 @@
+"""Tensors in files leave memory and come back as they were."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from myqasr_fx.process.mapped_tensors import mapped, set_aside
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_values_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    given = torch.randn(5000, 1000)
+    found = mapped(given)
+    assert found.untyped_storage().filename and not list(tmp_path.iterdir())
+    before = resident()
+    set_aside([found, given])
+    assert resident() < before - given.nbytes // 2
+    assert torch.equal(found, given)
+
+
+def test_small_tensors_stay_what_they_are() -> None:
+    given = torch.randn(10)
+    assert mapped(given) is given
+
+
+def test_without_room_they_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    given = torch.randn(1000, 1000)
+    assert mapped(given) is given and not list(tmp_path.iterdir())
