@@ -55,6 +55,7 @@ def _detail(original: torch.Tensor, blocks: Sequence[QuantizedBlock]) -> LayerDe
         codes=Histogram(0.0, 1.0, tuple(codes.tolist())),
         clipped=float(f"{outside / total:.3g}"),
         sqnr_db=round(10 * math.log10(signal / noise), 2) if signal and noise else None,
+        damping=max((block.damping for block in blocks if block.damping is not None), default=None),
     )
 
 

@@ -48,12 +48,15 @@ class LayerDetail:
         codes: Of the integer codes, from the lowest to the highest of the width; low is 0 and high is 1.
         clipped: Share of weights outside the range that the codes can name.
         sqnr_db: Signal-to-quantization-noise ratio of the weights, dB; None when nothing changed.
+        damping: Part of its mean diagonal that the second moment of its inputs took, where rounding needed more than
+            usual: the recordings tell little about this layer.
     """
 
     scales: Histogram
     codes: Histogram
     clipped: float
     sqnr_db: float | None
+    damping: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def layer_views(manifest: BundleManifest, details: Mapping[str, LayerDetail]) ->
             rank=ranks[layer.name],
             share=round(100 * layer.sensitivity / largest, 2),
             executes=layer.executes,
-            rounding=_rounding(layer),
+            rounding=_rounding(layer, details.get(layer.name)),
             damage=layer.expected_damage,
             detail=details.get(layer.name),
         )
@@ -167,8 +167,12 @@ def layer_views(manifest: BundleManifest, details: Mapping[str, LayerDetail]) ->
     )
 
 
-def _rounding(layer: LayerRecord) -> str | None:
-    return f"{layer.rounding}, {layer.fallbacks} rows to nearest" if layer.fallbacks else layer.rounding
+def _rounding(layer: LayerRecord, detail: LayerDetail | None) -> str | None:
+    if layer.rounding is None:
+        return None
+    nearest = f"{layer.fallbacks} rows to nearest" if layer.fallbacks else ""
+    damped = f"damping {detail.damping:g}" if detail is not None and detail.damping is not None else ""
+    return ", ".join(filter(None, (layer.rounding, nearest, damped)))
 
 
 def damages(manifest: BundleManifest) -> tuple[Bar, ...]:

@@ -31,6 +31,7 @@ class QuantizedBlock:
         fallbacks: Rows that keep what the rounding method started from, because that is better by its objective: the
             nearest levels.
         trellis: The strings that the levels are read from.
+        damping: Part of its mean diagonal that the Gram matrix took to be factored, where that is more than usual.
     """
 
     rows: RowBlock
@@ -38,6 +39,7 @@ class QuantizedBlock:
     qparams: QParams
     fallbacks: int = 0
     trellis: TrellisCodes | None = None
+    damping: float | None = None
 
     def __post_init__(self) -> None:
         spec = self.rows.spec

@@ -10,6 +10,7 @@ Source: Frantar et al., "GPTQ", ICLR 2023, algorithm 1.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import torch
 
@@ -27,13 +28,29 @@ _DAMPINGS = tuple(DAMPING * 10**step for step in range(5))
 _LOG = logging.getLogger(__name__)
 
 
-def falling_columns(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Columns by falling ``H_ii``, and the factor in that order."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """How the columns of a weight are gone through.
+
+    Args:
+        order: (K,) their places, by falling ``H_ii``.
+        factor: (K, K) upper, of the damped Gram matrix in that order.
+        damping: Part of its mean diagonal that was added; None where the usual one was enough.
+    """
+
+    order: torch.Tensor
+    factor: torch.Tensor
+    damping: float | None
+
+
+def falling_columns(gram: torch.Tensor) -> Columns:
+    """Columns by falling ``H_ii``; raises what :func:`inverse_factor` does."""
     order = torch.argsort(gram.diagonal(), descending=True)
-    return order, inverse_factor(gram[order][:, order])
+    factor, part = _factored(gram[order][:, order])
+    return Columns(order, factor, part if part > DAMPING else None)
 
 
-def carry_errors(weight: torch.Tensor, columns: tuple[torch.Tensor, torch.Tensor], snap: Snap) -> None:
+def carry_errors(weight: torch.Tensor, columns: Columns, snap: Snap) -> None:
     """Rounds some rows column by column.
 
     Args:
@@ -41,10 +58,10 @@ def carry_errors(weight: torch.Tensor, columns: tuple[torch.Tensor, torch.Tensor
         columns: Of :func:`falling_columns`.
         snap: Chooses the values of a column, and keeps its codes.
     """
-    order, factor = columns
+    factor = columns.factor
     rows, cols = weight.shape
-    left = weight.t()[order].contiguous()  # (K, n): a column of W is contiguous
-    places: list[int] = order.tolist()
+    left = weight.t()[columns.order].contiguous()  # (K, n): a column of W is contiguous
+    places: list[int] = columns.order.tolist()
     pivots: list[float] = factor.diagonal().tolist()
     for start in range(0, cols, BLOCK):
         stop = min(cols, start + BLOCK)
@@ -66,22 +83,26 @@ def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
     Raises:
         QuantizationError: It holds what is no number, or is far from any sum of squares.
     """
+    return _factored(gram)[0]
+
+
+def _factored(gram: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """The same, and the damping that it took."""
     # With J the order turned round, J H J = L L^T makes J L^-1 J this factor: one inverse of a triangle.
-    lower = _lower(gram)
+    lower, part = _lower(gram)
     inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False)
-    factor: torch.Tensor = inverse.to(torch.float32).flip(0, 1)
-    return factor
+    return inverse.to(torch.float32).flip(0, 1), part
 
 
-def _lower(gram: torch.Tensor) -> torch.Tensor:
-    """The lower Cholesky factor of the matrix with inputs turned round."""
+def _lower(gram: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """The lower Cholesky factor of the matrix with inputs turned round, and the damping that it took."""
     for part in _DAMPINGS:
         lower: torch.Tensor
         lower, failed = torch.linalg.cholesky_ex(damped_by(gram.double(), part).flip(0, 1))
         if not failed:
             if part > DAMPING:
                 _LOG.warning("a Gram matrix of %d inputs took a damping of %g, usual is %g", len(gram), part, DAMPING)
-            return lower
+            return lower, part
     raise QuantizationError(
         f"a Gram matrix of {len(gram)} inputs is no mean of squares",
         hint="the model computes infinite or undefined numbers on these recordings: try others, or --rounding rtn",

@@ -20,7 +20,7 @@ import torch
 from passes.needs import Needs
 from passes.numbers.affine import QParams, code_dtype
 from passes.numbers.scheme import MAX_PACKED_BITS
-from passes.rounding.carry import CHUNK, carry_errors, falling_columns
+from passes.rounding.carry import CHUNK, Columns, carry_errors, falling_columns
 from passes.rounding.method import Rounding
 from passes.rounding.rounded import Rounded, or_nearest
 from passes.rounding.rtn import rtn
@@ -47,13 +47,12 @@ def gptq(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) ->
 
 def compensated(weight: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> Rounded:
     """The same, whether or not rounding to nearest is better for some rows."""
-    searched = search_scales(weight, qparams, gram.diagonal())
-    return Rounded(_solve(weight, searched, gram), searched)
+    searched, columns = search_scales(weight, qparams, gram.diagonal()), falling_columns(gram)
+    return Rounded(_solve(weight, searched, columns), searched, damping=columns.damping)
 
 
-def _solve(weight: torch.Tensor, qparams: QParams, gram: torch.Tensor) -> torch.Tensor:
+def _solve(weight: torch.Tensor, qparams: QParams, columns: Columns) -> torch.Tensor:
     """Codes (n, K) of the column-by-column rounding."""
-    columns = falling_columns(gram)
     codes = torch.empty(weight.shape, dtype=code_dtype(qparams.bits))
     single = qparams.scale.shape[0] == 1
     for start in range(0, len(weight), CHUNK):

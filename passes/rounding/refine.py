@@ -77,7 +77,8 @@ def refine(weight: Tensor, rounded: Rounded, gram: Tensor) -> Rounded:
             chunk.turn(fixed=shared)
         found[rows] = chunk.codes().t().to(found.dtype)
         scale[own], zero_point[own] = chunk.scale.t(), chunk.zero.t().to(torch.int32)
-    return Rounded(found, qparams if shared else replace(qparams, scale=scale, zero_point=zero_point))
+    better = qparams if shared else replace(qparams, scale=scale, zero_point=zero_point)
+    return replace(rounded, codes=found, qparams=better)
 
 
 REFINED = Rounding(refined, Needs(grams=True), trellis=TrellisRounding(compensates=True, turns=TRELLIS_ROUNDS))

@@ -104,7 +104,7 @@ def round_weight(
                 blocks.append(_float_block(rows, block))
             else:
                 found = _rounded(rows, block, params, (rounding, tables), gram)
-                blocks.append(QuantizedBlock(block, found.codes, found.qparams, found.fallbacks, found.trellis))
+                blocks.append(_codes_block(block, found))
         return QuantizedWeight(tuple(weight.shape), tuple(blocks))
     except QuantizationError as error:
         raise QuantizationError(f"layer {scheme.layer}: {error.message}", hint=error.hint) from error
@@ -126,6 +126,10 @@ def _rounded(
 
 def _stays(scheme: LayerScheme) -> bool:
     return all(block.spec.bits == FLOAT_BITS for block in scheme.blocks)
+
+
+def _codes_block(block: RowBlock, found: Rounded) -> QuantizedBlock:
+    return QuantizedBlock(block, found.codes, found.qparams, found.fallbacks, found.trellis, found.damping)
 
 
 def _float_block(rows: torch.Tensor, block: RowBlock) -> FloatBlock:

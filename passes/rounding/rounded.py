@@ -21,12 +21,14 @@ class Rounded:
         fallbacks: Rows that keep what the method started from, mostly the nearest levels, because its own objective is
             lower there.
         trellis: The strings of the codes, which are their levels then.
+        damping: Part of its mean diagonal that the Gram matrix took, where that is more than usual.
     """
 
     codes: Tensor
     qparams: QParams
     fallbacks: int = 0
     trellis: TrellisCodes | None = None
+    damping: float | None = None
 
 
 def row_errors(weight: Tensor, codes: Tensor, qparams: QParams, gram: Tensor) -> Tensor:
@@ -63,7 +65,8 @@ def choose(keep: Tensor, start: Rounded, found: Rounded) -> Rounded:
     rows = keep.unsqueeze(-1)
     codes = torch.where(rows, start.codes, found.codes)
     if found.qparams is start.qparams:
-        return Rounded(codes, start.qparams, count)
+        return replace(found, codes=codes, qparams=start.qparams, fallbacks=count)
     scale = torch.where(rows, start.qparams.scale, found.qparams.scale)
     zero_point = torch.where(rows, start.qparams.zero_point, found.qparams.zero_point)
-    return Rounded(codes, replace(found.qparams, scale=scale, zero_point=zero_point), count)
+    qparams = replace(found.qparams, scale=scale, zero_point=zero_point)
+    return replace(found, codes=codes, qparams=qparams, fallbacks=count)

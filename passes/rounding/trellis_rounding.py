@@ -55,13 +55,15 @@ class TrellisRounding:
             for column, wanted in enumerate(columns):
                 paths.choose(column, wanted, scale[column // size])
             return paths.rounded(qparams)
-        carry_errors(weight, falling_columns(gram), lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
+        order = falling_columns(gram)
+        carry_errors(weight, order, lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
         if not self.turns:
-            return paths.rounded(qparams)
+            return replace(paths.rounded(qparams), damping=order.damping)
         chunk = _Chunk(weight, paths, qparams, damped(gram).to(torch.float32))
         for _ in range(self.turns):
             chunk.turn(fixed=False)
-        return paths.rounded(replace(qparams, scale=chunk.scale.t().contiguous()))
+        turned = paths.rounded(replace(qparams, scale=chunk.scale.t().contiguous()))
+        return replace(turned, damping=order.damping)
 
 
 def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:

@@ -35,6 +35,7 @@ def test_scales_codes_and_what_lies_outside(make_speech_model: Callable[[str], S
     assert detail.codes.counts == tuple(torch.bincount(codes.reshape(-1).long(), minlength=8).tolist())
     assert (detail.scales.low, detail.scales.high, detail.scales.counts) == (-2.0, -2.0, (rows,))
     outside = ((weight < -0.045) | (weight > 0.035)).float().mean()
+    assert detail.damping is None
     assert 0 < detail.clipped == pytest.approx(float(outside), rel=0.01)
     levels = ((codes.float() - 4) * 0.01 - weight).double().square().sum()
     assert detail.sqnr_db == pytest.approx(10 * math.log10(float(weight.double().square().sum() / levels)), abs=0.01)

@@ -32,6 +32,13 @@ def test_layers_keep_their_order_and_have_a_rank(manifest: BundleManifest, detai
     assert views[0].group == "model.encoder"
 
 
+def test_a_layer_that_took_more_damping_says_so(manifest: BundleManifest, details: ReportDetails) -> None:
+    name = manifest.layers[0].name
+    found = {**details.layers, name: replace(details.layers[name], damping=0.5)}
+    usual, more = (layer_views(manifest, layers)[0].rounding for layers in (details.layers, found))
+    assert more == f"{usual}, damping 0.5"
+
+
 def test_bounds_repeat_the_verdict(manifest: BundleManifest) -> None:
     rows = bounds(manifest)
     assert [row.state for row in rows] == ["fails", "undecided", "holds", "undecided", "holds", "holds"]

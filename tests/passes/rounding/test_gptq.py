@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from passes.numbers.affine import QParams, dequantize, qparams_from_range
-from passes.rounding.carry import BLOCK
+from passes.rounding.carry import BLOCK, falling_columns
 from passes.rounding.gptq import _solve, gptq
 from passes.rounding.rounded import row_errors
 from passes.rounding.rtn import rtn
@@ -42,7 +42,8 @@ def test_cuts_the_error_of_rounding_to_nearest_on_correlated_inputs(bits: int, s
 def test_uncorrelated_inputs_round_to_nearest() -> None:
     weight, _ = make_layer()
     qparams = full_range(weight, 4)
-    assert torch.equal(_solve(weight, qparams, torch.eye(weight.shape[1])), rtn(weight, qparams, None).codes)
+    columns = falling_columns(torch.eye(weight.shape[1]))
+    assert torch.equal(_solve(weight, qparams, columns), rtn(weight, qparams, None).codes)
 
 
 @pytest.mark.parametrize("cols", [BLOCK, 3 * BLOCK])
@@ -61,7 +62,7 @@ def test_matches_the_textbook_recursion(cols: int) -> None:
         left -= error[:, None] * inverse[column] / inverse[column, column]
         left[:, column] = 0.0
         inverse = inverse - torch.outer(inverse[:, column], inverse[column]) / inverse[column, column]
-    assert torch.equal(_solve(weight, qparams, gram), expected)
+    assert torch.equal(_solve(weight, qparams, falling_columns(gram)), expected)
 
 
 def test_dead_inputs_do_no_harm() -> None:
