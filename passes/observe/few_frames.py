@@ -27,7 +27,7 @@ UNDECIDED = 1e-6
 
 def damped_by(gram: Tensor, part: float) -> Tensor:
     """The matrix (K, K) with a part of its mean diagonal added."""
-    damped = gram + 0.0
+    damped = gram.clone()
     damped.diagonal().add_(part * gram.diagonal().mean().clamp(min=1e-30))
     return damped
 

@@ -99,7 +99,7 @@ def _lower(gram: torch.Tensor) -> tuple[torch.Tensor, float]:
     for part in _DAMPINGS:
         lower: torch.Tensor
         lower, failed = torch.linalg.cholesky_ex(damped_by(gram.double(), part).flip(0, 1))
-        if not failed:
+        if not failed and lower.diagonal().isfinite().all():
             if part > DAMPING:
                 _LOG.warning("a Gram matrix of %d inputs took a damping of %g, usual is %g", len(gram), part, DAMPING)
             return lower, part

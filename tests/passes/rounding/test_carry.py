@@ -55,6 +55,7 @@ def test_a_weight_tells_how_far_it_rose(method: str, form: str) -> None:
         assert (block.damping is not None) is rose and (block.damping or 1.0) > DAMPING
 
 
-def test_what_is_no_number_is_refused() -> None:
+@pytest.mark.parametrize("gram", [torch.full((4, 4), torch.nan), torch.tensor([1.0, torch.inf, 1.0, 1.0]).diag()])
+def test_what_is_no_number_is_refused(gram: torch.Tensor) -> None:
     with pytest.raises(QuantizationError, match="a Gram matrix of 4 inputs is no mean of squares"):
-        inverse_factor(torch.full((4, 4), torch.nan))
+        inverse_factor(gram)
