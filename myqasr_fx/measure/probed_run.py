@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -34,19 +35,27 @@ class _Stretch:
     Args:
         start: Values at its begin; those on which gradients depend are leaves.
         stop: Where it ends; None: with the logits.
+        gradients: Of the leaves, behind the way back.
         end: Values there that hold on to how they were computed; None where they have to be computed again.
         held: Bytes of what they hold on to.
     """
 
     start: ForcedState
     stop: Cut | None
-    end: Mapping[fx.Node, Any] | None
-    held: int
+    gradients: dict[fx.Node, Tensor]
+    end: Mapping[fx.Node, Any] | None = None
+    held: int = 0
 
-    def gradients(self) -> dict[fx.Node, Tensor]:
-        """Of the values at its begin, behind the way back."""
-        values = self.start.state.values
-        return {node: value.grad for node, value in values.items() if _counts(value) and value.grad is not None}
+    @classmethod
+    def of(cls, state: ForcedState, stop: Cut | None) -> _Stretch:
+        """One that begins with values of another, cut off from what computed them."""
+        values, gradients = dict(state.state.values), dict[fx.Node, Tensor]()
+        for node, value in state.state.values.items():
+            if isinstance(value, Tensor) and value.requires_grad:
+                values[node] = value.detach().requires_grad_()
+                # As it comes: in ``grad`` it would take the order in memory of the value, and sums of it another order.
+                values[node].register_hook(partial(gradients.__setitem__, node))
+        return cls(replace(state, state=replace(state.state, values=MappingProxyType(values))), stop, gradients)
 
 
 def run_probed(
@@ -68,14 +77,14 @@ def run_probed(
     with torch.enable_grad():
         stretches, logits = way.there(most_bytes)
         (logits * probe(logits, generator)).sum().backward()
-        gradients = stretches.pop().gradients()
+        gradients = stretches.pop().gradients
         while stretches:
             stretch = stretches.pop()
             end = stretch.end if stretch.end is not None else way.along(stretch)
             found = {node: value for node, value in end.items() if node in gradients}
             if found:
                 torch.autograd.backward(list(found.values()), [gradients[node] for node in found])
-            gradients = stretch.gradients()
+            gradients = stretch.gradients
             del stretch, end, found
     return len(logits)
 
@@ -101,12 +110,12 @@ class _Way:
         stretches: list[_Stretch] = []
         state = self.run.start(self.clip)
         for stop in self.run.cuts[1:]:
-            stretch = _Stretch(_from_leaves(state), stop, None, 0)
+            stretch = _Stretch.of(state, stop)
             stretch.end, stretch.held = self.along(stretch), self.held
             state = ForcedState(stop[0], replace(stretch.start.state, position=stop[1], values=stretch.end))
             stretches.append(stretch)
             _let_go(stretches, most_bytes)
-        last = _Stretch(_from_leaves(state), None, None, 0)
+        last = _Stretch.of(state, None)
         return [*stretches, last], self.run.logits(self.clip, last.start, watch=self._counted)
 
     def along(self, stretch: _Stretch) -> Mapping[fx.Node, Any]:
@@ -129,18 +138,6 @@ def _let_go(stretches: list[_Stretch], most_bytes: int) -> None:
             return
         if stretch.end is not None:
             stretch.end, held = None, held - stretch.held
-
-
-def _from_leaves(state: ForcedState) -> ForcedState:
-    """The same values, cut off from what computed them."""
-    values = {
-        node: value.detach().requires_grad_() if _counts(value) else value for node, value in state.state.values.items()
-    }
-    return replace(state, state=replace(state.state, values=MappingProxyType(values)))
-
-
-def _counts(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.requires_grad
 
 
 def _watch(run: ForcedRun, seen: Seen) -> Watch:
