@@ -16,7 +16,8 @@ from myqasr_fx.models.refusal import shown
 from myqasr_fx.models.speech_model import Family, ModelParts, SpeechModel, fingerprint
 from myqasr_fx.models.weight_files import find_weight_files
 from myqasr_fx.models.whisper import Whisper
-from myqasr_fx.process.mapped_tensors import mapped
+from myqasr_fx.process.freed_memory import trim
+from myqasr_fx.process.mapped_tensors import mapped, set_aside
 
 FAMILIES: tuple[Family, ...] = (Whisper(), Ctc())
 
@@ -111,5 +112,7 @@ def _speech_model(name: str, family: Family, parts: ModelParts) -> SpeechModel:
     if sum(weight.nbytes for weight in weights) > IN_MEMORY:
         for weight in weights:
             weight.data = mapped(weight.data)
+            set_aside([weight])
+        trim()
     digest = fingerprint(network)
     return SpeechModel(name, family, network, extractor, tokenizer, parts.generation, digest, parts.language)
