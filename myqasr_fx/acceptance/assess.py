@@ -16,6 +16,7 @@ from myqasr_fx.bundle.context_record import ContextRecord
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
 from myqasr_fx.evaluate.wer import Normalizer, normalize, normalize_plain
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.process.freed_memory import give_back
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import Runtime, WhisperRuntime
@@ -83,6 +84,7 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
         progress: Told about every clip.
         limits: Clips decoded together, logits kept.
     """
+    give_back()  # what verification took
     normalizer, candidate = contenders.normalizer, contenders.candidate()
     shorter = None
     if trial.short_context and isinstance(candidate, WhisperRuntime):
@@ -94,6 +96,7 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
     with progress.stage("judge without labels", len(trial.shares.judge)) as advance:
         for item in hear(reference, trial, limits.batch):
             expected = forced(reference, item)
+            contenders.speech.set_aside()  # the candidate needs room, too
             comparisons.append(compare_clip(item, expected, candidate, written(candidate, item), normalizer))
             if shorter:
                 shorter.hear(item, expected, normalizer)

@@ -17,6 +17,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.languages import cannot_be_told, unless_auto
+from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.mapped_tensors import set_aside
 from passes.base import Program
 
@@ -123,8 +124,9 @@ class SpeechModel:
         return self._captured[form].clone()
 
     def set_aside(self) -> None:
-        """Lets weights that lie in files leave memory until they are read again."""
-        set_aside(self.network.parameters())
+        """Lets weights that lie in files leave memory until they are read again, and what a step of the work freed."""
+        if set_aside(self.network.parameters()):
+            trim()
 
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Model input of ``samples`` ((T,) float32 at 16 kHz): (1, mel bins, frames) or (1, T), float32."""

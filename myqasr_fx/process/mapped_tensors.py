@@ -31,12 +31,13 @@ def mapped(tensor: Tensor) -> Tensor:
     return found.view(tensor.shape).copy_(tensor)
 
 
-def set_aside(tensors: Iterable[Tensor]) -> None:
-    """Lets the pages of mapped tensors go until they are read again; other tensors stay in memory."""
-    if not hasattr(mmap, "MADV_DONTNEED"):
-        return
+def set_aside(tensors: Iterable[Tensor]) -> bool:
+    """Lets the pages of mapped tensors go until they are read again; False where all of them stay in memory."""
+    storages = [tensor.untyped_storage() for tensor in tensors]
+    found = [storage for storage in storages if storage.filename is not None]
+    if not found or not hasattr(mmap, "MADV_DONTNEED"):
+        return False
     madvise = ctypes.CDLL(None).madvise
-    for tensor in tensors:
-        storage = tensor.untyped_storage()
-        if storage.filename is not None:
-            madvise(ctypes.c_void_p(storage.data_ptr()), ctypes.c_size_t(storage.nbytes()), mmap.MADV_DONTNEED)
+    for storage in found:
+        madvise(ctypes.c_void_p(storage.data_ptr()), ctypes.c_size_t(storage.nbytes()), mmap.MADV_DONTNEED)
+    return True

@@ -104,8 +104,8 @@ def verify_files(
     bench = _Bench(speech, paths, used, limits, silence)
     exact = difference(bench.on_onnxruntime(EXACT), expected)
     error, rounding_error = _check_exact(bench, exact, expected, reference)
-    sessions, shipped, share = _shipped(bench, exact, expected)
     trim()  # what exact sessions and torch took
+    sessions, shipped, share = _shipped(bench, exact, expected)
     executed = {paths[name].name: check_fused(paths[name].name, sessions.executed[name], fused[name]) for name in paths}
     record = VerificationRecord(
         clips=len(used),

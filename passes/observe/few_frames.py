@@ -25,10 +25,11 @@ UNDECIDED = 1e-6
 """Part of its mean diagonal, an input, that a float32 sum of x x^T may be wrong by in any direction."""
 
 
-def damped_by(gram: Tensor, part: float) -> Tensor:
-    """The matrix (K, K) with a part of its mean diagonal added."""
-    damped = gram.clone()
-    damped.diagonal().add_(part * gram.diagonal().mean().clamp(min=1e-30))
+def damped_by(gram: Tensor, part: float, dtype: torch.dtype | None = None) -> Tensor:
+    """A copy of the matrix (K, K), in its own type or another, with a part of its mean diagonal added."""
+    damped = gram.to(dtype or gram.dtype, copy=True)
+    diagonal = damped.diagonal()
+    diagonal.add_(part * diagonal.mean().clamp(min=1e-30))
     return damped
 
 
@@ -50,6 +51,6 @@ def undecided(centred: Tensor, gram: Tensor) -> Tensor:
         centred: (K, K) of ``H - m m^T``.
         gram: (K, K) of H.
     """
-    if not torch.linalg.cholesky_ex(damped_by(centred.double(), DAMPING)).info:
+    if not torch.linalg.cholesky_ex(damped_by(centred, DAMPING, torch.float64)).info:
         return gram.new_zeros(())
     return UNDECIDED * len(gram) * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)

@@ -100,9 +100,8 @@ class PairedMoments:
     def shifted(self, weight: Tensor) -> Tensor:
         """V, of the shape of ``weight``: rows first, K others."""
         gram, cross = self._moments()
-        gram = gram.double()
         cross = cross.double().sub_(gram)  # in place: of wide layers each takes hundreds of megabytes
-        gram = damped_by(gram, DAMPING)
+        gram = damped_by(gram, DAMPING, torch.float64)
         shift: Tensor = torch.linalg.solve(gram, cross.T).T.to(weight.dtype)
         matrix, frames = weight.reshape(len(weight), -1), self.frames
         found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift)

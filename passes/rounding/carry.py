@@ -98,7 +98,7 @@ def _lower(gram: torch.Tensor) -> tuple[torch.Tensor, float]:
     """The lower Cholesky factor of the matrix with inputs turned round, and the damping that it took."""
     for part in _DAMPINGS:
         lower: torch.Tensor
-        lower, failed = torch.linalg.cholesky_ex(damped_by(gram.double(), part).flip(0, 1))
+        lower, failed = torch.linalg.cholesky_ex(damped_by(gram, part, torch.float64).flip(0, 1))
         if not failed and lower.diagonal().isfinite().all():
             if part > DAMPING:
                 _LOG.warning("a Gram matrix of %d inputs took a damping of %g, usual is %g", len(gram), part, DAMPING)
@@ -111,4 +111,4 @@ def _lower(gram: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 def damped(gram: torch.Tensor) -> torch.Tensor:
     """The Gram matrix (K, K), float64, with a little of its mean diagonal added: the clips do not tell everything."""
-    return damped_by(gram.double(), DAMPING)
+    return damped_by(gram, DAMPING, torch.float64)
