@@ -2,8 +2,9 @@
 
 Teacher-forced along the greedy transcripts of the model as it came, in a context of the clip and 2.6 s. Two losses:
 the entropy of the distributions, and their divergence from those of the model as it came on the unchanged audio, while
-the learning one hears it changed. Positions count by the probability that the model as it came gives its best token; of
-a CTC model, frames whose best token is the blank do not count. What learns are the norms and all biases.
+the learning one hears it changed. There positions count by the probability that the model as it came gives its best
+token; of a CTC model, frames whose best token is the blank do not count. A third loss is that of the text itself, where
+it is another's. What learns are the norms and all biases, or all weights but embeddings.
 """
 
 from __future__ import annotations
@@ -46,21 +47,30 @@ class Setting:
         name: In the tables.
         entropy: Weight of the entropy.
         consistency: Weight of the divergence.
+        text: Weight of the negative log-probability of the text that it is given, which may be another model's.
         changed: The learning model hears the audio changed.
+        everything: All weights learn but embeddings, not the norms and biases alone.
+        rate: Of Adam.
+        epochs: Times that every clip is heard.
     """
 
     name: str
     entropy: float = 1.0
     consistency: float = 0.0
+    text: float = 0.0
     changed: bool = False
+    everything: bool = False
+    rate: float = RATE
+    epochs: int = EPOCHS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Own:
-    """A clip, what the model as it came writes for it, its log-probabilities (L, vocabulary) and weights (L,)."""
+    """A clip, its text, tokens (L,); of the model as it came log-probabilities (L, vocabulary) and weights (L,)."""
 
     samples: np.ndarray
     said: Transcript
+    targets: Tensor
     expected: Tensor
     weights: Tensor
 
@@ -108,7 +118,8 @@ class Learner:
             expected = self.log_probabilities(samples, said)
         sure, best = expected.exp().max(-1)
         blank = None if self.speech.generation else self.speech.config.pad_token_id
-        return Own(samples, said, expected, sure if blank is None else sure * (best != blank))
+        weights = sure if blank is None else sure * (best != blank)
+        return Own(samples, said, forced_clip(self.speech, samples, said, CONTEXT).targets, expected, weights)
 
 
 def learn(learner: Learner, clips: Sequence[np.ndarray], said: Sequence[Transcript], setting: Setting) -> None:
@@ -117,14 +128,14 @@ def learn(learner: Learner, clips: Sequence[np.ndarray], said: Sequence[Transcri
     Args:
         learner: The model.
         clips: Samples (T,) float32 at 16 kHz, at most 30 s each.
-        said: What it writes for each.
+        said: What it, or another, writes for each, in its own tokens.
         setting: How it learns.
     """
     generator = np.random.default_rng(0)
     own = [learner.own(*pair) for pair in zip(clips, said, strict=True)]
-    with _learning(learner.program) as parameters:
-        optimizer = torch.optim.Adam(parameters, lr=RATE)
-        for _ in range(EPOCHS):
+    with _learning(learner.program, setting.everything) as parameters:
+        optimizer = torch.optim.Adam(parameters, lr=setting.rate)
+        for _ in range(setting.epochs):
             order = generator.permutation(len(own))
             for start in range(0, len(own), TOGETHER):
                 step = [own[index] for index in order[start : start + TOGETHER]]
@@ -146,13 +157,14 @@ def _loss(found: Tensor, own: Own, setting: Setting) -> Tensor:
     entropy = -(found.exp() * found).sum(-1)
     apart = (own.expected.exp() * (own.expected - found)).sum(-1)
     total = own.weights.sum().clamp_min(1e-6)
-    return ((setting.entropy * entropy + setting.consistency * apart) * own.weights).sum() / total
+    own_loss = ((setting.entropy * entropy + setting.consistency * apart) * own.weights).sum() / total
+    return own_loss - setting.text * found.gather(-1, own.targets[:, None]).mean() if setting.text else own_loss
 
 
 @contextmanager
-def _learning(program: Program) -> Iterator[list[nn.Parameter]]:
+def _learning(program: Program, everything: bool) -> Iterator[list[nn.Parameter]]:
     """The parameters that learn, while they do."""
-    chosen = [p for name, p in parameters_of(program).items() if "norm" in name or name.endswith("bias")]
+    chosen = [p for name, p in parameters_of(program).items() if _learns(name, everything)]
     for parameter in chosen:
         parameter.requires_grad_(True)
     try:
@@ -161,6 +173,10 @@ def _learning(program: Program) -> Iterator[list[nn.Parameter]]:
         for parameter in chosen:
             parameter.requires_grad_(False)
             parameter.grad = None
+
+
+def _learns(name: str, everything: bool) -> bool:
+    return "embed" not in name if everything else "norm" in name or name.endswith("bias")
 
 
 def parameters_of(program: Program) -> dict[str, nn.Parameter]:
