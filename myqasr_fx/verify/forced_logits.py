@@ -34,16 +34,18 @@ class Opened:
 
     Args:
         opens: Makes what runs it.
+        inputs: Names of the values that the graph asks for.
     """
 
-    def __init__(self, opens: Callable[[], GraphRunner]) -> None:
+    def __init__(self, opens: Callable[[], GraphRunner], inputs: frozenset[str]) -> None:
         self._opens = opens
+        self._inputs = inputs
         self._runner: GraphRunner | None = None
 
     @property
     def inputs(self) -> frozenset[str]:
-        """Names of the values that the graph asks for."""
-        return self._open().inputs
+        """Names of the values that the graph asks for; it stays closed."""
+        return self._inputs
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs for inputs by name."""

@@ -195,7 +195,8 @@ class _Bench:
         return forced_logits(torch_runtime(self.speech, dequantized_late(program), silence=self.silence), self.samples)
 
     def on_onnxruntime(self, settings: OrtSettings) -> Iterator[np.ndarray]:
-        return self.heard_by({name: Opened(partial(OrtRunner, path, settings)) for name, path in self.paths.items()})
+        opened = {n: Opened(partial(OrtRunner, path, settings), _inputs(path)) for n, path in self.paths.items()}
+        return self.heard_by(opened)
 
     def heard_by(self, runners: Mapping[str, GraphRunner]) -> Iterator[np.ndarray]:
         return forced_logits(runtime_of(self.speech, runners, model_bytes=0, silence=self.silence), self.samples)
@@ -222,6 +223,10 @@ class _Bench:
         finally:
             for path in written.values():
                 path.unlink()
+
+
+def _inputs(path: Path) -> frozenset[str]:
+    return frozenset(value.name for value in onnx.load(path, load_external_data=False).graph.input)
 
 
 def _check_file(path: Path) -> None:

@@ -17,11 +17,11 @@ from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.manifest import low_bit_products
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
-from myqasr_fx.runtime import GraphRunner, WhisperRuntime
+from myqasr_fx.runtime import GraphRunner, OrtSettings, WhisperRuntime
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify import verify_files as module
 from myqasr_fx.verify.fake_quant import Reference, make_reference
-from myqasr_fx.verify.forced_logits import Sample, forced_logits
+from myqasr_fx.verify.forced_logits import Opened, Sample, forced_logits
 from myqasr_fx.verify.verify_files import Verified, verify_files
 
 Corrupt = Callable[[Path, Path, str, str], None]
@@ -208,3 +208,23 @@ def test_a_violation_leaves_no_bundle(compile_model: Callable[..., QuantizedBund
     with pytest.raises(VerificationError, match="differ from torch"):
         compile_model(uniform_bits=4, limits=Limits(exact_error=0.0))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_decoder_is_opened_when_the_encoder_is_closed(whisper: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large model an open file takes a gigabyte."""
+    said: list[str] = []
+
+    class Told(module.OrtRunner):
+        def __init__(self, path: Path, settings: OrtSettings | None = None) -> None:
+            said.append(f"open {path.stem}")
+            super().__init__(path, settings)
+
+    def close(opened: Opened) -> None:
+        said.append("close")
+        closes(opened)
+
+    closes = Opened.close
+    monkeypatch.setattr(module, "OrtRunner", Told)
+    monkeypatch.setattr(Opened, "close", close)
+    whisper.verify()
+    assert said[:3] == ["open encoder_model", "close", "open decoder_model_merged"]
