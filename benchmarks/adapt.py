@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from adapt_learning import CONTEXT, Learner, Setting, learn, noisy, weights_kept
-from adapt_tables import CTC_CASES, LEFT_ALONE, WHISPER_CASES, Row, tables
+from adapt_pairs import LEFT_ALONE
+from adapt_tables import CTC_CASES, WHISPER_CASES, Row, tables
 from rows_file import read_rows, write_rows
 from splits import spread
 

@@ -2,23 +2,19 @@ r"""The tables of ``adapt.py``: words before and after learning, and what would 
 
     python benchmarks/adapt_tables.py benchmarks/results/adapt_whisper-tiny.en.csv
 
-Speakers are what is sampled: intervals of 95 % draw speakers and then recordings. Rate and epochs follow a first trial
-on 1407 and 2208; nothing was chosen by the others.
+Rate and epochs follow a first trial on 1407 and 2208; nothing was chosen by the others.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapt_pairs import LEFT_ALONE, Measure, adoption_table, cells_of, change_of, pairs_of
 from rows_file import read_rows
 
-from myqasr_fx.evaluate import rate_interval
-from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
-
-LEFT_ALONE = "as it came"
 ACCENTED = ("1407", "2327", "2208", "2438", "2236", "2740")
 PLAIN = ("4088", "5652", "kathleen", "AllisonSmith")
 DIGITS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -75,15 +71,11 @@ WHISPER_CASES = (
 )
 CTC_CASES = (Case(DIGITS, (0,), (LEFT_ALONE, "entropy", "entropy, changed audio")),)
 
-Pair = tuple[Row, Row]
-"""A recording with the model as it came, and after it learned."""
-
-MEASURES: Mapping[str, Callable[[Row], tuple[float, int]]] = {
+MEASURES: Mapping[str, Measure[Row]] = {
     "entropy, nats a position": lambda row: (row.entropy, row.positions),
     "divergence on changed audio, nats a position": lambda row: (row.apart, row.positions),
     "words that turn on changed audio, a word": lambda row: (row.turned, row.written),
 }
-"""Each a sum and what it is a rate of; less is better."""
 
 
 def tables(rows: Sequence[Row]) -> str:
@@ -97,7 +89,7 @@ def words_table(rows: Sequence[Row]) -> str:
     for setting in settings_of(rows):
         for name, speakers in groups_of(rows):
             if pairs := [pair for pair in pairs_of(rows, setting) if pair[0].speaker in speakers]:
-                lines.append(f"| {setting} | {name} | {_change(pairs)} |")
+                lines.append(f"| {setting} | {name} | {change_of(pairs)} |")
     return "\n".join(lines)
 
 
@@ -113,66 +105,9 @@ def settings_of(rows: Sequence[Row]) -> list[str]:
     return [setting for setting in dict.fromkeys(row.setting for row in rows) if setting != LEFT_ALONE]
 
 
-def pairs_of(rows: Sequence[Row], setting: str) -> list[Pair]:
-    """Recordings heard before and after."""
-    before = {(row.speaker, row.half, row.audio): row for row in rows if row.setting == LEFT_ALONE}
-    return [(before[row.speaker, row.half, row.audio], row) for row in rows if row.setting == setting]
-
-
-def cells_of(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """Those of one speaker and half, together."""
-    cells: dict[tuple[str, int], list[Pair]] = {}
-    for pair in pairs:
-        cells.setdefault((pair[0].speaker, pair[0].half), []).append(pair)
-    return list(cells.values())
-
-
-def _change(pairs: Sequence[Pair]) -> str:
-    speakers = dict.fromkeys(before.speaker for before, _ in pairs)
-    grouped = [[(a.errors - b.errors, b.words) for b, a in pairs if b.speaker == speaker] for speaker in speakers]
-    around = grouped_difference_interval([[c for c, _ in g] for g in grouped], [[w for _, w in g] for g in grouped])
-    words = sum(before.words for before, _ in pairs)
-    before, after = (100 * sum(pair[side].errors for pair in pairs) / words for side in (0, 1))
-    interval = f"[{100 * around.low:+.1f}, {100 * around.high:+.1f}]"
-    return f"{before:.1f} of {words:,} | {after:.1f} | {after - before:+.1f} {interval}"
-
-
 def measures_table(rows: Sequence[Row]) -> str:
-    """How often a measure would have adopted what was learned, and how often rightly, over all settings and halves."""
-    cells = [cell for setting in settings_of(rows) for cell in cells_of(pairs_of(rows, setting))]
-    better, worse = (sum(sign * errors_added(cell) < 0 for cell in cells) for sign in (1, -1))
-    lines = [
-        f"Of {len(cells)} models {better} make fewer errors than before and {worse} more.",
-        "",
-        "| measure | adopts | no worse of them | worse of them | points, adopted | points, left out |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for name, measure in MEASURES.items():
-        taken = [cell for cell in cells if improves(cell, measure)]
-        left = [cell for cell in cells if cell not in taken]
-        harmed = sum(errors_added(cell) > 0 for cell in taken)
-        lines.append(
-            f"| {name} | {len(taken)} | {len(taken) - harmed} | {harmed} | {_points(taken)} | {_points(left)} |"
-        )
-    return "\n".join(lines)
-
-
-def errors_added(cell: Sequence[Pair]) -> int:
-    """By learning."""
-    return sum(after.errors - before.errors for before, after in cell)
-
-
-def improves(cell: Sequence[Pair], measure: Callable[[Row], tuple[float, int]]) -> bool:
-    """Whether the whole interval of the measure's change lies below zero, recordings resampled."""
-    found = [(measure(before), measure(after)) for before, after in cell]
-    totals = [before[1] for before, _ in found]
-    changes = [after[0] * before[1] / max(1, after[1]) - before[0] for before, after in found]
-    return rate_interval(changes, totals).high < 0
-
-
-def _points(cells: Sequence[Sequence[Pair]]) -> str:
-    words = sum(before.words for cell in cells for before, _ in cell)
-    return f"{100 * sum(map(errors_added, cells)) / words:+.1f}" if words else ""
+    """What measures would have adopted, over all settings and halves."""
+    return adoption_table([c for setting in settings_of(rows) for c in cells_of(pairs_of(rows, setting))], MEASURES)
 
 
 def main() -> None:

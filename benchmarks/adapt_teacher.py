@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from adapt_learning import CONTEXT, Learner, Setting, learn, weights_kept
-from adapt_tables import LEFT_ALONE
+from adapt_pairs import LEFT_ALONE
 from adapt_teacher_tables import PLAN, TaughtRow, tables
 from adapt_texts import Taught, taught
 from rows_file import read_rows, write_rows

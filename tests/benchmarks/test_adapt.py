@@ -8,7 +8,8 @@ import pytest
 import torch
 from adapt import SETTINGS, Heard, tried
 from adapt_learning import Learner, learn, noisy, parameters_of, weights_kept
-from adapt_tables import LEFT_ALONE, MEASURES, Row, cells_of, improves, measures_table, pairs_of, words_table
+from adapt_pairs import LEFT_ALONE, cells_of, improves, pairs_of
+from adapt_tables import MEASURES, Row, measures_table, words_table
 
 from myqasr_fx.evaluate import Utterance
 from myqasr_fx.models.speech_model import SpeechModel

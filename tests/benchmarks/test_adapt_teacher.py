@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from adapt_learning import Learner, Setting, learn, parameters_of, weights_kept
-from adapt_tables import LEFT_ALONE
+from adapt_pairs import LEFT_ALONE, cells_of, improves, pairs_of
 from adapt_teacher import Lesson, tried
-from adapt_teacher_tables import CHOSEN, MEASURES, TaughtRow, cells_of, improves, measures_table, pairs_of, words_table
+from adapt_teacher_tables import CHOSEN, MEASURES, TaughtRow, measures_table, words_table
 from adapt_texts import Taught, taught
 
 from myqasr_fx.evaluate import Utterance
