@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from passes.graph import ops
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.observe.gram_observer import Patches
+from passes.observe.on_demand import OnDemand
 from passes.observe.shelf import Shelf
 
 
@@ -42,61 +42,15 @@ def curvatures_of(job: MeasureJob, observed: Observed) -> tuple[Curvatures, Ener
     return known, energies
 
 
-class GramsOf(Mapping[str, Tensor]):
-    """Layer name to the Gram matrix that rounding looks at, where there is one; made when it is looked at.
+def grams_of(curvatures: Curvatures) -> Mapping[str, Tensor]:
+    """Layer name to the Gram matrix that rounding looks at, where there is one."""
 
-    Args:
-        curvatures: Of the layers.
-    """
-
-    def __init__(self, curvatures: Curvatures) -> None:
-        self._curvatures = curvatures
-        self._names = tuple(name for name, curvature in curvatures.items() if curvature.objective() is not None)
-
-    def __getitem__(self, name: str) -> Tensor:
-        gram = self._curvatures[name].objective() if name in self else None
-        if gram is None:
-            raise KeyError(name)
+    def made(name: str) -> Tensor:
+        gram = curvatures[name].objective()
+        assert gram is not None
         return gram
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Summed(Mapping[str, Curvature]):
-    """Layer name to its curvature, of sums that may lie in a file.
-
-    Args:
-        sums: Of the layers that the clips reached.
-        shapes: (N, K) of every layer.
-        positions: Of the logits of all clips.
-    """
-
-    sums: Mapping[str, CurvatureSum]
-    shapes: Mapping[str, tuple[int, int]]
-    positions: int
-
-    def __getitem__(self, name: str) -> Curvature:
-        found = self.sums[name].mean(self.positions, self.shapes[name])
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.sums
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.sums)
-
-    def __len__(self) -> int:
-        return len(self.sums)
+    return OnDemand((name for name, curvature in curvatures.items() if curvature.objective() is not None), made)
 
 
 def measure_curvature(
@@ -130,7 +84,13 @@ def measure_curvature(
             advance(1)
     trim()
     shapes = {name: (layer.rows, layer.cols) for name, layer in layers.items()}
-    return _Summed({name: total for name, total in sums.items() if total}, shapes, positions), energies
+
+    def mean(name: str) -> Curvature:
+        found = sums[name].mean(positions, shapes[name])
+        assert found is not None
+        return found
+
+    return OnDemand((name for name, total in sums.items() if total), mean), energies
 
 
 def _seen(sums: Mapping[str, CurvatureSum], energies: EnergySum | None) -> Seen:

@@ -6,7 +6,7 @@ from collections import ChainMap
 from dataclasses import replace
 
 from myqasr_fx.measure.corrections import CORRECTIONS, measure_corrections
-from myqasr_fx.measure.curvature import GramsOf, curvatures_of
+from myqasr_fx.measure.curvature import curvatures_of, grams_of
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.measure.observe import observe
@@ -42,7 +42,7 @@ def measure(job: MeasureJob) -> Measurements:
         found = replace(found, statistics={**found.statistics, **measure_role(job, found, role)})
     if needs.curvature:
         curvatures, energies = curvatures_of(job, found.observed)
-        grams: Grams = ChainMap(found.grams, GramsOf(curvatures))  # type: ignore[arg-type]  # only read
+        grams: Grams = ChainMap(found.grams, grams_of(curvatures))  # type: ignore[arg-type]  # only read
         corrections = measure_corrections(job, found.observed, grams if needs.grams else {})
         found = replace(found, curvatures=curvatures, energies=energies, grams=grams, corrections=corrections)
     if needs.rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from passes.graph.layers import Layer, find_layers, nodes_of
 from passes.graph.ops import LayerKind
 from passes.observe.few_frames import steadied
 from passes.observe.gram_observer import GramObserver, Patches
+from passes.observe.on_demand import OnDemand
 from passes.observe.shelf import Shelf
 
 LOOKUP_WEIGHT = 2.0
@@ -75,38 +76,6 @@ class InsertGramObservers(ProgramPass):
         return bool(readers)
 
 
-class ObservedGrams(Mapping[str, Tensor]):
-    """Layer name to its matrix, made when it is looked at: all of them may take more than the model.
-
-    Args:
-        observers: Layer name to what saw its inputs.
-        looked_up: Layers whose rows are also looked up.
-    """
-
-    def __init__(self, observers: Mapping[str, GramObserver], looked_up: frozenset[str]) -> None:
-        self._observers = observers
-        self._looked_up = looked_up
-
-    def __getitem__(self, name: str) -> Tensor:
-        observer = self._observers[name]
-        gram = observer.gram()
-        if gram is None:
-            raise KeyError(name)
-        found = steadied(gram, observer.frames)
-        if name in self._looked_up:
-            found = found + LOOKUP_WEIGHT * found.diagonal().mean() * torch.eye(len(found))
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._observers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._observers)
-
-    def __len__(self) -> int:
-        return len(self._observers)
-
-
 def read_grams(program: Program) -> Grams:
     """What the observers of ``program`` saw; layers that no value reached are left out."""
     found: dict[str, GramObserver] = {}
@@ -114,7 +83,15 @@ def read_grams(program: Program) -> Grams:
         for observer in module.modules():
             if isinstance(observer, GramObserver) and observer.total:
                 found |= dict.fromkeys(observer.layers, observer)
-    return ObservedGrams(found, frozenset(layer.name for layer in find_layers(program) if _is_looked_up(layer)))
+    looked_up = frozenset(layer.name for layer in find_layers(program) if _is_looked_up(layer))
+
+    def made(name: str) -> Tensor:
+        seen = found[name].gram()
+        assert seen is not None
+        gram = steadied(seen, found[name].frames)
+        return gram + LOOKUP_WEIGHT * gram.diagonal().mean() * torch.eye(len(gram)) if name in looked_up else gram
+
+    return OnDemand(found, made)
 
 
 def _is_looked_up(layer: Layer) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from myqasr_fx.measure.curvature import GramsOf, measure_curvature
+from myqasr_fx.measure.curvature import grams_of, measure_curvature
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measurements import Measurements
@@ -44,7 +44,7 @@ def test_every_layer_has_a_curvature_of_its_shape(forced: Forced, name: str) -> 
         assert float(curvature.rows.sum()) > 0 or curvature.lookups is not None
         assert (curvature.lookups is not None) == (LayerKind.EMBEDDING in {use.kind for use in layer.uses})
     square = {name for name, curvature in found.items() if curvature.gram.shape != (1, 1)}
-    assert set(GramsOf(found)) == square
+    assert set(grams_of(found)) == square
     again = curvature_of(run, clips)
     assert all(torch.equal(found[name].rows, again[name].rows) for name in found)
     assert not any(parameter.requires_grad for parameter in run.prepared.speech.network.parameters()) or all(
