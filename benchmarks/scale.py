@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -122,7 +123,7 @@ def exponents(rows: Sequence[Row]) -> list[str]:
 
 def _row(run: SampledRun, model: tuple[str, int], heard: tuple[int, float], how: tuple[str, int]) -> Row:
     worst = max(run.stages, key=lambda stage: run.stages[stage][0].resident)
-    machine, peak = f"{platform.machine()}, {torch.get_num_threads()} cores", run.peak
+    machine, peak = f"{platform.machine()}, {os.cpu_count()} cores", run.peak
     taken = (run.code, round(run.seconds, 1), round(peak.resident / 1e6), round(peak.own / 1e6), worst)
     return Row(*model, *heard, *how, machine, *taken)
 
@@ -135,9 +136,15 @@ def _clips(options: argparse.Namespace) -> tuple[list[Path], float]:
     return [options.data.parent / row["audio"] for row in short], sum(row["seconds"] for row in short)
 
 
+def _size(name: str) -> str:
+    if name not in SIZES:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SIZES)}")
+    return name
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", choices=SIZES, help="sizes to run; none prints what is known")
+    parser.add_argument("models", nargs="*", type=_size, help="sizes to run; none prints what is known")
     parser.add_argument("--data", type=Path, help="manifest of all sets")
     parser.add_argument("--dataset", default="librispeech_train_clean_100")
     parser.add_argument("--clips", type=int, default=8)

@@ -1,6 +1,6 @@
 """A model of the shapes of whisper-small, from its folder to the judged bundle, within a bound of memory.
 
-Takes ten minutes and deselected unless asked for: ``pytest -n0 -m large``.
+Takes ten minutes, so that it is deselected unless asked for: ``pytest -n0 -m large``.
 """
 
 from __future__ import annotations

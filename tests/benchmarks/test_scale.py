@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 import sampled_run
 import scale
 import torch
+from rows_file import write_rows
 from transformers import WhisperForConditionalGeneration
 
 HOLD = """
@@ -58,3 +60,16 @@ def test_sizes_are_those_of_the_published_models(size: str, weights: int) -> Non
     with torch.device("meta"):
         network = WhisperForConditionalGeneration(scale.SIZES[size].config())
     assert sum(weight.numel() for weight in network.parameters()) == weights
+
+
+def test_without_a_size_it_prints_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(scale.Row, tmp_path / "scale.csv", [row("tiny", 38_000_000, 77.0, 1970)])
+    monkeypatch.setattr(sys, "argv", ["scale.py", "--out", str(tmp_path)])
+    scale.main()
+    assert "| tiny | 38 M |" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["scale.py", "huge"])
+    with pytest.raises(SystemExit):
+        scale.main()
+    assert "'huge' is none of tiny, base" in capsys.readouterr().err
