@@ -28,10 +28,11 @@ from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.evaluate import Utterance, normalize, read_manifest, word_errors
 from myqasr_fx.runtime import Context, Transcript, WhisperRuntime, load_bundle
 from myqasr_fx.runtime.context import USUAL_MARGIN
+from myqasr_fx.runtime.no_speech import USUAL
 
 LENGTHS = (2, 5, 10, 20, 30)
 FULL = "full"
-LOOP = 2.4
+LOOP = USUAL.compression_ratio_threshold
 
 
 @dataclass(frozen=True, slots=True)

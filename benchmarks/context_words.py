@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from context import LOOP
 from rows_file import read_rows, write_rows
 from splits import Splits, digest
 
@@ -25,8 +26,6 @@ from myqasr_fx.audio import load_audio
 from myqasr_fx.evaluate import Utterance, difference_interval, normalize, read_manifest, word_errors
 from myqasr_fx.evaluate.evaluator import spoken_language
 from myqasr_fx.runtime import Context, WhisperRuntime, load_bundle
-
-LOOP = 2.4
 
 
 @dataclass(frozen=True, slots=True)
