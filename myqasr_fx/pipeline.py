@@ -225,6 +225,7 @@ def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Tri
     """What to judge on, and what another run could do more of."""
     config, limits = road.config, road.limits
     hardest, size = config.recipe == EFFORTS["high"], (fitted.model_bytes, job.prepared.num_weights)
-    run = Run(hardest, *size, config.holdout, config.max_clips, limits.held_out_from)
+    rounded = config.activations == "int8"
+    run = Run(hardest, *size, config.holdout, config.max_clips, limits.held_out_from, rounded)
     told = (config.acceptance, learning.request.language, learning.store, run, config.context == SPEECH)
     return Trial(job.shares, job.measurements.observed, *told)

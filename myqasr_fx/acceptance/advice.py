@@ -12,6 +12,9 @@ from myqasr_fx.options.units import format_seconds
 MOST_BITS = 8.0
 """A weight, scales included: beyond that, bytes are not what is missing."""
 
+LEAST_BITS = 0.05
+"""A weight: fewer more decide nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -24,6 +27,7 @@ class Run:
         holdout: Share of the clips that is to be held out.
         max_clips: Most clips to use.
         enough: Clips from which on some are held out.
+        integer_inputs: Inputs of all products are rounded to 8 bits.
     """
 
     hardest: bool
@@ -32,6 +36,7 @@ class Run:
     holdout: float
     max_clips: int
     enough: int
+    integer_inputs: bool = False
 
 
 def to_decide(run: Run, judged: tuple[int, float, bool], more_seconds: float | None) -> tuple[str, ...]:
@@ -59,16 +64,17 @@ def to_decide(run: Run, judged: tuple[int, float, bool], more_seconds: float | N
 
 
 def to_mend(run: Run, found: Sequence[MeasureRecord]) -> tuple[str, ...]:
-    """What to try with a rejected bundle, in this order: more effort, more bytes, more recordings.
+    """What to try with a rejected bundle, in this order: inputs in float, more effort, more bytes, more recordings.
 
     Args:
         run: What was done.
         found: All measures.
     """
-    tips = [] if run.hardest else ["--effort high looks longer for codes, in the same bytes"]
+    tips = ["--activations float: inputs rounded to 8 bits lose words at any width"] if run.integer_inputs else []
+    tips += [] if run.hardest else ["--effort high looks longer for codes, in the same bytes"]
     room = MOST_BITS - 8 * run.model_bytes / run.num_weights
     bits = min(max((_bits(m) for m in found if m.state != HOLDS), default=1.0), room)
-    if bits > 0:
+    if bits > LEAST_BITS:
         more = math.ceil(bits * run.num_weights / 8)
         tips.append(
             f"--budget {_size(run.model_bytes + more)} (+{more:,} bytes), by the rule of thumb that one bit more a "

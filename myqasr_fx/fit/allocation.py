@@ -155,9 +155,10 @@ def _choices(job: FitJob, surplus: int) -> Choices:
     rules: dict[tuple[Granularity, NumberFormat], SizeRule] = {}
     found: dict[str, tuple[Choice, ...]] = {}
     for item in allocation_items(job.prepared.program, split=True):
-        choices = []
-        for spec in choices_of(job.request.layers[item.layer], job.request.symmetric):
-            how = (spec.granularity, spec.format)
+        choices, layer = [], job.request.layers[item.layer]
+        for spec in choices_of(layer, job.request.symmetric):
+            # Floats cost the same in every rule: their own granularity may be one that integer kernels cannot have.
+            how = (layer.granularities[0], layer.formats[0]) if spec.is_float else (spec.granularity, spec.format)
             if how not in rules:
                 rules[how] = _size_rule(job.prepared, job.request, surplus, how)
             nats = job.damages[item.name, spec]

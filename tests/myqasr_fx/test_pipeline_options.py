@@ -72,6 +72,16 @@ def test_integer_activations(compile_model: Compile, granularity: str, symmetric
     assert made.verification.rounding_error is not None
 
 
+@pytest.mark.parametrize("granularity", ["channel", "tensor"])
+def test_integer_activations_where_damage_chooses_widths(compile_model: Compile, granularity: str) -> None:
+    made = compile_model(avg_bits=11.0, recipe="fast", activations="int8", granularity=granularity).manifest
+    assert made.model_bytes <= made.budget_bytes
+    assert made.config["allocation"] == "optimal"
+    products = sum(layer.op in ("linear", "matmul") for layer in made.layers)
+    kept = sum(layer.op == "linear" and layer.blocks[0].bits > 8 for layer in made.layers)
+    assert kernels(made)["MatMulIntegerToFloat"] + kernels(made)["QLinearMatMul"] >= products - kept > 0
+
+
 def test_linear_widths_need_no_size(compile_model: Compile) -> None:
     bundle = compile_model(allocation="linear", min_bits=3, max_bits=6)
     assert bundle.manifest.budget_bytes is None

@@ -32,6 +32,17 @@ def test_bytes_are_no_advice_where_every_weight_has_eight_bits() -> None:
     assert strict[1].startswith("--budget 40MB")
 
 
+def test_next_to_no_bytes_are_no_advice() -> None:
+    nearly = replace(RUN, model_bytes=39_800_000)
+    assert [tip.split()[0] for tip in to_mend(nearly, [KL])] == ["--effort", "more"]
+
+
+def test_inputs_in_eight_bits_come_first() -> None:
+    first, *others = to_mend(replace(RUN, integer_inputs=True), [KL])
+    assert first.startswith("--activations float")
+    assert tuple(others) == to_mend(RUN, [KL])
+
+
 def test_small_models_are_counted_in_kilobytes() -> None:
     small = replace(RUN, model_bytes=200_000, num_weights=400_000)
     assert to_mend(small, [KL])[1].startswith("--budget 225KB (+25,000 bytes)")
