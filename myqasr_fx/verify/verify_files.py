@@ -212,7 +212,6 @@ class _Bench:
                 except BundleError as error:
                     check_room(folder, path, error)
                     raise VerificationError(error.message, hint=error.hint) from error
-                trim()  # what unfolding its weights took: several times the file
                 executed[name] = read_executed(folder / path.name)
         return _Sessions(options, runners, executed)
 
