@@ -3,6 +3,9 @@
 The rest of the metadata is in ``pyproject.toml``.
 """
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 REQUIRES = [
@@ -133,7 +136,18 @@ DEV = [
     "mypy>=1.15,<3",
 ]
 
+
+def _for_an_index() -> str:
+    """The README for a package index, which holds none of the other files: links to them become their names."""
+    text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n*", "", text)
+    text = re.sub(r"\[(?P<file>[^]]+)\]\((?P=file)\)", r"`\g<file>`", text)
+    return re.sub(r"\[([^]]+)\]\((?!https?:|#)([^)#]+)[^)]*\)", r"\1 (`\2`)", text)
+
+
 setup(
+    long_description=_for_an_index(),
+    long_description_content_type="text/markdown",
     package_dir={"": "."},
     packages=find_packages(where=".", include=["passes", "passes.*", "myqasr_fx", "myqasr_fx.*"]),
     include_package_data=False,  # the archive of the sources holds more than an installation needs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("passes", "myqasr_fx")
-BESIDE = ("tests", "docs", "benchmarks", ".ci", ".github")
+BESIDE = ("tests", "docs", "benchmarks", "integrations", ".ci", ".github")
 LEFT_OUT = (".venv", "venv", ".git", "build", "dist", "cache", "run.log", "*.egg-info", "__pycache__", ".*_cache")
 
 pytestmark = pytest.mark.slow
@@ -66,10 +67,16 @@ def test_the_metadata_is_whole_and_an_index_takes_it(archives: tuple[Path, Path]
     assert not checked.returncode, checked.stdout
     with zipfile.ZipFile(archives[1]) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
-        lines = wheel.read(name).decode().splitlines()
+        text = wheel.read(name).decode()
+        lines = text.splitlines()
         (scripts,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
         assert "myqasr = myqasr_fx.cli:main" in wheel.read(scripts).decode()
     assert "License-Expression: Apache-2.0" in lines
+    assert "# myqasr" in text
+    links = set(re.findall(r"\]\(([^)]*)\)", text))
+    assert not {link for link in links if not link.startswith(("https://", "#"))}  # an index has no other file
+    named = set(re.findall(r"\(`([^`]*\.(?:md|ipynb))`\)", text))
+    assert "docs/cli.md" in named and all((ROOT / path).is_file() for path in named)
     assert any(line.startswith("Requires-Dist: torch") for line in lines)
     extras = {line.partition(": ")[2] for line in lines if line.startswith("Provides-Extra: ")}
     assert extras == {"runtime", "audio", "vad", "demo", "plot", "ray", "torchao", "listen", "docs", "test", "dev"}
