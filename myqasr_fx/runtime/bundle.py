@@ -20,7 +20,7 @@ from myqasr_fx.runtime.features import Features, features_of
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
-from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.ort_runner import OrtRunner, largest_first
 from myqasr_fx.runtime.ort_settings import OrtSettings
 from myqasr_fx.runtime.runtime import Runtime
 from myqasr_fx.runtime.text import CtcVocabulary, WhisperText
@@ -110,7 +110,9 @@ def no_speech_of(bundle: QuantizedBundle) -> NoSpeechRule:
 
 
 def _runners(bundle: QuantizedBundle, settings: OrtSettings, *graphs: str) -> list[OrtRunner]:
-    return [OrtRunner(path, settings) for path in model_files(bundle, graphs).values()]
+    files = model_files(bundle, graphs)
+    opened = {name: OrtRunner(path, settings) for name, path in largest_first(files)}
+    return [opened[name] for name in files]
 
 
 def _features(path: Path) -> Features:

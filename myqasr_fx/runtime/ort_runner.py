@@ -73,6 +73,11 @@ class OrtRunner:
             raise BundleError(f"{_VERSION} cannot run {self._name}: {first_line(error)}") from error
 
 
+def largest_first(files: Mapping[str, Path]) -> list[tuple[str, Path]]:
+    """Names and files in the order to open them: unfolding weights takes several times their file for a moment."""
+    return sorted(files.items(), key=lambda item: item[1].stat().st_size, reverse=True)
+
+
 def _newer(version: str) -> str | None:
     """A hint where the release is older than the files ask for."""
     found = re.search(r"(\d+)\.(\d+)", version)

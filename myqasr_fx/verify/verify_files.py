@@ -34,7 +34,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.freed_memory import give_back, trim
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import GraphRunner, OrtSettings
-from myqasr_fx.runtime.ort_runner import OrtRunner
+from myqasr_fx.runtime.ort_runner import OrtRunner, largest_first
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from myqasr_fx.verify.fake_quant import Reference, dequantized_late
 from myqasr_fx.verify.forced_logits import Opened, Sample, enough, forced_logits
@@ -172,6 +172,7 @@ def _shipped(bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]) -
         share = agreement(shipped, exact)
         if share >= bench.limits.verified_agreement:
             return sessions, shipped, share
+        del sessions  # before the next are open
     raise VerificationError(
         f"onnxruntime {onnxruntime.__version__} prefers another token than torch at {1 - share:.1%} of positions",
         hint="give a larger budget",
@@ -205,7 +206,7 @@ class _Bench:
         """Opened once for both: to be heard, and to read back what they run."""
         runners, executed = {}, {}
         with temporary_folder() as folder:
-            for name, path in self.paths.items():
+            for name, path in largest_first(self.paths):
                 settings = OrtSettings(entries=options).written_to(folder / path.name)
                 try:
                     runners[name] = OrtRunner(path, settings)
