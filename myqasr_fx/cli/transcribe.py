@@ -106,7 +106,8 @@ def transcribe(
     files = _files(bundle, audio)
     _check(printed, as_json, len(files))
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
-    loaded = load_bundle(bundle, OrtSettings(kept=keep_graphs, cross_attention=timestamps == "word"))
+    settings = OrtSettings(kept=keep_graphs, cross_attention=timestamps == "word", hands_back=False)
+    loaded = load_bundle(bundle, settings)
     runtime = with_decoding(with_context(with_thresholds(loaded, bounds), context, fallback=fallback), decoding)
     with on_disk(files) as recordings:
         heard, failures = _hear(runtime, recordings, language)

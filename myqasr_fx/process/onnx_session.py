@@ -8,8 +8,6 @@ from pathlib import Path
 
 import onnxruntime
 
-from myqasr_fx.process.freed_memory import trim
-
 OLDEST = (1, 25)
 """The oldest release that runs every file as it was verified, as in ``setup.py``."""
 
@@ -38,8 +36,6 @@ def open_session(
     if content is not None:
         options.add_session_config_entry(_TENSORS, str(path.parent))
     with contextlib.redirect_stdout(io.StringIO()):
-        session = onnxruntime.InferenceSession(
+        return onnxruntime.InferenceSession(
             path if content is None else content, options, providers=["CPUExecutionProvider"]
         )
-    trim()  # what unfolding its weights took: several times the file
-    return session

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from myqasr_fx.errors import BundleError, MyqasrError
+from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.library_error import first_line
 from myqasr_fx.process.onnx_session import OLDEST, open_session
 from myqasr_fx.runtime.cross_attention import with_weights
@@ -40,6 +41,8 @@ class OrtRunner:
                 self._session = open_session(path, settings.session_options(), content)
             else:
                 self._session = open_kept(path, settings, settings.kept, content)
+            if settings.hands_back:
+                trim()
         except MyqasrError:
             raise
         except Exception as error:  # onnxruntime's errors share no base class
