@@ -34,6 +34,8 @@ class Limits:
         verified_clips: Clips to compare files on, where there are as many.
         verified_positions: Positions from which on no more clips are compared: one tie more or less is then far below
             one per cent.
+        unfolded_bytes: Size of the files together up to which exact kernels unfold all weights once; those of larger
+            ones unfold anew for every clip.
         exact_error: Largest relative L2 error of the logits with exact kernels: faithful files stay below 1e-5, one
             wrong byte seldom.
         verified_agreement: Smallest share of positions where the shipped session prefers the same token.
@@ -58,6 +60,7 @@ class Limits:
     spare_bytes: int = 4096
     verified_clips: int = 4
     verified_positions: int = 400
+    unfolded_bytes: int = 100_000_000
     exact_error: float = 1e-4
     verified_agreement: float = 0.99
     kept_logits_bytes: int = 256_000_000

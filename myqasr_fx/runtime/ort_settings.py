@@ -28,6 +28,8 @@ class OrtSettings:
         threads: Threads inside an operator; 0 takes one a core, or this process's share of them.
         optimize: False runs the file with exact kernels; only what no input changes, such as unpacked weights, is
             computed once.
+        unfolds: False, without ``optimize``: also unpacked weights are computed anew on every run, each when it is
+            needed, in a tenth of the memory.
         entries: Session options by name, such as ``session.qdq_matmulnbits_accuracy_level``.
         optimized_model: Where to write the graph that is really run.
         kept: Folder in which optimized graphs are kept, which makes the next start fast; None keeps none.
@@ -38,6 +40,7 @@ class OrtSettings:
 
     threads: int = 0
     optimize: bool = True
+    unfolds: bool = True
     entries: Mapping[str, str] = field(default_factory=dict)
     optimized_model: Path | None = None
     kept: Path | None = None
@@ -60,6 +63,9 @@ class OrtSettings:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             options.add_session_config_entry(_NO_LOW_BIT_KERNELS, "1")
             options.enable_cpu_mem_arena = False  # it rounds up what unfolded weights take
+            if not self.unfolds:
+                options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+                options.enable_mem_pattern = False
         for name, value in {_SLEEP_BETWEEN_RUNS: "1", **self.entries}.items():
             options.add_session_config_entry(name, value)
         if self.optimized_model is not None:

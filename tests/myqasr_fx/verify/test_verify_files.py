@@ -18,6 +18,7 @@ from myqasr_fx.fit.manifest import low_bit_products
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import GraphRunner, OrtSettings, WhisperRuntime
+from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify import verify_files as module
 from myqasr_fx.verify.fake_quant import Reference, make_reference
@@ -228,3 +229,19 @@ def test_the_decoder_is_opened_when_the_encoder_is_closed(whisper: Made, monkeyp
     monkeypatch.setattr(Opened, "close", close)
     whisper.verify()
     assert said[:3] == ["open encoder_model", "close", "open decoder_model_merged"]
+
+
+@pytest.mark.parametrize("family", ["ctc", "whisper"])
+def test_weights_that_are_unfolded_for_every_clip_are_the_same(family: str, request: pytest.FixtureRequest) -> None:
+    made: Made = request.getfixturevalue(family)
+    settings = [replace(module.EXACT, unfolds=unfolds) for unfolds in (True, False)]
+    paths = {path.stem: path for path in sorted(made.folder.glob("*.onnx"))}
+    bench = module._Bench(made.speech, paths, made.samples[:2], Limits(), None)
+    once, anew = (
+        list(bench.heard_by({name: OrtRunner(path, each) for name, path in paths.items()})) for each in settings
+    )
+    for one, other in zip(once, anew, strict=True):
+        assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(one)
+    verified = made.verify(limits=Limits(unfolded_bytes=0)).record
+    assert verified.exact_error < 1e-5
+    assert verified.agreement == made.verify().record.agreement
