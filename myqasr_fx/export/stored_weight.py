@@ -1,7 +1,8 @@
 """How one block of quantized rows lies in the file, and the operators that read it back.
 
 Codes, scales and zero points are (K, n), (G, n) and (G, n), the transposed weight. Widths 4 and 8 are native INT4/INT8
-(UINT4/UINT8 with a zero point), at opset 25 also 2; the others are packed fields that the graph unpacks::
+(UINT4/UINT8 with a zero point), at opset 25 also 2; the others, and grouped INT8, are packed fields that the graph
+unpacks::
 
     field (K/per, n) -> BitShift(RIGHT, [0, w, …]) -> BitwiseAnd -> Reshape(K, n) -> BitShift(LEFT, offset) -> BitwiseOr
     -> Cast(UINT4 | UINT8)

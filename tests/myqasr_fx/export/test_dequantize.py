@@ -34,9 +34,10 @@ def test_grouped_weights_are_exact_and_fuse(
     proto = model.proto(model.emitter.op("MatMul", model.x, weight))
     (values,), _ = run(proto, x=np.eye(64, dtype=np.float32))
     assert np.array_equal(values, case.values.T)
-    (fused,), executed = run(proto, exact=False, x=X)
-    assert executed == {"MatMulNBits": 1}
-    np.testing.assert_allclose(fused, X @ case.values.T, rtol=1e-4, atol=1e-4)
+    for integers in (False, True):  # the second is what a bundle may ask for, and turns signed bytes into unsigned ones
+        (fused,), executed = run(proto, exact=False, integers=integers, x=X)
+        assert executed == {"MatMulNBits": 1}
+        np.testing.assert_allclose(fused, X @ case.values.T, rtol=1e-4, atol=1e-4)
 
 
 @WIDTHS
