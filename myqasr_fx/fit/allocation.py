@@ -54,7 +54,7 @@ def check_feasible(prepared: CanonicalGraphs, request: FitRequest) -> None:
 
 
 def _check_widths(prepared: CanonicalGraphs, request: FitRequest) -> None:
-    """Solves the allocation before the layers are ranked: the order in which they lose bits moves no width of the set."""
+    """Solves the allocation before the layers are ranked: in which order they lose bits changes no set of widths."""
     special = overrides(request.layers, prepared.layers, request.rounding, request.format)
     rule = _size_rule(prepared, request, 0, (request.granularity, request.format))
     chosen = allocate(allocation_problem(prepared.program, rule, request.allocation, special))

@@ -148,7 +148,7 @@ def test_widths_that_no_file_holds_are_told_before_the_clips_are_heard(
     compile_model: Compile, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
 ) -> None:
     monkeypatch.setattr(pipeline, "measure", lambda *_: pytest.fail("heard the clips"))
-    with pytest.raises(OptionError, match="which no file holds .*--max-bits 8"):
+    with pytest.raises(OptionError, match=r"which no file holds .*--max-bits 8"):
         compile_model(**options)
 
 
