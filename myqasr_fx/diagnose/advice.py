@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.diagnose.record import Advice, LayerDiagnosis
@@ -57,7 +58,15 @@ def advise(
         found.append(
             Advice(f"--budget {megabytes:g}MB", more, "one bit more a weight divides the divergence by about four")
         )
-    if bundle_kl > 2 * rounding_kl:
+    rounds = _rounding_inputs(manifest.config)
+    if bundle_kl > 2 * rounding_kl and rounds is not None:
         why = "most of the divergence is not the weights': it comes from rounded activations or the kernels"
-        found.append(Advice("--activations float", 0, why))
+        found.append(Advice(rounds, 0, why))
     return tuple(found)
+
+
+def _rounding_inputs(config: Mapping[str, Any]) -> str | None:
+    """The option that leaves inputs of layers in float; None where they are."""
+    if config.get("activations", "float") != "float":
+        return "--activations float"
+    return "--optimize size" if config.get("optimize", "size") != "size" else None

@@ -23,7 +23,11 @@ def test_most_nats_a_byte_come_first_and_wide_layers_never(manifest: BundleManif
 
 def test_small_divergence_needs_nothing_and_kernels_are_named(manifest: BundleManifest) -> None:
     assert advise(manifest, [], 0.0005, 0.0006) == ()
-    assert [advice.option for advice in advise(manifest, [], 0.01, 0.05)] == ["--activations float"]
+    for options in ({"activations": "int8"}, {"optimize": "speed"}):
+        (option,) = options
+        rounding = replace(manifest, config={**manifest.config, **options})
+        assert [advice.option.split()[0] for advice in advise(rounding, [], 0.01, 0.05)] == [f"--{option}"]
+    assert advise(manifest, [], 0.01, 0.05) == ()  # they are in float already
 
 
 def test_a_layer_that_costs_more_than_a_bit_for_everything_is_left_to_the_budget(manifest: BundleManifest) -> None:
