@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.bundle.measure_record import FAILS, MeasureRecord
 from myqasr_fx.diagnose.record import Advice, LayerDiagnosis
 from passes.numbers.scheme import MAX_PACKED_BITS
 
@@ -21,7 +22,11 @@ SMALL = 0.002
 
 
 def advise(
-    manifest: BundleManifest, layers: Sequence[LayerDiagnosis], rounding_kl: float, bundle_kl: float
+    manifest: BundleManifest,
+    layers: Sequence[LayerDiagnosis],
+    rounding_kl: float,
+    bundle_kl: float,
+    measures: Sequence[MeasureRecord] = (),
 ) -> tuple[Advice, ...]:
     """Layers to keep wide, a larger budget, or nothing.
 
@@ -30,8 +35,9 @@ def advise(
         layers: Diagnosed.
         rounding_kl: Nats a position of the rounded weights alone.
         bundle_kl: Of the bundle.
+        measures: What the verdict makes of it.
     """
-    if bundle_kl < SMALL:
+    if needs_nothing(bundle_kl, measures):
         return ()
     total = sum(layer.kl or 0 for layer in layers)
     sizes = {layer.name: layer.shape for layer in manifest.layers}
@@ -63,6 +69,11 @@ def advise(
         why = "most of the divergence is not the weights': it comes from rounded activations or the kernels"
         found.append(Advice(rounds, 0, why))
     return tuple(found)
+
+
+def needs_nothing(bundle_kl: float, measures: Sequence[MeasureRecord]) -> bool:
+    """True where the divergence is small, and no measure fails all the same."""
+    return bundle_kl < SMALL and all(measure.state != FAILS for measure in measures)
 
 
 def _rounding_inputs(config: Mapping[str, Any]) -> str | None:
