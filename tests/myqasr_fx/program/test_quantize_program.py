@@ -185,3 +185,14 @@ def test_rounding_to_nearest_looks_at_no_gram_matrix(
     assert made.path.read_bytes() != quantized.path.read_bytes()
     with pytest.raises(MyqasrError, match="no batch to calibrate on"):
         quantize_program(network(), [], out=tmp_path / "none.onnx", uniform_bits=6)
+
+
+@pytest.mark.parametrize("options", [{"uniform_bits": 3}, {"uniform_bits": 8, "symmetric": True, "opset": 25}])
+def test_products_of_two_axes_run_in_low_bit_kernels(tmp_path: Path, options: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10)).eval()
+    batches = [torch.randn(4, 64) for _ in range(2)]
+    made = quantize_program(
+        network, batches, out=tmp_path / "mlp.onnx", dynamic_shapes=({0: torch.export.Dim("batch")},), **options
+    )
+    assert made.errors.executed.op_types["MatMulNBits"] == 3
