@@ -169,6 +169,15 @@ def test_options_that_cannot_be_met(
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize("option", ['activations = "int8"', 'format = "trellis"', 'budget_kind = "paper"'])
+def test_a_rules_file_says_no_more_than_the_call_may(exported: ExportedProgram, option: str, tmp_path: Path) -> None:
+    rules, out = tmp_path / "rules.toml", tmp_path / "x.onnx"
+    rules.write_text(f"[options]\n{option}\n")
+    with pytest.raises(MyqasrError, match=rf"rules .*option '{option.split()[0]}' is for speech models alone"):
+        quantize_program(exported, images(1), out=out, avg_bits=8.0, rules=rules)
+    assert not out.exists()
+
+
 def test_a_file_is_replaced_only_when_asked(exported: ExportedProgram, tmp_path: Path) -> None:
     (tmp_path / "mine.onnx").write_bytes(b"mine")
     with pytest.raises(MyqasrError, match="exists"):
