@@ -53,7 +53,6 @@ def resolve_config(
             effort.
     """
     given = {name: value for name, value in explicit.items() if value is not None}
-    keep = (keep,) if isinstance(keep, str) else tuple(keep)
     known = _OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS
     if set(given) - known:
         raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
@@ -73,7 +72,7 @@ def resolve_config(
         merged["fill"] = False  # Algorithm 1 starts from full precision and gives no bytes back
     if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
         merged["allocation"] = "uniform"
-    layers = tuple(map(_kept, keep)) + _without(file.layers, {"granularity", "rounding"} & set(given))
+    layers = _kept(keep) + _without(file.layers, {"granularity", "rounding"} & set(given))
     acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
     return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
 
@@ -100,7 +99,11 @@ def _recipe(recipe: str | None, effort: str | None, options: Mapping[str, object
     return "paper-file" if paper or options.get("allocation") == "linear" else EFFORTS[DEFAULT_EFFORT]
 
 
-def _kept(text: str) -> LayerRule:
+def _kept(keep: str | Sequence[str]) -> tuple[LayerRule, ...]:
+    return tuple(map(_kept_layer, (keep,) if isinstance(keep, str) else keep))
+
+
+def _kept_layer(text: str) -> LayerRule:
     match, found, bits = text.rpartition("=")
     if not found or not match or not bits.isdecimal():
         raise OptionError(f"keep {text!r}: expected NAME=BITS", hint="for example *.embed_tokens=8")
