@@ -44,8 +44,8 @@ from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.more import counted_bytes, looked_longest, unused_bytes
 from myqasr_fx.options.needs import needs_of
-from myqasr_fx.options.recipes import EFFORTS
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.report.details import layer_details
@@ -223,9 +223,18 @@ def _prepare(
 
 def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Trial:
     """What to judge on, and what another run could do more of."""
-    config, limits = road.config, road.limits
-    hardest, size = config.recipe == EFFORTS["high"], (fitted.model_bytes, job.prepared.num_weights)
-    rounded = config.activations == "int8"
-    run = Run(hardest, *size, config.holdout, config.max_clips, limits.held_out_from, rounded)
+    config, size, weights = road.config, (fitted.model_bytes, fitted.budget_bytes), job.prepared.num_weights
+    run = Run(
+        hardest=looked_longest(config),
+        model_bytes=counted_bytes(config, *size, weights),
+        num_weights=weights,
+        holdout=config.holdout,
+        max_clips=config.max_clips,
+        enough=road.limits.held_out_from,
+        integer_inputs=config.activations == "int8",
+        sized=config.allocation != "linear",
+        unused=unused_bytes(config, *size),
+        frozen=config.delta is not None,
+    )
     told = (config.acceptance, learning.request.language, learning.store, run, config.context == SPEECH)
     return Trial(job.shares, job.measurements.observed, *told)

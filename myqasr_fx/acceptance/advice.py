@@ -15,6 +15,8 @@ MOST_BITS = 8.0
 LEAST_BITS = 0.05
 """A weight: fewer more decide nothing."""
 
+MORE_RECORDINGS = "more recordings, which choose better codes and make the verdict surer"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -22,12 +24,15 @@ class Run:
 
     Args:
         hardest: True when no effort looks longer for codes.
-        model_bytes: Of the files.
+        model_bytes: Of the files, or of what a budget counts instead.
         num_weights: Weights in layers.
         holdout: Share of the clips that is to be held out.
         max_clips: Most clips to use.
         enough: Clips from which on some are held out.
         integer_inputs: Inputs of all products are rounded to 8 bits.
+        sized: A budget decides how wide layers are.
+        unused: Bytes of the budget that no width within the asked bounds takes.
+        frozen: Widths and codes are those of another bundle.
     """
 
     hardest: bool
@@ -37,6 +42,9 @@ class Run:
     max_clips: int
     enough: int
     integer_inputs: bool = False
+    sized: bool = True
+    unused: int = 0
+    frozen: bool = False
 
 
 def to_decide(run: Run, judged: tuple[int, float, bool], more_seconds: float | None) -> tuple[str, ...]:
@@ -70,18 +78,26 @@ def to_mend(run: Run, found: Sequence[MeasureRecord]) -> tuple[str, ...]:
         run: What was done.
         found: All measures.
     """
+    if run.frozen:
+        return "without --delta, widths and codes are chosen for these recordings, too", MORE_RECORDINGS
     tips = ["--activations float: inputs rounded to 8 bits lose words at any width"] if run.integer_inputs else []
     tips += [] if run.hardest else ["--effort high looks longer for codes, in the same bytes"]
+    return (*tips, *_more_bytes(run, found), MORE_RECORDINGS)
+
+
+def _more_bytes(run: Run, found: Sequence[MeasureRecord]) -> tuple[str, ...]:
+    """How layers would get wider, where that is expected to help."""
     room = MOST_BITS - 8 * run.model_bytes / run.num_weights
     bits = min(max((_bits(m) for m in found if m.state != HOLDS), default=1.0), room)
-    if bits > LEAST_BITS:
-        more = math.ceil(bits * run.num_weights / 8)
-        tips.append(
-            f"--budget {_size(run.model_bytes + more)} (+{more:,} bytes), by the rule of thumb that one bit more a "
-            "weight divides the divergence by four and the words and tokens that differ by two"
-        )
-    tips.append("more recordings, which choose better codes and make the verdict surer")
-    return tuple(tips)
+    if bits <= LEAST_BITS or not run.sized:
+        return ()
+    if run.unused:
+        return (f"a higher --max-bits or --max-spread: {run.unused:,} bytes of the budget are left",)
+    more = math.ceil(bits * run.num_weights / 8)
+    return (
+        f"--budget {_size(run.model_bytes + more)} (+{more:,} bytes), by the rule of thumb that one bit more a "
+        "weight divides the divergence by four and the words and tokens that differ by two",
+    )
 
 
 def _size(wanted: int) -> str:

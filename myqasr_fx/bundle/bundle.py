@@ -109,6 +109,13 @@ class BundleManifest:
         check_session_options(self.session_options)
 
     @property
+    def file_budget(self) -> int | None:
+        """Bytes that the model files were allowed; None without a budget, or with one that counts weights alone."""
+        size = self.config.get("budget")
+        kind = size.get("kind", "file") if isinstance(size, Mapping) else "file"
+        return self.budget_bytes if kind == "file" else None
+
+    @property
     def categories(self) -> Mapping[str, int]:
         """What the bytes of all model files are spent on."""
         total: Counter[str] = Counter()

@@ -116,11 +116,12 @@ def _against(found: Diagnosis, verdict: AcceptanceRecord | None) -> list[str]:
 
 
 def _advice(found: Diagnosis) -> list[str]:
-    from myqasr_fx.diagnose.advice import SMALL
+    from myqasr_fx.diagnose.advice import needs_nothing
 
     if found.advice:
         return [f"try {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice]
-    return ["nothing needs a change" if found.bundle_kl < SMALL else "no single layer stands out: take a larger budget"]
+    nothing = needs_nothing(found.bundle_kl, found.measures)
+    return ["nothing needs a change" if nothing else "no single layer stands out: take a larger budget"]
 
 
 def _costliest(found: Diagnosis, total: float) -> list[str]:

@@ -114,7 +114,9 @@ def _bytes(manifest: BundleManifest) -> str:
     size = f"{manifest.model_bytes:,}"
     if manifest.budget_bytes is None:
         return size
-    return f"{size} of {manifest.budget_bytes:,} ({manifest.model_bytes / manifest.budget_bytes:.1%})"
+    if manifest.file_budget is None:
+        return f"{size} in files; the budget of {manifest.budget_bytes:,} counts bits of weights or parameters"
+    return f"{size} of {manifest.file_budget:,} ({manifest.model_bytes / manifest.file_budget:.1%})"
 
 
 def _spent(manifest: BundleManifest) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.bundle.measure_record import FAILS, MeasureRecord
 from myqasr_fx.diagnose.record import Advice, LayerDiagnosis
 from passes.numbers.scheme import MAX_PACKED_BITS
 
@@ -20,7 +22,11 @@ SMALL = 0.002
 
 
 def advise(
-    manifest: BundleManifest, layers: Sequence[LayerDiagnosis], rounding_kl: float, bundle_kl: float
+    manifest: BundleManifest,
+    layers: Sequence[LayerDiagnosis],
+    rounding_kl: float,
+    bundle_kl: float,
+    measures: Sequence[MeasureRecord] = (),
 ) -> tuple[Advice, ...]:
     """Layers to keep wide, a larger budget, or nothing.
 
@@ -29,8 +35,9 @@ def advise(
         layers: Diagnosed.
         rounding_kl: Nats a position of the rounded weights alone.
         bundle_kl: Of the bundle.
+        measures: What the verdict makes of it.
     """
-    if bundle_kl < SMALL:
+    if needs_nothing(bundle_kl, measures):
         return ()
     total = sum(layer.kl or 0 for layer in layers)
     sizes = {layer.name: layer.shape for layer in manifest.layers}
@@ -57,7 +64,20 @@ def advise(
         found.append(
             Advice(f"--budget {megabytes:g}MB", more, "one bit more a weight divides the divergence by about four")
         )
-    if bundle_kl > 2 * rounding_kl:
+    rounds = _rounding_inputs(manifest.config)
+    if bundle_kl > 2 * rounding_kl and rounds is not None:
         why = "most of the divergence is not the weights': it comes from rounded activations or the kernels"
-        found.append(Advice("--activations float", 0, why))
+        found.append(Advice(rounds, 0, why))
     return tuple(found)
+
+
+def needs_nothing(bundle_kl: float, measures: Sequence[MeasureRecord]) -> bool:
+    """True where the divergence is small, and no measure fails all the same."""
+    return bundle_kl < SMALL and all(measure.state != FAILS for measure in measures)
+
+
+def _rounding_inputs(config: Mapping[str, Any]) -> str | None:
+    """The option that leaves inputs of layers in float; None where they are."""
+    if config.get("activations", "float") != "float":
+        return "--activations float"
+    return "--optimize size" if config.get("optimize", "size") != "size" else None

@@ -176,7 +176,7 @@ class _Comparison:
         rounding_kl = sum(float(divergence_of(full, fake).sum()) for full, fake, _ in logits) / count
         config = self.bundle.manifest.config
         found = {m.name: m.record() for m in measures(heard.compared, _thresholds(config))}
-        bundle_kl = found[KL].value
+        bundle_kl, shown = found[KL].value, (found[AGREEMENT], found[KL])
         token = None
         if position is not None:
             clip, said = heard.clips[position.clip], heard.said[position.clip]
@@ -190,10 +190,10 @@ class _Comparison:
             rounding_kl=round(rounding_kl, 6),
             bundle_kl=bundle_kl,
             agreement=found[AGREEMENT].value,
-            measures=(found[AGREEMENT], found[KL]),
+            measures=shown,
             layers=layers,
             token=token,
-            advice=advise(self.bundle.manifest, layers, rounding_kl, bundle_kl),
+            advice=advise(self.bundle.manifest, layers, rounding_kl, bundle_kl, shown),
             notes=("rounded activations count as the runtime's error here",) if rounds else (),
         )
 

@@ -11,6 +11,7 @@ from myqasr_fx.errors import ExportError
 from myqasr_fx.export.emitter import Emitter
 from myqasr_fx.export.stored_weight import KERNEL_GROUPS, StoredWeight, WeightReader
 from passes.lowering.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL
+from passes.numbers.scheme import MAX_PACKED_BITS
 
 _SMALL = (ir.DataType.UINT2, ir.DataType.UINT4)
 
@@ -22,7 +23,10 @@ def grouped(reader: WeightReader) -> ir.Value:
     block = next((size for size in KERNEL_GROUPS if group % size == 0), None)
     if block is None:
         raise ExportError(f"{weight.name}: groups of {group} weights, expected a multiple of {KERNEL_GROUPS[-1]}")
-    native = reader.native()
+    # Where 8-bit products are not to saturate, onnxruntime turns signed bytes into unsigned ones, for whose groups it
+    # then gives one zero point too few.
+    signed = weight.bits == MAX_PACKED_BITS and weight.zero_point is None
+    native = None if signed else reader.native()
     if native is not None:
         codes, zero_point = native
     else:

@@ -1,7 +1,8 @@
 """How one block of quantized rows lies in the file, and the operators that read it back.
 
 Codes, scales and zero points are (K, n), (G, n) and (G, n), the transposed weight. Widths 4 and 8 are native INT4/INT8
-(UINT4/UINT8 with a zero point), at opset 25 also 2; the others are packed fields that the graph unpacks::
+(UINT4/UINT8 with a zero point), at opset 25 also 2; the others, and grouped INT8, are packed fields that the graph
+unpacks::
 
     field (K/per, n) -> BitShift(RIGHT, [0, w, …]) -> BitwiseAnd -> Reshape(K, n) -> BitShift(LEFT, offset) -> BitwiseOr
     -> Cast(UINT4 | UINT8)
@@ -31,6 +32,9 @@ from passes.numbers.scheme import MAX_PACKED_BITS
 
 KERNEL_GROUPS = (256, 128, 64, 32, 16)
 """Group sizes that MatMulNBits takes."""
+
+_ROWS_OF_TWO_BITS = 4
+"""What the outputs of native 2 bits are a multiple of: of others onnxruntime's MatMulNBits computes something else."""
 
 _CONTAINERS = {2: (ir.DataType.INT2, ir.DataType.UINT2), 4: (ir.DataType.INT4, ir.DataType.UINT4)}
 
@@ -174,6 +178,8 @@ class WeightReader:
         """Codes and zero points (None when symmetric) as native tensors, where the format has this width."""
         weight = self.weight
         if weight.plain or weight.table is not None or weight.bits not in native_widths(self.emitter.opset):
+            return None
+        if weight.rows % _ROWS_OF_TWO_BITS and weight.bits == 2:
             return None
         signed = weight.zero_point is None
         codes = self._native(f"{weight.name}.codes", weight.packed, (weight.cols, weight.rows), signed)

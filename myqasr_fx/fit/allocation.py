@@ -7,30 +7,35 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from myqasr_fx.capture.canonical import CanonicalGraphs
+from myqasr_fx.errors import OptionError
 from myqasr_fx.export.file_size import Storage, file_size
 from myqasr_fx.fit.damage_table import choices_of
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.layer_requests import GROUP_SIZES, overrides
 from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.process.memory import check_room
+from passes.allocation.allocate import allocate
 from passes.allocation.allocate_bits import AllocateBits, allocation_items, allocation_problem, read_scheme
 from passes.allocation.choice import Choice, Choices
 from passes.allocation.optimal import expected_bound
-from passes.allocation.size_rule import Item, PaperSize, ParameterSize, SizeRule
+from passes.allocation.size_rule import FileSize, Item, PaperSize, ParameterSize, SizeRule
 from passes.base import Program
-from passes.numbers.scheme import Granularity, NumberFormat, WeightSpec
+from passes.numbers.scheme import MAX_PACKED_BITS, Granularity, NumberFormat, WeightSpec
 
 
 def check_feasible(prepared: CanonicalGraphs, request: FitRequest) -> None:
-    """Refuses a budget that no widths meet, and too little memory, before any work.
+    """Refuses a budget that no widths meet, widths that no file holds, and too little memory, before any work.
 
     Beside its weights a model takes as much again at least: the floats of one graph on onnxruntime, and all codes.
 
     Raises:
         BudgetError: Naming the smallest feasible size.
+        OptionError: Naming the width, and the nearest that a file holds.
         MyqasrError: Naming the memory that is free.
     """
     check_room(f"quantizing {prepared.num_weights:,} weights", 4 * prepared.num_weights)
+    if not request.counts_files:
+        _check_widths(prepared, request)
     budget = request.allocation.budget
     if budget is None:
         return
@@ -46,6 +51,20 @@ def check_feasible(prepared: CanonicalGraphs, request: FitRequest) -> None:
         sizes.append(rule.size(problem.items, {i.name: problem.fixed.get(i.name, lowest) for i in problem.items}))
     if min(sizes) > budget:
         raise problem.too_small(min(sizes))
+
+
+def _check_widths(prepared: CanonicalGraphs, request: FitRequest) -> None:
+    """Solves the allocation before the layers are ranked: in which order they lose bits changes no set of widths."""
+    special = overrides(request.layers, prepared.layers, request.rounding, request.format)
+    rule = _size_rule(prepared, request, 0, (request.granularity, request.format))
+    chosen = allocate(allocation_problem(prepared.program, rule, request.allocation, special))
+    for bits in sorted(set(chosen.widths.values()) - set(FileSize.ladder)):
+        nearest = min(FileSize.ladder, key=lambda rung: (abs(rung - bits), rung))
+        raise OptionError(
+            f"layers would get {bits} bits, which no file holds",
+            hint=f"the nearest choice is {nearest}; --max-bits {MAX_PACKED_BITS} allows no wider ones, and `myqasr "
+            "personalize` evaluates any width",
+        )
 
 
 def allocation_pass(job: FitJob, surplus: int = 0) -> AllocateBits:

@@ -9,7 +9,9 @@ import torch
 
 from myqasr_fx import pipeline
 from myqasr_fx.errors import OptionError, OutputError
-from myqasr_fx.fit.request import captured
+from myqasr_fx.fit.allocation import check_feasible
+from myqasr_fx.fit.base import read_base
+from myqasr_fx.fit.request import captured, fit_request
 from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
 from myqasr_fx.fleet.on_ray import rows_on_ray
 from myqasr_fx.fleet.one_user import Maker, Order, Task
@@ -17,6 +19,7 @@ from myqasr_fx.fleet.users import Users, check_names
 from myqasr_fx.fleet.worker import Setting
 from myqasr_fx.fleet.workers import Workers, asked_workers
 from myqasr_fx.models.load import load_model
+from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
@@ -91,6 +94,7 @@ def run_fleet(
     with progress.stage("load model"):
         speech = load_model(model, config.language) if isinstance(model, str) else model
     config = pipeline.for_model(config, speech)
+    prepared = _prepared(speech, config, out, progress) if workers is None else None
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -100,11 +104,9 @@ def run_fleet(
     done, found = ledger.resume(), dict[str, UserRow]()
     tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
     order = Order(out.absolute(), config, limits or Limits())
-    if workers is None:
-        with progress.stage("capture graphs"):
-            maker = Maker(captured(speech, config), order)
-        rows: Iterator[UserRow] = map(maker.row, tasks)
-    else:
+    if prepared is not None:
+        rows: Iterator[UserRow] = map(Maker(prepared, order).row, tasks)
+    elif workers is not None:
         rows = rows_on_ray(tasks, _setting(model, speech, order), workers)
     with progress.stage("users", len(users)) as advance:
         for row in rows:
@@ -113,6 +115,20 @@ def run_fleet(
             found[row.user] = row
             advance(1)
     return tuple(found[user] for user in users)
+
+
+def _prepared(speech: SpeechModel, config: QuantizeConfig, out: Path, progress: Progress) -> Prepared:
+    """The model's graphs, where the options can be met on them: what no user can have is said once, before all work.
+
+    Raises:
+        MyqasrError: They cannot.
+    """
+    with progress.stage("capture graphs"):
+        prepared = captured(speech, config)
+    check_feasible(prepared, fit_request(prepared, config))
+    if config.delta is not None:
+        read_base(prepared, config.delta, out)
+    return prepared
 
 
 def _setting(model: str | SpeechModel, speech: SpeechModel, order: Order) -> Setting:

@@ -30,8 +30,8 @@ def resolve_config(
     *,
     recipe: str | None = None,
     effort: str | None = None,
-    rules: Path | None = None,
-    keep: Sequence[str] = (),
+    rules: str | Path | None = None,
+    keep: str | Sequence[str] = (),
     **explicit: object,
 ) -> QuantizeConfig:
     """Makes the configuration: explicit options override the rules file, which overrides the recipe.
@@ -43,7 +43,7 @@ def resolve_config(
         recipe: Name of a recipe.
         effort: ``fast``, ``normal`` or ``high``, instead of a recipe; ``normal`` when neither is given.
         rules: TOML file, or a bundle whose options to take again, see :mod:`myqasr_fx.options.rules_file`.
-        keep: ``NAME-GLOB=BITS`` each: rules that go before those of the file; 16 and 32 bits are floats.
+        keep: ``NAME-GLOB=BITS``, one or several: rules that go before those of the file; 16 and 32 bits are floats.
         explicit: Fields of :class:`~myqasr_fx.options.config.QuantizeConfig`, of
         :class:`~myqasr_fx.options.thresholds.Thresholds`
             and of :class:`~myqasr_fx.options.budget.Budget` (``budget_kind`` for its kind); None means not given.
@@ -57,9 +57,9 @@ def resolve_config(
     if set(given) - known:
         raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
     if (base := given.pop("delta", None)) is not None:
-        said = dict(budget=budget, recipe=recipe, effort=effort, rules=rules, keep=tuple(keep) or None)
+        said = dict(budget=budget, recipe=recipe, effort=effort, rules=rules, keep=keep or None)
         return delta_config(base, given | said)
-    file = RuleFile() if rules is None else read_rules(rules)
+    file = RuleFile() if rules is None else read_rules(Path(rules))
     chosen = _recipe(recipe, effort, {**file.options, **given})
     merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}
     size = Budget(
@@ -72,7 +72,7 @@ def resolve_config(
         merged["fill"] = False  # Algorithm 1 starts from full precision and gives no bytes back
     if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
         merged["allocation"] = "uniform"
-    layers = tuple(map(_kept, keep)) + _without(file.layers, {"granularity", "rounding"} & set(given))
+    layers = _kept(keep) + _without(file.layers, {"granularity", "rounding"} & set(given))
     acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
     return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
 
@@ -99,7 +99,11 @@ def _recipe(recipe: str | None, effort: str | None, options: Mapping[str, object
     return "paper-file" if paper or options.get("allocation") == "linear" else EFFORTS[DEFAULT_EFFORT]
 
 
-def _kept(text: str) -> LayerRule:
+def _kept(keep: str | Sequence[str]) -> tuple[LayerRule, ...]:
+    return tuple(map(_kept_layer, (keep,) if isinstance(keep, str) else keep))
+
+
+def _kept_layer(text: str) -> LayerRule:
     match, found, bits = text.rpartition("=")
     if not found or not match or not bits.isdecimal():
         raise OptionError(f"keep {text!r}: expected NAME=BITS", hint="for example *.embed_tokens=8")

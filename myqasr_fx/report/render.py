@@ -85,7 +85,7 @@ def render_comparison(bundles: Sequence[Compared]) -> str:
             bundles=bundles,
             bars=[segments(bundle.manifest) for bundle in bundles],
             strips=[layer_views(bundle.manifest, bundle.details.layers) for bundle in bundles],
-            widest=max(max(b.manifest.budget_bytes or 0, b.manifest.model_bytes) for b in bundles),
+            widest=max(max(b.manifest.file_budget or 0, b.manifest.model_bytes) for b in bundles),
             floor=_floor([b.manifest.acceptance.agreement_ci95 for b in bundles if b.manifest.acceptance]),
             commands=[command(bundle.manifest) for bundle in bundles],
             data=_script_data([]),

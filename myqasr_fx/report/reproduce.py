@@ -9,11 +9,12 @@ from typing import Any
 
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, PAPER_FILE, RECIPES
+from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, PAPER_FILE, RECIPES, Recipe
 from myqasr_fx.options.retired import current
 from myqasr_fx.options.thresholds import Thresholds
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
+_OF_A_RUN = ("private", "embed_audio")
 _NO_OPTION = {"activation_bits", "activation_ranges"}
 _OFF = {
     "symmetric": "--asymmetric",
@@ -29,22 +30,29 @@ def command(manifest: BundleManifest) -> str:
     if config.get("delta"):
         return shlex.join([*words, "--delta", "BASE", "--out", "BUNDLE"])
     words += _size(config["budget"])
+    if config.get(
+        "rules"
+    ):  # a bundle's other options come with its rules; beside options of one's own, not all rules do
+        own = {name: config.get(name, False) for name in _OF_A_RUN}
+        return shlex.join([*words, *_changed(own, QuantizeConfig), "--rules", "BUNDLE", "--out", "ANOTHER"])
+    if (kind := config["budget"]["kind"]) != _recipe(config).budget_kind:
+        words += ["--budget-kind", str(kind)]
     words += _changed(config, QuantizeConfig) + _changed(config.get("acceptance", {}), Thresholds)
-    if config.get("rules"):
-        words += ["--rules", "BUNDLE"]
     return shlex.join([*words, "--out", "BUNDLE"])
 
 
 def _size(budget: Mapping[str, Any]) -> list[str]:
     options = {"bytes": "--budget", "avg_bits": "--avg-bits", "uniform_bits": "--uniform-bits"}
-    words = [text for key, name in options.items() if budget[key] is not None for text in (name, str(budget[key]))]
-    return words if budget["kind"] == "file" else [*words, "--budget-kind", str(budget["kind"])]
+    return [text for key, name in options.items() if budget[key] is not None for text in (name, str(budget[key]))]
+
+
+def _recipe(values: Mapping[str, Any]) -> Recipe:
+    return RECIPES.get(str(values.get("recipe")), PAPER_FILE)
 
 
 def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thresholds]) -> list[str]:
     words: list[str] = []
-    chosen = RECIPES.get(str(values.get("recipe")), PAPER_FILE)
-    recipe = {**chosen.options(), "recipe": EFFORTS[DEFAULT_EFFORT]}
+    recipe = {**_recipe(values).options(), "recipe": EFFORTS[DEFAULT_EFFORT]}
     for field in fields(owner):
         name, value = field.name, values.get(field.name)
         usual = recipe.get(name, field.default)

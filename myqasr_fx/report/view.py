@@ -132,7 +132,7 @@ class Spoken:
 
 def segments(manifest: BundleManifest) -> tuple[Segment, ...]:
     """The byte bar, as wide as the budget or as the files where there is none."""
-    whole = max(manifest.budget_bytes or 0, manifest.model_bytes)
+    whole = max(manifest.file_budget or 0, manifest.model_bytes)
     colors = {str(category): number for number, category in enumerate(Category, 1)}
     parts = [(name, size, colors[name]) for name, size in manifest.categories.items()]
     if unused := whole - manifest.model_bytes:

@@ -191,10 +191,14 @@ def _lower(node: fx.Node, source: fx.Node, blocks: Sequence[_Block], integer: bo
 
 def _linear(node: fx.Node, blocks: Sequence[_Block], form: str) -> fx.Node:
     """One matrix product a block, joined along the outputs, plus the bias."""
-    graph, x = node.graph, node.args[0]
+    graph, x, value = node.graph, node.args[0], node.meta.get("val")
+    bias = node.args[2] if len(node.args) > 2 else None
+    # Of two axes, onnxruntime makes a product and a bias one Gemm, before it looks for weights of few bits.
+    apart = bias is not None and len(blocks) == 1 and value is not None and value.dim() == 2
+    x = call(graph, aten.unsqueeze.default, x, 0, like=node) if apart else x
     products = [call(graph, aten.matmul.default, x, block.values(graph, form), like=node) for block in blocks]
     result = _joined(node, products, -1)
-    bias = node.args[2] if len(node.args) > 2 else None
+    result = call(graph, aten.squeeze.dim, result, 0, like=node) if apart else result
     return result if bias is None else call(graph, aten.add.Tensor, result, bias, like=node)
 
 

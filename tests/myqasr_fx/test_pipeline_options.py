@@ -135,6 +135,23 @@ def test_widths_that_no_file_holds_are_refused(compile_model: Compile, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"recipe": "paper", "avg_bits": 8.5},
+        {"recipe": "reference", "avg_bits": 17.5},
+        {"recipe": "paper", "allocation": "linear"},
+        {"recipe": "paper", "allocation": "uniform", "avg_bits": 9.5},
+    ],
+)
+def test_widths_that_no_file_holds_are_told_before_the_clips_are_heard(
+    compile_model: Compile, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
+) -> None:
+    monkeypatch.setattr(pipeline, "measure", lambda *_: pytest.fail("heard the clips"))
+    with pytest.raises(OptionError, match=r"which no file holds .*--max-bits 8"):
+        compile_model(**options)
+
+
 @pytest.mark.parametrize("bits", [16, 32])
 def test_the_paper_s_floats_are_exported(compile_model: Compile, bits: int) -> None:
     bundle = compile_model(uniform_bits=bits, budget_kind="paper")

@@ -43,6 +43,18 @@ def test_inputs_in_eight_bits_come_first() -> None:
     assert tuple(others) == to_mend(RUN, [KL])
 
 
+def test_bytes_are_no_advice_where_none_are_chosen_or_some_are_left() -> None:
+    assert [tip.split()[0] for tip in to_mend(replace(RUN, sized=False), [KL])] == ["--effort", "more"]
+    _, wider, _ = to_mend(replace(RUN, unused=1_500_000), [KL])
+    assert wider.startswith("a higher --max-bits or --max-spread: 1,500,000 bytes")
+
+
+def test_what_a_base_has_chosen_is_not_advised() -> None:
+    whole, recordings = to_mend(replace(RUN, frozen=True), [KL])
+    assert whole.startswith("without --delta")
+    assert recordings.startswith("more recordings")
+
+
 def test_small_models_are_counted_in_kilobytes() -> None:
     small = replace(RUN, model_bytes=200_000, num_weights=400_000)
     assert to_mend(small, [KL])[1].startswith("--budget 225KB (+25,000 bytes)")

@@ -100,6 +100,13 @@ def test_bundle_without_a_budget(bundle: Path, capsys: pytest.CaptureFixture[str
     assert "9,900\n" in run(capsys, str(bundle))[1].replace(" ", "")
 
 
+def test_a_budget_of_weight_bits_is_not_one_of_files(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(BUNDLE, budget_bytes=3_200, config={"budget": {"kind": "paper"}}).write(bundle)
+    out = run(capsys, str(bundle))[1]
+    assert "9,900 in files; the budget of 3,200 counts bits of weights" in out
+    assert "309" not in out  # per cent
+
+
 @pytest.mark.parametrize("damage", ["missing", "no json", "no manifest", "old", "cut"])
 def test_what_is_no_bundle_is_one_line(bundle: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     manifest, model = bundle / MANIFEST, bundle / "model.onnx"

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.bundle.measure_record import FAILS, HOLDS, MeasureRecord
 from myqasr_fx.diagnose.advice import advise
 from myqasr_fx.diagnose.record import LayerDiagnosis
 
@@ -23,7 +24,11 @@ def test_most_nats_a_byte_come_first_and_wide_layers_never(manifest: BundleManif
 
 def test_small_divergence_needs_nothing_and_kernels_are_named(manifest: BundleManifest) -> None:
     assert advise(manifest, [], 0.0005, 0.0006) == ()
-    assert [advice.option for advice in advise(manifest, [], 0.01, 0.05)] == ["--activations float"]
+    for options in ({"activations": "int8"}, {"optimize": "speed"}):
+        (option,) = options
+        rounding = replace(manifest, config={**manifest.config, **options})
+        assert [advice.option.split()[0] for advice in advise(rounding, [], 0.01, 0.05)] == [f"--{option}"]
+    assert advise(manifest, [], 0.01, 0.05) == ()  # they are in float already
 
 
 def test_a_layer_that_costs_more_than_a_bit_for_everything_is_left_to_the_budget(manifest: BundleManifest) -> None:
@@ -31,3 +36,13 @@ def test_a_layer_that_costs_more_than_a_bit_for_everything_is_left_to_the_budget
     small = replace(manifest, num_weights=100)
     assert [advice.option.split()[0] for advice in advise(manifest, layers, 0.05, 0.06)] == ["--keep", "--budget"]
     assert [advice.option.split()[0] for advice in advise(small, layers, 0.05, 0.06)] == ["--budget"]
+
+
+def test_tokens_that_differ_need_a_change_however_small_the_divergence(manifest: BundleManifest) -> None:
+    layers = [layer(manifest.layers[0].name, 0.001)]
+    fails = MeasureRecord("agreement", 0.84, 0.79, 0.88, 0.9, FAILS)
+    assert advise(manifest, layers, 0.001, 0.001, [replace(fails, state=HOLDS)]) == ()
+    assert [advice.option.split()[0] for advice in advise(manifest, layers, 0.001, 0.001, [fails])] == [
+        "--keep",
+        "--budget",
+    ]

@@ -104,6 +104,17 @@ def test_another_fleet_is_refused(run: Callable[..., tuple[UserRow, ...]], users
         run(one)
 
 
+def test_options_that_no_user_can_have_are_said_once(
+    run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(MyqasrError, match="infeasible"):
+        run(find_users(users), resolve_config("10KB"))
+    with pytest.raises(MyqasrError, match="'nobody' matches none"):
+        run(find_users(users), resolve_config("200KB", keep=["nobody=8"]))
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_a_full_disk_and_a_defect_cost_one_user_each(
     run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

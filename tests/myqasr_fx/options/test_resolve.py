@@ -257,3 +257,9 @@ def test_keep_goes_before_the_rules_of_a_file(tmp_path: Path) -> None:
 def test_a_keep_that_says_no_width_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match=r"fc1|keep"):
         resolve_config("24MB", keep=(text,))
+
+
+def test_in_python_a_path_may_be_text_and_one_layer_no_list(rules: Path) -> None:
+    assert resolve_config("24MB", rules=str(rules), keep="*.q_proj=8") == resolve_config(
+        "24MB", rules=rules, keep=["*.q_proj=8"]
+    )

@@ -169,6 +169,15 @@ def test_options_that_cannot_be_met(
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize("option", ['activations = "int8"', 'format = "trellis"', 'budget_kind = "paper"'])
+def test_a_rules_file_says_no_more_than_the_call_may(exported: ExportedProgram, option: str, tmp_path: Path) -> None:
+    rules, out = tmp_path / "rules.toml", tmp_path / "x.onnx"
+    rules.write_text(f"[options]\n{option}\n")
+    with pytest.raises(MyqasrError, match=rf"rules .*option '{option.split()[0]}' is for speech models alone"):
+        quantize_program(exported, images(1), out=out, avg_bits=8.0, rules=rules)
+    assert not out.exists()
+
+
 def test_a_file_is_replaced_only_when_asked(exported: ExportedProgram, tmp_path: Path) -> None:
     (tmp_path / "mine.onnx").write_bytes(b"mine")
     with pytest.raises(MyqasrError, match="exists"):
@@ -185,3 +194,14 @@ def test_rounding_to_nearest_looks_at_no_gram_matrix(
     assert made.path.read_bytes() != quantized.path.read_bytes()
     with pytest.raises(MyqasrError, match="no batch to calibrate on"):
         quantize_program(network(), [], out=tmp_path / "none.onnx", uniform_bits=6)
+
+
+@pytest.mark.parametrize("options", [{"uniform_bits": 3}, {"uniform_bits": 8, "symmetric": True, "opset": 25}])
+def test_products_of_two_axes_run_in_low_bit_kernels(tmp_path: Path, options: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10)).eval()
+    batches = [torch.randn(4, 64) for _ in range(2)]
+    made = quantize_program(
+        network, batches, out=tmp_path / "mlp.onnx", dynamic_shapes=({0: torch.export.Dim("batch")},), **options
+    )
+    assert made.errors.executed.op_types["MatMulNBits"] == 3

@@ -1,4 +1,5 @@
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ class Stop(Exception):
         {"uniform_bits": 3, "granularity": "channel", "activations": "int8", "language": "de", "private": True},
         {"budget": "20MB", "recipe": "best", "rounding": "rtn", "sequential": False, "min_bits": 1},
         {"budget": "20MB", "budget_kind": "paper", "order": "ascending", "min_agreement": 0.8},
+        {"budget": "20MB", "recipe": "paper", "budget_kind": "file"},
+        {"avg_bits": 4.5, "recipe": "reference"},
+        {"allocation": "linear", "min_bits": 2, "max_bits": 8},
+        {"avg_bits": 11.0, "activations": "int8", "granularity": "channel", "effort": "fast"},
+        {"budget": "20MB", "layout": "sherpa-onnx"},
         {"uniform_bits": 4, "no_speech_threshold": 0.9},
         {"uniform_bits": 4, "vad_threshold": 0.05},
     ],
@@ -44,3 +50,17 @@ def test_the_command_resolves_to_the_same_options(
     with pytest.raises(SystemExit):
         main(words[1:])
     assert seen == [config]
+
+
+def test_rules_of_layers_stay_beside_a_common_granularity(manifest: BundleManifest, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[layers]]\nmatch = "*.fc1"\ngranularity = "group:32"\n')
+    common = tmp_path / "common.toml"
+    common.write_text('[options]\ngranularity = "channel"\n' + rules.read_text())
+    config = resolve_config("100KB", rules=common, private=True)
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    replace(manifest, config=config.as_dict()).write(bundle)
+    words = shlex.split(command(BundleManifest.read(bundle)))
+    assert words[4:] == ["RECORDINGS", "--budget", "100000", "--private", "--rules", "BUNDLE", "--out", "ANOTHER"]
+    assert resolve_config(100_000, rules=bundle, private=True) == config

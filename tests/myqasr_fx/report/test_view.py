@@ -16,9 +16,11 @@ def test_the_bar_adds_up_to_the_budget(manifest: BundleManifest) -> None:
         ("unused", 10_000),
     ]
     assert sum(part.percent for part in parts) == pytest.approx(100)
-    without = segments(replace(manifest, budget_bytes=None))
-    assert [part.name for part in without] == ["codes", "scales", "graph"]
-    assert sum(part.percent for part in without) == pytest.approx(100, abs=0.01)
+    weights_alone = {**manifest.config, "budget": {**manifest.config["budget"], "kind": "paper"}}
+    for changed in ({"budget_bytes": None}, {"config": weights_alone}):
+        without = segments(replace(manifest, **changed))
+        assert [part.name for part in without] == ["codes", "scales", "graph"]
+        assert sum(part.percent for part in without) == pytest.approx(100, abs=0.01)
 
 
 def test_layers_keep_their_order_and_have_a_rank(manifest: BundleManifest, details: ReportDetails) -> None:
