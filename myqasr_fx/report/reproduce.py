@@ -30,9 +30,8 @@ def command(manifest: BundleManifest) -> str:
     if config.get("delta"):
         return shlex.join([*words, "--delta", "BASE", "--out", "BUNDLE"])
     words += _size(config["budget"])
-    if config.get(
-        "rules"
-    ):  # a bundle's other options come with its rules; beside options of one's own, not all rules do
+    if config.get("rules"):
+        # A bundle's other options come with its rules; beside options of one's own, not all rules do.
         own = {name: config.get(name, False) for name in _OF_A_RUN}
         return shlex.join([*words, *_changed(own, QuantizeConfig), "--rules", "BUNDLE", "--out", "ANOTHER"])
     if (kind := config["budget"]["kind"]) != _recipe(config).budget_kind:
