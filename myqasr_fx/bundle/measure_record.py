@@ -56,6 +56,11 @@ class MeasureRecord:
         return TITLES[self.name]
 
     @property
+    def inside(self) -> bool:
+        """The value itself, whatever its interval, keeps to the bound."""
+        return self.value >= self.bound if self.name == AGREEMENT else self.value <= self.bound
+
+    @property
     def side(self) -> str:
         """On which side of the bound it has to stay."""
         return "at least" if self.name == AGREEMENT else "at most"

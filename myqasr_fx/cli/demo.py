@@ -70,13 +70,14 @@ def demo(
 
     result = run_demo(out or KEPT, RichProgress(), force=force or out is None)
     data = {
-        "recordings": result.recordings,
+        "recordings": tuple(path.name for path in result.recordings),
         "calibrated": result.calibrated,
         "words": result.words,
         **{name: asdict(reading) for name, reading in result.readings.items()},
         "bundle": bundle_data(result.bundle),
     }
-    return Answer(data, Group(demo_view(result), after_demo(result.bundle.path, MODEL, BUDGET)))
+    steps = after_demo(result.bundle.path, result.recordings[0], MODEL, BUDGET)
+    return Answer(data, Group(demo_view(result), steps))
 
 
 def _write_page(web: Path, js: Path | None, given: Path | None, out: Path | None, force: bool) -> Answer:

@@ -80,7 +80,7 @@ class DemoResult:
 
     Args:
         calibrated: Names of the recordings that the bundle was made for.
-        recordings: Names of those that were heard.
+        recordings: Those that were heard.
         audio_seconds: Of these.
         words: In them, at full precision.
         bits: Of the model with one width for all layers.
@@ -89,7 +89,7 @@ class DemoResult:
     """
 
     calibrated: tuple[str, ...]
-    recordings: tuple[str, ...]
+    recordings: tuple[Path, ...]
     audio_seconds: float
     words: int
     bits: int
@@ -123,7 +123,7 @@ def run_demo(out: Path, progress: Progress, *, force: bool = False) -> DemoResul
         texts, seconds = hear(runtimes, clips, progress)
     return DemoResult(
         calibrated=tuple(path.name for path in calibration),
-        recordings=tuple(path.name for path in unheard),
+        recordings=tuple(unheard),
         audio_seconds=sum(clip.seconds for clip in clips),
         words=sum(_differing(text, text).total for text in texts[FULL]),
         bits=BITS,

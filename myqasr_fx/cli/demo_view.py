@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx.bundle.bundle import BundleManifest
+from myqasr_fx.cli.views import in_short
 from myqasr_fx.cli.visible import shortened, shown, visible
 from myqasr_fx.options.units import format_seconds
 
@@ -29,7 +30,7 @@ _LONGEST = 160
 
 def demo_view(result: DemoResult) -> RenderableType:
     """A table of bytes, words and time, and what was heard."""
-    return Group(_told(result), _numbers(result), *_texts(result), *_slower(result), Text())
+    return Group(_told(result), _numbers(result), *_texts(result), *_slower(result), *_verdict(result), Text())
 
 
 def _told(result: DemoResult) -> Text:
@@ -51,6 +52,8 @@ def _numbers(result: DemoResult) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name, reading in result.readings.items():
         words = "" if reading is full else str(reading.differing)
+        if reading.differing > result.words:
+            words = f"{words}, in a loop"
         table.add_row(_NAMES[name], f"{reading.bytes:,}", words, f"{reading.seconds:.2f}")
     return table
 
@@ -61,8 +64,21 @@ def _texts(result: DemoResult) -> list[RenderableType]:
         grid = Table.grid(padding=(0, 2))
         for name, reading in result.readings.items():
             grid.add_row(_NAMES[name], shown(shortened(reading.texts[index], _LONGEST)))
-        parts += [shown(recording, "bold"), Padding(grid, (0, 0, 1, 2))]
+        parts += [shown(recording.name, "bold"), Padding(grid, (0, 0, 1, 2))]
     return parts
+
+
+def _verdict(result: DemoResult) -> list[Text]:
+    """What the bundle was told of itself."""
+    judged = result.bundle.manifest.acceptance
+    if judged is None:
+        return []
+    return [
+        Text(
+            f"Its own verdict on the {len(result.calibrated)} recordings that it was made for is {judged.verdict}: "
+            f"{in_short(judged)}. At 24 MB, made for seven minutes of speech, the README's was accepted."
+        )
+    ]
 
 
 def _slower(result: DemoResult) -> list[Text]:

@@ -119,9 +119,23 @@ def _advice(found: Diagnosis) -> list[str]:
     from myqasr_fx.diagnose.advice import needs_nothing
 
     if found.advice:
-        return [f"try {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice]
+        tips = [f"quantize again with {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice]
+        return [*_before_advice(found), *tips]
     nothing = needs_nothing(found.bundle_kl, found.measures)
     return ["nothing needs a change" if nothing else "no single layer stands out: take a larger budget"]
+
+
+def _before_advice(found: Diagnosis) -> list[str]:
+    """What a change can be expected to do, and where it has to be judged."""
+    lines = []
+    if all(measure.inside for measure in found.measures):
+        lines.append(
+            "every figure is inside its bound on these clips: what follows brings the bundle closer to full precision, "
+            "but makes no verdict surer; more recordings do"
+        )
+    if found.judged and any(a.option.startswith("--keep") for a in found.advice):
+        lines.append("layers were found on the clips of the verdict: judge a bundle that keeps them wide on others")
+    return lines
 
 
 def _costliest(found: Diagnosis, total: float) -> list[str]:

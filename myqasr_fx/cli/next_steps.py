@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
+from shutil import which
 
 from rich.table import Table
 from rich.text import Text
@@ -15,22 +17,32 @@ _LABEL = 11
 
 
 def after_quantize(bundle: Path) -> Table:
-    """Look at the report, and use the bundle."""
+    """Look at the report, use the bundle, and see which layers got how many bits."""
     place, page = _quoted(bundle)
-    return _next(_LABEL, f"open {page}", f"myqasr transcribe {place} AUDIO", f"myqasr report {place}")
+    own = typed()
+    return _next(_LABEL, f"{page} in a browser", f"{own} transcribe {place} AUDIO", f"{own} inspect {place}")
 
 
-def after_demo(bundle: Path, model: str, budget: str) -> Table:
+def after_demo(bundle: Path, heard: Path, model: str, budget: str) -> Table:
     """Look at the report, use the bundle, and make one's own.
 
     Args:
         bundle: Of the demonstration.
+        heard: A recording at hand.
         model: Name of the model.
         budget: That most people will want for it.
     """
-    place, page = _quoted(bundle)
-    own = f"myqasr quantize {model} --audio FOLDER --budget {budget} --out bundle"
-    return _next(0, f"open {page}", f"myqasr transcribe {place} AUDIO", f"myqasr inspect {place}", own)
+    (place, page), own = _quoted(bundle), typed()
+    steps = f"{page} in a browser", f"{own} transcribe {place} {shlex.quote(str(heard))}", f"{own} inspect {place}"
+    return _next(0, *steps, f"{own} quantize {model} --audio FOLDER --budget {budget} --out bundle")
+
+
+def typed() -> str:
+    """``myqasr`` as this shell finds it: without an activated environment, the program that was started."""
+    if which("myqasr") is not None:
+        return "myqasr"
+    started = Path(sys.argv[0])
+    return shlex.quote(str(started)) if started.name == "myqasr" else "python -m myqasr_fx"
 
 
 def _quoted(bundle: Path) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.daily_help import HelpAll
 from myqasr_fx.cli.delta_view import delta_told
+from myqasr_fx.cli.heard_view import heard_view
 from myqasr_fx.cli.next_steps import after_quantize
 from myqasr_fx.cli.plan_view import plan_view
 from myqasr_fx.cli.views import bundle_data, summary
@@ -148,8 +149,8 @@ def quantize(
 
     progress = RichProgress(usual_seconds(config))
     bundle = pipeline.quantize(model, recordings, out=out, config=config, force=force, progress=progress)
-    parts = [summary(bundle), *([] if delta is None else [delta_told(bundle)]), after_quantize(bundle.path)]
-    view = Group(*parts)
+    told = [] if delta is None else [delta_told(bundle)]
+    view = Group(summary(bundle), *told, heard_view(bundle.path), after_quantize(bundle.path))
     return Answer(bundle_data(bundle), view, exit_code(bundle.manifest.acceptance))
 
 

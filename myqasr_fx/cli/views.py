@@ -50,6 +50,9 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         grid.add_row(Text(name, "bold"), shown(value))
     if manifest.acceptance is not None:
         grid.add_row(Text("verdict", "bold"), verdict(manifest.acceptance))
+        grid.add_row(
+            Text("in short", "bold"), Text(in_short(manifest.acceptance), _COLORS[manifest.acceptance.verdict])
+        )
     if manifest.context is not None:
         grid.add_row(Text("context", "bold"), shown(context_told(manifest.context)))
     notes = [manifest.calibration.note] if manifest.calibration.note else []
@@ -78,6 +81,19 @@ def verdict(record: AcceptanceRecord) -> Text:
         if measure.state == OPEN:
             text.append(f"\n{measure.state}: {measure.told}", "yellow")
     return text
+
+
+def in_short(record: AcceptanceRecord) -> str:
+    """The verdict for who does not know the measures."""
+    changed = round(record.words * (record.substitutions + record.deletions + record.insertions))
+    heard = f"it writes {changed or 'none'} of {record.words} words otherwise than full precision"
+    if record.verdict == REJECTED:
+        return f"do not use it as it is: {heard}, or tokens differ too much"
+    if record.verdict == ACCEPTED:
+        return f"use it: {heard}"
+    if all(measure.inside for measure in record.measures):
+        return f"nothing speaks against it, but so little speech proves nothing: {heard}"
+    return f"it may be worse than full precision: {heard}"
 
 
 def context_told(record: ContextRecord) -> str:

@@ -59,7 +59,7 @@ def test_the_summary_names_the_costliest_layers_and_every_column_is_explained() 
         ({}, "no single layer stands out: take a larger budget"),
         ({"bundle_kl": 0.0001, "measures": ()}, "nothing needs a change"),
         ({"bundle_kl": 0.0001}, "no single layer stands out: take a larger budget"),
-        ({"advice": (Advice("--keep c=8", 50, "it costs"),)}, "try --keep c=8 (+50 bytes): it costs"),
+        ({"advice": (Advice("--keep c=8", 50, "it costs"),)}, "quantize again with --keep c=8 (+50 bytes): it costs"),
     ],
 )
 def test_it_ends_with_what_to_do(change: dict[str, object], last: str) -> None:
@@ -77,3 +77,12 @@ def test_recordings_that_are_not_there_are_told_before_the_model_loads(
     out, err = capsys.readouterr()
     assert (stop.value.code, out, err) == (2, "", f"myqasr: {tmp_path / 'none'}: no such file or folder\n")
     assert loaded == []
+
+
+def test_advice_says_what_it_cannot_do() -> None:
+    keep = Advice("--keep c=8", 50, "it costs")
+    assert "makes no verdict surer" not in shown(replace(FOUND, advice=(keep,)))
+    assert "judge a bundle that keeps them wide on others" in shown(replace(FOUND, advice=(keep,)))
+    inside = tuple(replace(measure, value=measure.bound) for measure in FOUND.measures)
+    text = shown(replace(FOUND, advice=(Advice("--budget 2MB", 50, "more"),), measures=inside))
+    assert "makes no verdict surer; more recordings do" in text and "on others" not in text

@@ -7,7 +7,7 @@ import pytest
 
 from myqasr_fx import pipeline
 from myqasr_fx.bundle.bundle import BundleManifest, QuantizedBundle
-from myqasr_fx.cli import demo_run
+from myqasr_fx.cli import demo_run, next_steps
 from myqasr_fx.cli.app import main
 from myqasr_fx.cli.demo_run import BUDGET, MODEL, DemoResult, Reading
 
@@ -36,7 +36,8 @@ def test_quantize_ends_with_the_report_and_two_commands(
     monkeypatch.setattr(pipeline, "quantize", lambda *_, **__: QuantizedBundle(Path(name), manifest))
     arguments = ("quantize", "tiny", "--audio", "x", "--budget", "24MB", "--out", name)
     page = written.replace(name, f"{name}/report.html")
-    steps = [f"open {page}", f"myqasr transcribe {written} AUDIO", f"myqasr report {written}"]
+    monkeypatch.setattr(next_steps, "which", lambda _: "/somewhere/myqasr")
+    steps = [f"{page} in a browser", f"myqasr transcribe {written} AUDIO", f"myqasr inspect {written}"]
     assert last_steps(output(capsys, *arguments)) == steps
     assert json.loads(output(capsys, *arguments, "--json")) == {
         "path": name,
@@ -55,12 +56,17 @@ def test_demo_ends_with_the_report_and_three_commands(
     def run(out: Path, *_: object, **__: object) -> DemoResult:
         slow, loop = Reading(1_000, ("hello there",), 0, 0.5), Reading(500, ("hello " * 200,), 199, 9.0)
         readings = {"full_precision": slow, "onnxruntime_int8": slow, "one_width": loop, "quantized": slow}
-        return DemoResult(("a.wav",), ("b.wav",), 2.0, 2, 3, readings, QuantizedBundle(out, manifest))
+        return DemoResult(("a.wav",), (Path("some where/b.wav"),), 2.0, 2, 3, readings, QuantizedBundle(out, manifest))
 
     monkeypatch.setattr(demo_run, "run_demo", run)
+    monkeypatch.setattr(next_steps, "which", lambda _: None)
+    monkeypatch.setattr("sys.argv", [".venv/bin/myqasr"])
     shown = output(capsys, "demo", *given)
-    own = f"myqasr quantize {MODEL} --audio FOLDER --budget {BUDGET} --out bundle"
+    my = ".venv/bin/myqasr"
+    own = f"{my} quantize {MODEL} --audio FOLDER --budget {BUDGET} --out bundle"
     page = place.replace("own", "own/report.html").replace("demo", "demo/report.html")
-    assert last_steps(shown) == [f"open {page}", f"myqasr transcribe {place} AUDIO", f"myqasr inspect {place}", own]
+    there = f"{my} transcribe {place} 'some where/b.wav'"
+    assert last_steps(shown) == [f"{page} in a browser", there, f"{my} inspect {place}", own]
+    assert "199, in a loop" in shown and "Its own verdict on the 1 recordings" in shown
     assert max(map(len, shown.splitlines())) < 250  # a loop is not shown whole
     assert "ours" in shown and "words that differ" in shown
