@@ -15,7 +15,7 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.integrations.ort_int8 import fold_constants, quantize_int8
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.ctranslate2 import read_ctranslate2
-from myqasr_fx.models.ctranslate2_whisper import Ct2Files
+from myqasr_fx.models.ctranslate2_files import Ct2Files
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
 

@@ -24,6 +24,7 @@ __all__ = [
     "ExportError",
     "ModelError",
     "MyqasrError",
+    "NoSizeError",
     "OptionError",
     "OutputError",
     "PassError",
@@ -68,3 +69,7 @@ class EvaluationError(MyqasrError):
 
 class OptionError(MyqasrError):
     """An option's value is unknown, out of range or at odds with another option."""
+
+
+class NoSizeError(OptionError):
+    """No option says how large the result may be."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,12 +98,6 @@ def check_finite(samples: np.ndarray, name: str) -> None:
 def silent(name: str) -> AudioError:
     """The error for audio without sound."""
     return AudioError(f"{name}: every sample is zero", hint="check the recording's channel and level")
-
-
-def no_usable_audio(reasons: Sequence[str]) -> AudioError:
-    """The error for recordings of which none can be used, each for its reason."""
-    shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-    return AudioError(f"no usable audio: {shown}", hint="give at least one recording with speech")
 
 
 def clip_name(clip: Clip) -> str:

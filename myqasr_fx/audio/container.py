@@ -16,9 +16,8 @@ import numpy as np
 import soxr
 
 from myqasr_fx.audio.decoder import check_rate, truncated
+from myqasr_fx.audio.unusable import EXTRA
 from myqasr_fx.errors import AudioError
-
-EXTRA = "pip install 'myqasr-fx[audio]'"
 
 _CODECS = (
     "aac aac_latm ac3 alac amrnb amrwb eac3 flac mp3 mp3float opus vorbis wmalossless wmapro wmav1 wmav2 wmavoice "
@@ -177,7 +176,8 @@ def open_container(path: Path, form: str) -> Iterator[ContainerDecoder]:
     try:
         import av
     except ImportError as error:
-        raise AudioError(f"{path}: is a {_SHOWN[form]} file, which only PyAV reads", hint=EXTRA) from error
+        article = "an" if _SHOWN[form][0] in "AM" else "a"
+        raise AudioError(f"{path}: is {article} {_SHOWN[form]} file, which only PyAV reads", hint=EXTRA) from error
     options = {"codec_whitelist": ",".join(_CODECS), "format_whitelist": form, "protocol_whitelist": ""}
     with path.open("rb") as file:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from myqasr_fx.audio.container import container_of, open_container
 from myqasr_fx.audio.decoder import AudioHeader, Decoder, check_frames, check_rate, truncated
 from myqasr_fx.audio.mono import MonoMixer, Tell, ignore
 from myqasr_fx.audio.sndfile import open_soundfile
+from myqasr_fx.audio.unusable import EXTRA
 from myqasr_fx.errors import AudioError
 
 _BLOCK_SECONDS = 10
@@ -51,8 +53,8 @@ def open_audio(path: Path) -> Iterator[Decoder]:
                 return
         form = container_of(path)
         if form is None:
-            hint = "WAV, FLAC, OGG and MP3 can be read; M4A, MP4, WebM, WMA and AMR with PyAV"
-            raise AudioError(f"{path}: is no audio, or damaged", hint=hint)
+            hint = f"WAV, FLAC, OGG and MP3 can be read; M4A, MP4, WebM, WMA and AMR with {EXTRA}"
+            raise AudioError(f"{path}: is no audio, or damaged", hint=None if find_spec("av") else hint)
         with open_container(path, form) as container:
             yield _checked(container, path)
     except OSError as error:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myqasr_fx.audio.clip import MIN_SAMPLES, SAMPLING_RATE, Clip, no_usable_audio, silent
+from myqasr_fx.audio.clip import MIN_SAMPLES, SAMPLING_RATE, Clip, silent
 from myqasr_fx.audio.mono import CANCELLED
 from myqasr_fx.audio.source import AudioInput, RejectedAudio, Source, open_sources
+from myqasr_fx.audio.unusable import no_usable_audio
 from myqasr_fx.errors import AudioError
 
 _SHORT_REST = 1.0

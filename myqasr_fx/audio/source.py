@@ -15,6 +15,7 @@ from myqasr_fx.audio.decoder import AudioHeader
 from myqasr_fx.audio.find import find_audio
 from myqasr_fx.audio.load import load_windows
 from myqasr_fx.audio.mono import Tell
+from myqasr_fx.audio.unusable import reason_of
 from myqasr_fx.errors import AudioError
 
 AudioInput = str | Path | np.ndarray
@@ -68,8 +69,8 @@ class RejectedAudio:
         The error names the whole path; the reason, which ``myqasr.json`` keeps, tells nobody how folders are called.
         """
         if path is None:
-            return cls(None, error.message)
-        return cls(path, base_name(path) + error.message.removeprefix(str(path)))
+            return cls(None, reason_of(error))
+        return cls(path, base_name(path) + reason_of(error).removeprefix(str(path)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ class MeasureRecord:
     def told(self) -> str:
         """All of it in a line."""
         value, low, high = map(self.shown, (self.value, self.low, self.high))
-        return f"{self.title} {value} [{low.removesuffix(' nats')}, {high}], expected {self.side} {self._bound}"
+        unit = " nats" if self.name == KL else ""
+        ends = f"[{low.removesuffix(unit)}, {high.removesuffix(unit)}]{unit}"
+        return f"{self.title} {value} {ends}, expected {self.side} {self._bound}"
 
     @property
     def _bound(self) -> str:

@@ -114,7 +114,8 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, typer.TyperException):
         text = getattr(error, "format_message", lambda: str(error))().rstrip(".") or "no command given"
         context = getattr(error, "ctx", None)
-        return _line(f"{text}; see `{context.command_path if context else 'myqasr'} --help`", 2)
+        see = f"see `{context.command_path if context else 'myqasr'} --help`"
+        return _line(f"{text} ({see})" if text.endswith("?") else f"{text}; {see}", 2)
     if isinstance(error, MyqasrError):
         return _line(str(error), 2)
     if isinstance(error, ModuleNotFoundError) and (missing := _requirement(error)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from rich.console import Group
 from rich.table import Table
 from typer import Argument, Option
 
@@ -18,6 +19,7 @@ from myqasr_fx.cli.no_speech import (
     VadThreshold,
     thresholds,
 )
+from myqasr_fx.cli.utterances import utterance_data, worst_utterances
 from myqasr_fx.cli.visible import shown
 from myqasr_fx.options.units import format_seconds, format_size
 from myqasr_fx.process.progress import RichProgress
@@ -73,11 +75,12 @@ def evaluate(
     # before anything is scored: a name that is wrong is told at once
     other = with_thresholds(_open(baseline, language), bounds) if baseline else None
     result = score(runtime, utterances, language=language, progress=progress)
-    data = {"model": target, "manifest": str(manifest), **result.as_dict()}
-    if other is None:
-        return Answer(data, _table(result))
-    compared = beside(result, runtime, other, utterances, language=language, progress=progress)
-    return Answer(data | {"baseline": {"model": baseline, **compared.as_dict()}}, _table(result, compared))
+    data, compared = {"model": target, "manifest": str(manifest), **result.as_dict()}, None
+    if other is not None:
+        compared = beside(result, runtime, other, utterances, language=language, progress=progress)
+        data["baseline"] = {"model": baseline, **compared.as_dict()}
+    data["rows"] = utterance_data(result, compared)
+    return Answer(data, Group(_table(result, compared), worst_utterances(result, compared)))
 
 
 def _open(target: str, language: str | None) -> Runtime:

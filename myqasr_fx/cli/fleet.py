@@ -14,8 +14,9 @@ from typer import Option
 
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.inputs import check_inputs
+from myqasr_fx.cli.size import asked_config
 from myqasr_fx.cli.visible import shown
-from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.options.units import format_seconds
 from myqasr_fx.process.progress import RichProgress
 
@@ -60,7 +61,11 @@ def fleet(
     debug: DebugFlag = False,
 ) -> Answer:
     """Quantize a model for each of many users, and go on where it stopped; exit code 3: not all have a good bundle."""
-    config = resolve_config(
+    from myqasr_fx.fleet.users import find_users
+
+    found = find_users(users)
+    check_inputs(model, (), None, force=False)
+    config = asked_config(
         budget,
         recipe=recipe,
         effort=effort,
@@ -73,10 +78,9 @@ def fleet(
         private=private,
     )
     from myqasr_fx.fleet.quantize_many import run_fleet
-    from myqasr_fx.fleet.users import find_users
     from myqasr_fx.fleet.workers import asked_workers
 
-    rows = run_fleet(model, find_users(users), out, config, RichProgress(), workers=asked_workers(workers, ray))
+    rows = run_fleet(model, found, out, config, RichProgress(), workers=asked_workers(workers, ray))
     bad = any(row.error is not None or row.verdict == "rejected" for row in rows)
     return Answer({"users": [asdict(row) for row in rows]}, _view(rows), BAD_NEWS if bad else 0)
 

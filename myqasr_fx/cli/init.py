@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
+from rich.console import Group
 from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
@@ -32,4 +34,7 @@ def init(
     check_file(out, force)
     prepared = prepare(load_model(model))
     write_file(out, rules_template(prepared.speech.name, prepared.layers), force=force)
-    return Answer({"file": str(out)}, shown(str(out)))
+    use = shlex.join(
+        ["myqasr", "quantize", model, "RECORDINGS", "--budget", "24MB", "--rules", str(out), "--out", "BUNDLE"]
+    )
+    return Answer({"file": str(out)}, Group(shown(str(out)), shown(f"use it: {use}")))

@@ -14,12 +14,13 @@ from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.daily_help import HelpAll
 from myqasr_fx.cli.delta_view import delta_told
 from myqasr_fx.cli.heard_view import heard_view
+from myqasr_fx.cli.inputs import check_inputs
 from myqasr_fx.cli.next_steps import after_quantize
 from myqasr_fx.cli.plan_view import plan_view
+from myqasr_fx.cli.size import asked_config
 from myqasr_fx.cli.views import bundle_data, summary
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.options.usual_time import usual_seconds
 from myqasr_fx.process.collector import collector_off
 from myqasr_fx.process.progress import RichProgress
@@ -86,8 +87,12 @@ def quantize(
     help_all: HelpAll = False,
 ) -> Answer:
     """Quantize a model to a budget, for the speech in your recordings."""
-    config = resolve_config(
+    recordings = [*(audio or ()), *(more_audio or ())]
+    if not explain:
+        check_inputs(model, recordings, None if dry_run else out, force)
+    config = asked_config(
         budget,
+        "--avg-bits, --uniform-bits",
         recipe=recipe,
         effort=effort,
         rules=rules,
@@ -134,7 +139,6 @@ def quantize(
     )
     if explain:
         return _explain(config)
-    recordings = [*(audio or ()), *(more_audio or ())]
     if not recordings:
         raise OptionError("no recordings", hint="give --audio FILE_OR_FOLDER; 5 minutes of your speech serve well")
     if dry_run and delta is not None:

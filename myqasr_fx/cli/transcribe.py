@@ -99,7 +99,7 @@ def transcribe(
     help_all: HelpAll = False,
 ) -> Answer:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
-    from myqasr_fx.audio import no_usable_audio
+    from myqasr_fx.audio import no_usable_audio, reason_of
     from myqasr_fx.runtime import OrtSettings, load_bundle, with_context, with_decoding, with_thresholds
 
     decoding = decoding_of(timestamps, task, beams, temperature_fallback, seed)
@@ -111,7 +111,7 @@ def transcribe(
     runtime = with_decoding(with_context(with_thresholds(loaded, bounds), context, fallback=fallback), decoding)
     with on_disk(files) as recordings:
         heard, failures = _hear(runtime, recordings, language)
-    rejected = [error.message for error in failures]
+    rejected = [reason_of(error) for error in failures]
     if not heard:
         raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
     for reason in rejected:

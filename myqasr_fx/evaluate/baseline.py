@@ -66,7 +66,7 @@ def beside(
         EvaluationError: No utterance, no word in any reference, or other tokens than the candidate's.
         AudioError: A recording cannot be used.
     """
-    theirs = evaluate(baseline, utterances, language=language, progress=progress)
+    theirs = evaluate(baseline, utterances, language=language, progress=progress, stage="evaluate the baseline")
     divergence = Divergence()
     with (progress or Silent()).stage("compare tokens", len(utterances)) as advance:
         for utterance in utterances:

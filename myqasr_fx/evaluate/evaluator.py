@@ -98,6 +98,7 @@ def evaluate(
     language: str | None = None,
     normalizer: Normalizer | None = None,
     progress: Progress | None = None,
+    stage: str = "evaluate",
 ) -> Evaluation:
     """Transcribes ``utterances`` and scores the transcripts.
 
@@ -108,6 +109,7 @@ def evaluate(
             Whisper takes no other.
         normalizer: Applied to references and transcripts; None takes Whisper's for Whisper, else the plain one.
         progress: Who is told how many utterances are done.
+        stage: What the work is called there.
 
     Raises:
         EvaluationError: No utterance, or no word in any reference.
@@ -121,7 +123,7 @@ def evaluate(
     normalizer = normalizer or default_normalizer(runtime)
     scored: dict[int, ScoredUtterance] = {}
     seconds = 0.0
-    with (progress or Silent()).stage("evaluate", len(utterances)) as advance:
+    with (progress or Silent()).stage(stage, len(utterances)) as advance:
         for batch in _batches(utterances):
             clips = [load_audio(utterances[index].audio) for index in batch]
             start = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def find_users(place: Path) -> dict[str, list[Path]]:
     Raises:
         OptionError: There is none, a line is no such object, or a name cannot be that of a folder.
     """
+    if not os.path.lexists(place):
+        raise OptionError(f"{place}: no such file or folder")
     found = _in_manifest(place) if place.is_file() else _in_folder(place)
     check_names(found)
     return found
@@ -63,7 +66,7 @@ def _in_folder(place: Path) -> dict[str, list[Path]]:
     try:
         inside = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
-        raise OptionError(f"users {place}: {error.strerror}") from error
+        raise OptionError(f"{place}: cannot be read: {error.strerror}") from error
     return {path.name: [path] for path in inside}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from myqasr_fx.errors import ModelError
-from myqasr_fx.models.ctranslate2_whisper import Ct2Files
+from myqasr_fx.models.ctranslate2_files import Ct2Files
 
 
 @dataclass(frozen=True, slots=True)

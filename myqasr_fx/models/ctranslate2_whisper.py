@@ -14,6 +14,7 @@ from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalG
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.ctranslate2 import Ct2Model, read_ctranslate2
+from myqasr_fx.models.ctranslate2_files import Ct2Files
 from myqasr_fx.models.ctranslate2_names import StackedPart, weight_names
 from myqasr_fx.models.feature_extractor import whisper_extractor
 from myqasr_fx.models.generation import FIRST_MULTILINGUAL_VOCABULARY, LEAST_LENGTH, GenerationSettings
@@ -33,21 +34,6 @@ _HINTS = {
     "alignment_heads": "alignment_heads",
 }
 """CTranslate2's names to those of :class:`GenerationSettings`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ct2Files:
-    """Where the pieces are.
-
-    Args:
-        weights: ``model.bin`` or its consecutive parts.
-        tokenizer: ``tokenizer.json``.
-        config: CTranslate2's ``config.json``, with the suppressed tokens and the alignment heads.
-    """
-
-    weights: tuple[Path, ...]
-    tokenizer: Path
-    config: Path
 
 
 def load_ctranslate2_whisper(files: Ct2Files) -> ModelParts:

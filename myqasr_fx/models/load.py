@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models import hub
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.ctc import Ctc
-from myqasr_fx.models.ctranslate2_whisper import Ct2Files, load_ctranslate2_whisper
+from myqasr_fx.models.ctranslate2_files import Ct2Files
+from myqasr_fx.models.ctranslate2_whisper import load_ctranslate2_whisper
 from myqasr_fx.models.json_file import read_json
 from myqasr_fx.models.languages import unless_auto
+from myqasr_fx.models.names import check_name
 from myqasr_fx.models.refusal import shown
 from myqasr_fx.models.speech_model import Family, ModelParts, SpeechModel, fingerprint
 from myqasr_fx.models.weight_files import find_weight_files
@@ -23,8 +24,6 @@ FAMILIES: tuple[Family, ...] = (Whisper(), Ctc())
 
 IN_MEMORY = 500_000_000
 """Bytes of weights in float32 up to which they stay in memory; beyond, in files that leave it where others need it."""
-
-_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 
 
 def load_model(name_or_path: str, language: str | None = None) -> SpeechModel:
@@ -39,20 +38,12 @@ def load_model(name_or_path: str, language: str | None = None) -> SpeechModel:
     Raises:
         ModelError: There is no such model, its files cannot be used, or the hub cannot be reached.
     """
-    path, language = _path(name_or_path), unless_auto(language)
-    if path is not None and path.is_dir():
-        return _load_folder(path, path.resolve().name, language)
-    if path is not None and path.is_file():
-        raise ModelError(f"{path}: is a file, expected a model's folder", hint=f"try {path.parent}")
+    folder, language = check_name(name_or_path), unless_auto(language)
+    if folder is not None:
+        return _load_folder(folder, folder.resolve().name, language)
     if name_or_path in BUILTIN_MODELS:
         return _load_builtin(name_or_path)
-    if _HUB_ID.fullmatch(name_or_path):
-        return _load_folder(hub.download(name_or_path, language), name_or_path, language)
-    builtin = ", ".join(BUILTIN_MODELS)
-    raise ModelError(
-        f"unknown model {shown(name_or_path)}: no folder, built-in name or hub id",
-        hint=f"built-in are {builtin}; a hub id looks like openai/whisper-base",
-    )
+    return _load_folder(hub.download(name_or_path, language), name_or_path, language)
 
 
 def family_of(model_type: str) -> Family:
@@ -90,16 +81,6 @@ def _load_folder(folder: Path, name: str, language: str | None = None) -> Speech
     find_weight_files(folder)
     family = family_of(str(read_json(folder / "config.json").get("model_type")))
     return _speech_model(name, family, family.load(folder, language))
-
-
-def _path(name: str) -> Path | None:
-    """``name`` as a path, or None when no path can have it."""
-    try:
-        path = Path(name).expanduser()
-        path.stat()
-    except (OSError, RuntimeError, ValueError):  # missing or too long, a home of nobody, a NUL
-        return None
-    return path
 
 
 def _load_ctranslate2(files: Ct2Files, name: str) -> SpeechModel:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from myqasr_fx.bundle.layout import LAYOUTS
-from myqasr_fx.errors import OptionError
+from myqasr_fx.errors import NoSizeError, OptionError
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.needs import Methods, knows_trellis, needs_of, searches_scales, weighs_damage
@@ -107,7 +107,7 @@ def _check_size(config: Choices) -> None:
             hint="give --min-bits and --max-bits alone, or take another --allocation",
         )
     if config.allocation != "linear" and not given:
-        raise OptionError(f"expected exactly one of {', '.join(config.budget.SIZES)}, got none")
+        raise NoSizeError(f"expected exactly one of {', '.join(config.budget.SIZES)}, got none")
 
 
 def _check_layout(config: Choices) -> None:

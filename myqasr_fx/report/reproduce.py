@@ -16,6 +16,7 @@ from myqasr_fx.options.thresholds import Thresholds
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
 _OF_A_RUN = ("private", "embed_audio")
 _NO_OPTION = {"activation_bits", "activation_ranges"}
+_EFFORT_OF = {recipe: effort for effort, recipe in EFFORTS.items()}
 _OFF = {
     "symmetric": "--asymmetric",
     "fill": "--no-fill",
@@ -56,6 +57,9 @@ def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thres
         name, value = field.name, values.get(field.name)
         usual = recipe.get(name, field.default)
         if value is None or value == usual or name in _NAMED_ELSEWHERE | _NO_OPTION:
+            continue
+        if name == "recipe" and str(value) in _EFFORT_OF:
+            words += ["--effort", _EFFORT_OF[str(value)]]
             continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

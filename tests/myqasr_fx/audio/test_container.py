@@ -235,7 +235,22 @@ def test_without_pyav_the_error_names_the_extra(make: Callable[..., Path], monke
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(AudioError, match=r"a\.m4a: is a MP4 file, which only PyAV reads .*myqasr-fx\[audio\]"):
+    with pytest.raises(AudioError, match=r"a\.m4a: is an MP4 file, which only PyAV reads .*myqasr-fx\[audio\]"):
+        load_audio(path)
+    with pytest.raises(
+        AudioError, match=r"no usable audio: a\.m4a: is an MP4 file, which only PyAV reads \(pip install"
+    ):
+        select_clips([path])
+    silence = np.zeros(16_000, np.float32)
+    silence[0] = 1
+    (rejected,) = select_clips([path, silence]).rejected
+    assert rejected.reason == "a.m4a: is an MP4 file, which only PyAV reads (pip install 'myqasr-fx[audio]')"
+
+
+def test_with_pyav_garbage_is_not_said_to_need_it(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.m4a"
+    path.write_bytes(b"no sound" * 99)
+    with pytest.raises(AudioError, match=r"garbage\.m4a: is no audio, or damaged$"):
         load_audio(path)
 
 

@@ -37,7 +37,7 @@ def test_the_figures_are_those_of_the_verdict_or_it_says_that_they_are_not(manif
     text = shown(FOUND, verdict)
     assert "95.00% of 90 tokens as at full precision on the 2 clips of the verdict, divergence 0.0800 nats" in text
     assert "undecided: token agreement 95.00% [89.00%, 98.00%], expected at least 90.00%" in text
-    assert "fails: divergence 0.0800 nats [0.0710, 0.1200 nats], expected at most 0.07 nats" in text
+    assert "fails: divergence 0.0800 nats [0.0710, 0.1200] nats, expected at most 0.07 nats" in text
     assert "the verdict says" not in text
     other = replace(FOUND, judged=False)
     says = "the verdict says rejected from 85.00% of 100 tokens, divergence 0.0300 nats; these clips"

@@ -67,6 +67,9 @@ def test_view_names_what_was_measured(manifest: Path, capsys: pytest.CaptureFixt
     assert code == 0
     assert "62.50%" in out
     assert "3 with 8 words, 3.0 s" in out
+    lines = [" ".join(line.split()) for line in out.splitlines() if line.strip()]
+    worst = ["4 errors a.wav", "said ein rotes altes haus", "heard red house"]
+    assert lines[-6:] == [*worst, "1 error a.wav", "said red mouse", "heard red house"]
 
 
 def test_baseline_is_compared(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,10 +77,18 @@ def test_baseline_is_compared(manifest: Path, capsys: pytest.CaptureFixture[str]
     compared = json.loads(out)["baseline"]
     assert (code, compared["model"], compared["wer_difference"], compared["kl"]) == (0, "another", 0, 0)
     assert (compared["agreement"], compared["positions"]) == (1, 9)
+    rows = json.loads(out)["rows"]
+    assert [(row["reference"], row["transcript"], row["words"]["errors"]) for row in rows] == [
+        ("red house", "red house", 0),
+        ("red mouse", "red house", 1),
+        ("ein rotes altes haus", "red house", 4),
+    ]
+    assert rows[1]["audio"] == "a.wav" and rows[1]["baseline"]["transcript"] == "red house"
     code, out, _ = run(capsys, "--manifest", str(manifest), "--baseline", "another")
     assert code == 0
     assert "+0.00 points of WER, 95 % interval +0.00 to +0.00" in out
     assert "100.00% of 9 as the baseline's" in out
+    assert "baseline  red house" in out
 
 
 @pytest.mark.parametrize(

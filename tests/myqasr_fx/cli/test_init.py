@@ -43,9 +43,13 @@ def test_nothing_until_lines_are_uncommented(
     assert [rule.keep or rule.bits for rule in config.rules] == [6, 16]
 
 
-def test_the_command_writes_it_once(save_model: Callable[..., Path], tmp_path: Path) -> None:
+def test_the_command_writes_it_once(
+    save_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, out = save_model("smallest"), tmp_path / "rules.toml"
     assert not code_of(lambda: main(["init", str(model), "--out", str(out)]))
+    use = f"use it: myqasr quantize {model} RECORDINGS --budget 24MB --rules {out} --out BUNDLE"
+    assert capsys.readouterr().out.splitlines() == [str(out), use]
     written = out.read_text(encoding="utf-8")
     assert written.startswith("# Rules for ") and "lm_head" in written
     out.write_text("mine")

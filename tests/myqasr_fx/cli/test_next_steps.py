@@ -34,7 +34,7 @@ def test_quantize_ends_with_the_report_and_two_commands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(pipeline, "quantize", lambda *_, **__: QuantizedBundle(Path(name), manifest))
-    arguments = ("quantize", "tiny", "--audio", "x", "--budget", "24MB", "--out", name)
+    arguments = ("quantize", "whisper-tiny.en", "--audio", __file__, "--budget", "24MB", "--out", name)
     page = written.replace(name, f"{name}/report.html")
     monkeypatch.setattr(next_steps, "which", lambda _: "/somewhere/myqasr")
     steps = [f"{page} in a browser", f"myqasr transcribe {written} AUDIO", f"myqasr inspect {written}"]

@@ -192,7 +192,7 @@ def test_users_of_a_manifest(users: Path, tmp_path: Path) -> None:
             find_users(manifest)
     (tmp_path / "empty").mkdir()
     for place in (tmp_path / "empty", tmp_path / "none"):
-        with pytest.raises(OptionError, match=r"no user|No such file"):
+        with pytest.raises(OptionError, match=r"no user|no such file or folder"):
             find_users(place)
 
 

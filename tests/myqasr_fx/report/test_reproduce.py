@@ -45,11 +45,21 @@ def test_the_command_resolves_to_the_same_options(
     monkeypatch.setattr(pipeline, "quantize", record)
     config = resolve_config(**options)  # type: ignore[arg-type]
     object.__setattr__(manifest, "config", config.as_dict())
+    object.__setattr__(manifest, "model", "whisper-tiny.en")
+    monkeypatch.chdir(tmp_path)
+    Path("RECORDINGS").touch()
     words = shlex.split(command(manifest))
     assert words[:2] == ["myqasr", "quantize"]
     with pytest.raises(SystemExit):
         main(words[1:])
     assert seen == [config]
+
+
+@pytest.mark.parametrize(("recipe", "said"), [("fast", "--effort fast"), ("best", "--effort high"), ("normal", "")])
+def test_an_effort_is_said_as_one(recipe: str, said: str, manifest: BundleManifest) -> None:
+    object.__setattr__(manifest, "config", resolve_config("24MB", recipe=recipe).as_dict())
+    told = command(manifest)
+    assert said in told and "--recipe" not in told and ("--effort" in told) is bool(said)
 
 
 def test_rules_of_layers_stay_beside_a_common_granularity(manifest: BundleManifest, tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""What can be told of a command's inputs before anything that takes seconds is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def check_inputs(model: str, recordings: Sequence[Path], out: Path | None, force: bool) -> None:
+    """Refuses what the work would refuse after its imports.
+
+    Args:
+        model: Name or folder.
+        recordings: Files and folders; none are passed over.
+        out: Folder to write; None where nothing is written.
+        force: Replace it.
+
+    Raises:
+        OutputError: The folder exists and may not be replaced.
+        AudioError: A path does not exist, or a folder holds no audio.
+        ModelError: Nothing is called like the model.
+    """
+    from myqasr_fx.audio import found_inputs
+    from myqasr_fx.bundle.output_folder import check_target
+    from myqasr_fx.models.names import check_name
+
+    if out is not None:
+        check_target(Path(os.path.realpath(out)), force)
+    if recordings:
+        found_inputs(recordings)
+    check_name(model)

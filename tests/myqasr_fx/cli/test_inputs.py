@@ -1,0 +1,70 @@
+"""Inputs that cannot be used: told before torch is imported, and in words that name the options."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from myqasr_fx.cli.app import main
+
+
+@pytest.fixture
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    monkeypatch.chdir(tmp_path)
+    Path("a.wav").touch()
+    Path("users/anna").mkdir(parents=True)
+
+    def call(*words: str) -> str:
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        out, err = capsys.readouterr()
+        assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
+        return err
+
+    return call
+
+
+TINY = "whisper-tiny.en"
+FLEET = ("fleet", TINY, "--out", "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("quantize", TINY, "none", "--budget", "24MB", "--out", "out"), "none: no such file or folder"),
+        (("quantize", TINY, "users", "--budget", "24MB", "--out", "out"), "users: no audio found"),
+        (("quantize", TINY, "a.wav", "--budget", "24MB", "--out", "users"), "users exists (choose another --out, or"),
+        (
+            ("quantize", "whisper-tiny", "a.wav", "--budget", "24MB", "--dry-run"),
+            "did you mean whisper-tiny.en? ",
+        ),
+        ((*FLEET, "--users", "friend", "--budget", "24MB"), "myqasr: friend: no such file or folder\n"),
+        (("fleet", "whisper-tiny", "--out", "out", "--users", "users"), "unknown model 'whisper-tiny'"),
+        (
+            ("quantize", TINY, "a.wav", "--out", "out"),
+            "myqasr: no size was given: give --budget, such as 24MB, or --avg-bits, --uniform-bits\n",
+        ),
+        ((*FLEET, "--users", "users"), "myqasr: no size was given: give --budget, such as 24MB\n"),
+        (("quantise",), "No such command 'quantise'. Did you mean 'quantize'? (see `myqasr --help`)\n"),
+    ],
+)
+def test_one_line_says_what_to_do(failing: Callable[..., str], words: tuple[str, ...], said: str) -> None:
+    assert said in failing(*words)
+
+
+def test_nothing_heavy_is_imported_for_it(tmp_path: Path) -> None:
+    work = (
+        "import sys\n"
+        "from myqasr_fx.cli.app import main\n"
+        "for words in (['quantize', 'x', 'a.wav'], ['quantize', 'x', 'none'], ['fleet', 'x', '--users', 'u']):\n"
+        "    try: main([*words, '--out', 'o', '--budget', '24MB'])\n"
+        "    except SystemExit as stop: print(stop.code, 'torch' in sys.modules or 'transformers' in sys.modules)\n"
+    )
+    (tmp_path / "a.wav").touch()
+    ran = subprocess.run([sys.executable, "-c", work], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["2", "False"] * 3, ran.stderr
+    assert "unknown model 'x'" in ran.stderr and "u: no such file or folder" in ran.stderr
