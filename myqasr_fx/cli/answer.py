@@ -20,14 +20,15 @@ from myqasr_fx.cli.streams import check_output, flush_output
 from myqasr_fx.cli.system_errors import system_errors_explained
 from myqasr_fx.cli.visible import json_text
 from myqasr_fx.errors import OptionError
+from myqasr_fx.process.progress import RichProgress
 
 P = ParamSpec("P")
 
 _output: ContextVar[TextIO | None] = ContextVar("output", default=None)
 """Standard output while a command works."""
 
-_PIPE_WIDTH = 200
-"""Columns of a table that no terminal shows; lines of text are not wrapped there."""
+_MOST_PIPED = 100
+"""Columns of a table that goes to a pipe or a file, where COLUMNS does not say; lines of text are not wrapped there."""
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 DebugFlag = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' warnings.")]
@@ -53,6 +54,15 @@ def say(text: str) -> None:
     output = _output.get() or sys.stdout
     output.write(text)
     output.flush()
+
+
+def tell(view: RenderableType, progress: RichProgress) -> None:
+    """Prints what cannot wait for a command's answer as that is printed, while ``progress`` shows its bars."""
+    if on_terminal():
+        with progress.above(_output.get() or sys.stdout) as console:
+            console.print(view, highlight=False)
+    else:
+        say(_piped(view, _output.get() or sys.stdout))
 
 
 def on_terminal() -> bool:
@@ -87,9 +97,20 @@ def _print(answer: Answer, as_json: bool) -> None:
     if as_json or answer.view is None:
         utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         typer.echo(json_text(answer.data, ascii_only=not utf8))
-        return
-    piped = not sys.stdout.isatty()
-    Console(highlight=False, width=_PIPE_WIDTH if piped else None).print(answer.view, soft_wrap=piped)
+    elif sys.stdout.isatty():
+        Console(highlight=False).print(answer.view)
+    else:
+        sys.stdout.write(_piped(answer.view, sys.stdout))
+
+
+def _piped(view: RenderableType, output: TextIO) -> str:
+    """``view`` in lines that end where their text does: whoever reads them breaks those that are too long."""
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdecimal() and int(columns) else min(Console().width or 80, _MOST_PIPED)
+    console = Console(file=output, highlight=False, width=width)
+    with console.capture() as captured:
+        console.print(view, soft_wrap=True)
+    return "\n".join(line.rstrip(" ") for line in captured.get().split("\n"))
 
 
 def check_users(values: Iterable[object]) -> None:

@@ -29,6 +29,7 @@ from myqasr_fx.cli.inspect import inspect
 from myqasr_fx.cli.lint import lint
 from myqasr_fx.cli.listen import listen
 from myqasr_fx.cli.models import models
+from myqasr_fx.cli.notices import notice
 from myqasr_fx.cli.personalize import personalize
 from myqasr_fx.cli.push import push
 from myqasr_fx.cli.quantize import quantize
@@ -139,7 +140,7 @@ def _requirement(error: ModuleNotFoundError) -> str | None:
 
 
 def _line(text: str, code: int) -> int:
-    typer.echo("myqasr: " + shortened(visible(" ".join(text.split())), LONGEST_LINE), err=True)
+    notice("myqasr: " + shortened(visible(" ".join(text.split())), LONGEST_LINE))
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +22,7 @@ from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
     from myqasr_fx.bundle.verdict_record import AcceptanceRecord
-    from myqasr_fx.diagnose.record import Diagnosis
+    from myqasr_fx.diagnose.record import Diagnosis, LayerDiagnosis
 
 Audio = Annotated[
     list[Path], Option("--audio", help="Those that the bundle was made with, to compare on the clips of its verdict.")
@@ -30,6 +31,7 @@ Model = Annotated[str | None, Option("--model", help="The bundle's model. [defau
 MaxClips = Annotated[
     int, Option("--max-clips", help="Most clips to try single layers on, and to compare on of other recordings.", min=1)
 ]
+AllLayers = Annotated[bool, Option("--layers", help="Show every layer, not only those of the largest shares.")]
 
 
 def diagnose(
@@ -39,6 +41,7 @@ def diagnose(
     model: Model = None,
     max_clips: MaxClips = 3,
     language: Language = None,
+    all_layers: AllLayers = False,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -53,7 +56,7 @@ def diagnose(
     chosen = choose(audio, opened.manifest, max_clips)  # recordings that are not there are told before a model loads
     speech = load_model(model or opened.manifest.model, spoken)
     found = compare(opened, speech, chosen, speech.told(spoken), RichProgress())
-    return Answer({"bundle": str(bundle), **asdict(found)}, _view(found, opened.manifest.acceptance))
+    return Answer({"bundle": str(bundle), **asdict(found)}, _view(found, opened.manifest.acceptance, all_layers))
 
 
 _COLUMNS = (
@@ -64,11 +67,16 @@ _COLUMNS = (
 NAMED = 3
 """Layers that the summary names."""
 
+MOST_LAYERS = 10
+"""Layers that the table has unless all are asked for."""
 
-def _view(found: Diagnosis, verdict: AcceptanceRecord | None) -> RenderableType:
+
+def _view(found: Diagnosis, verdict: AcceptanceRecord | None, all_layers: bool = False) -> RenderableType:
     total = sum(layer.kl or 0 for layer in found.layers) or 1.0
-    table = Fitting(_table(found, total, narrow=False), _table(found, total, narrow=True))
+    layers = found.layers if all_layers else _by_share(found)[:MOST_LAYERS]
+    table = Fitting(_table(layers, total, narrow=False), _table(layers, total, narrow=True))
     lines = [
+        *_left_out(len(found.layers) - len(layers)),
         *_COLUMNS,
         f"{found.model}: {found.agreement:.2%} of {found.positions} tokens as at full precision on {_clips(found)}, "
         f"divergence {found.bundle_kl:.4f} nats, {found.rounding_kl:.4f} with its weights in torch",
@@ -85,13 +93,13 @@ def _view(found: Diagnosis, verdict: AcceptanceRecord | None) -> RenderableType:
     return Group(table, *map(shown, lines), *(shown(line, "yellow") for line in (*_advice(found), *found.notes)))
 
 
-def _table(found: Diagnosis, total: float, *, narrow: bool) -> Table:
+def _table(layers: Sequence[LayerDiagnosis], total: float, *, narrow: bool) -> Table:
     """A row a layer; a narrow one breaks names and the columns' titles."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 1))
     table.add_column("layer", overflow="fold")
     for name in ("bits", "bytes", "rounding dB", "runtime dB", "alone, nats", "share"):
         table.add_column(name.replace(" ", "\n") if narrow else name, justify="right", no_wrap=True)
-    for layer in found.layers:
+    for layer in layers:
         name = in_two_lines(layer.name) if narrow else layer.name
         numbers = (layer.rounding_db, layer.runtime_db)
         cells = ["-" if layer.bits is None else f"{layer.bits:.3g}", f"{layer.bytes:,}"]
@@ -99,6 +107,10 @@ def _table(found: Diagnosis, total: float, *, narrow: bool) -> Table:
         cells += ["-", "-"] if layer.kl is None else [f"{layer.kl:.5f}", f"{layer.kl / total:.1%}"]
         table.add_row(Text("\n").join(map(shown, name.split("\n"))), *map(shown, cells))
     return table
+
+
+def _left_out(count: int) -> list[str]:
+    return [f"{count} layers of smaller shares are left out; --layers shows all in network order"] if count else []
 
 
 def _clips(found: Diagnosis) -> str:
@@ -139,6 +151,9 @@ def _before_advice(found: Diagnosis) -> list[str]:
 
 
 def _costliest(found: Diagnosis, total: float) -> list[str]:
-    layers = sorted((layer for layer in found.layers if layer.kl), key=lambda layer: -(layer.kl or 0))
-    named = [f"{layer.name} {(layer.kl or 0) / total:.0%}" for layer in layers[:NAMED]]
+    named = [f"{layer.name} {layer.kl / total:.0%}" for layer in _by_share(found)[:NAMED] if layer.kl]
     return [f"costliest alone: {', '.join(named)}"] if named else []
+
+
+def _by_share(found: Diagnosis) -> list[LayerDiagnosis]:
+    return sorted(found.layers, key=lambda layer: -(layer.kl or 0))

@@ -35,16 +35,16 @@ class Fitting:
 
 
 def with_words_below(name: str, words: Sequence[str]) -> Group:
-    """A cell with a layer's name and, below it, what is no number; ``-`` stands for nothing."""
+    """A cell with the lines of a layer's name and, below it, what is no number; ``-`` stands for nothing."""
     told = ", ".join(word for word in words if word != "-")
-    return Group(shown(name), Padding(shown(told, "dim"), (0, 0, 0, 2)))
+    return Group(*map(shown, name.split("\n")), Padding(shown(told, "dim"), (0, 0, 0, 2)))
 
 
 def in_two_lines(name: str) -> str:
-    """A layer's name, a long one broken behind the number of its block, or before its last part."""
+    """A layer's name, a long one broken behind the first number, that of its block, or before its last part."""
     parts = name.split(".")
     if len(name) <= _LINE or len(parts) == 1:
         return name
     numbers = [index for index, part in enumerate(parts[:-1]) if part.isdigit()]
-    first = numbers[-1] + 1 if numbers else len(parts) - 1
+    first = numbers[0] + 1 if numbers else len(parts) - 1
     return f"{'.'.join(parts[:first])}.\n  {'.'.join(parts[first:])}"

@@ -6,7 +6,7 @@ from rich.console import Group
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.cli.layer_table import layer_table
+from myqasr_fx.cli.layer_table import layers_told
 from myqasr_fx.cli.transcribe import Bundle
 from myqasr_fx.cli.views import bundle_data, summary
 
@@ -14,4 +14,4 @@ from myqasr_fx.cli.views import bundle_data, summary
 def inspect(bundle: Bundle, *, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:
     """Show what is in a bundle: bytes, options and every layer's bits."""
     opened = QuantizedBundle.open(bundle)
-    return Answer(bundle_data(opened), Group(summary(opened), layer_table(opened.manifest.layers)))
+    return Answer(bundle_data(opened), Group(layers_told(opened.manifest.layers), summary(opened)))

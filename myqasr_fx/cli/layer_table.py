@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 
 from myqasr_fx.bundle.bundle import LayerRecord
 from myqasr_fx.cli.fitting import Fitting, with_words_below
 from myqasr_fx.cli.visible import shown
 
+_TRELLIS = "t: trellis codes"
+"""Said below a table that has a width such as ``3t``."""
+
 
 def layer_table(layers: tuple[LayerRecord, ...]) -> Fitting:
     """One row a layer, in network order."""
     return Fitting(_wide(layers), _narrow(layers))
+
+
+def layers_told(layers: tuple[LayerRecord, ...]) -> Group:
+    """The table, and what a letter in it means."""
+    marked = any(_bits(layer).endswith("t") for layer in layers)
+    return Group(layer_table(layers), *([shown(_TRELLIS, "dim")] if marked else []), "")
 
 
 def _wide(layers: tuple[LayerRecord, ...]) -> Table:

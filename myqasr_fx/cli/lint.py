@@ -13,7 +13,8 @@ from rich.table import Table
 from typer import Argument
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.cli.visible import shown
+from myqasr_fx.cli.fitting import Fitting, in_two_lines, with_words_below
+from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.errors import OptionError
 
 if TYPE_CHECKING:
@@ -55,15 +56,7 @@ def _files(paths: list[Path]) -> list[Path]:
 def _view(report: LintReport) -> RenderableType:
     from myqasr_fx.lint.record import Runs
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("stored weight", overflow="fold")
-    for name in ("executed operator", "runs as"):
-        table.add_column(name, no_wrap=True)
-    for name in ("bits", "stored", "memory", "each run"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for kind in (Runs.EACH_RUN, Runs.KERNEL, Runs.LOOKUP, Runs.FOLDED):  # what may need a change first
-        for cells in _rows([node for node in report.nodes if node.runs is kind]):
-            table.add_row(*map(shown, cells))
+    table = Fitting(_table(report, narrow=False), _table(report, narrow=True))
     counts = ", ".join(f"{n} x {kind}" for kind in Runs if (n := report.count(kind))) or "no low-bit weights"
     head = [
         f"{report.file}: {report.bytes:,} bytes, opset {report.opset}, IR {report.ir_version}; on onnxruntime "
@@ -73,6 +66,24 @@ def _view(report: LintReport) -> RenderableType:
         f"needs: opset {report.min_opset} or newer, onnxruntime {report.min_runtime} or newer",
     ]
     return Group(*map(shown, head), *([table] if report.nodes else []), *(shown(x, "yellow") for x in _advice(report)))
+
+
+def _table(report: LintReport, *, narrow: bool) -> Table:
+    """A row a weight; a narrow one has what is no number below the weight's name."""
+    from myqasr_fx.lint.record import Runs
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 1))
+    table.add_column("stored weight", overflow="fold")
+    for name in () if narrow else ("executed operator", "runs as"):
+        table.add_column(name, no_wrap=True)
+    for name in ("bits", "stored", "memory", "each run"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for kind in (Runs.EACH_RUN, Runs.KERNEL, Runs.LOOKUP, Runs.FOLDED):  # what may need a change first
+        for name, *words_and_numbers in _rows([node for node in report.nodes if node.runs is kind]):
+            words, numbers = words_and_numbers[:2], words_and_numbers[2:]
+            first = [with_words_below(in_two_lines(visible(name)), words)] if narrow else map(shown, (name, *words))
+            table.add_row(*first, *map(shown, numbers))
+    return table
 
 
 def _rows(nodes: list[LintedNode]) -> Iterator[tuple[str, ...]]:

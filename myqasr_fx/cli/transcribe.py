@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.console import Group, RenderableType
 from rich.text import Text
 from typer import Argument, Option
 
-from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag, tell
 from myqasr_fx.cli.context import ContextOption, FallbackFlag
 from myqasr_fx.cli.daily_help import HelpAll
 from myqasr_fx.cli.decoding import Beams, Seed, Task, TemperatureFallback, Timestamps, decoding_of
@@ -23,9 +21,10 @@ from myqasr_fx.cli.no_speech import (
     VadThreshold,
     thresholds,
 )
+from myqasr_fx.cli.notices import notice
 from myqasr_fx.cli.standard_input import STANDARD_INPUT, on_disk
 from myqasr_fx.cli.subtitles import cues, lines, srt, vtt
-from myqasr_fx.cli.visible import shown, visible
+from myqasr_fx.cli.visible import visible
 from myqasr_fx.errors import AudioError, OptionError
 from myqasr_fx.process.progress import RichProgress
 
@@ -97,7 +96,7 @@ def transcribe(
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
     help_all: HelpAll = False,
-) -> Answer:
+) -> Answer | None:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
     from myqasr_fx.audio import no_usable_audio, reason_of
     from myqasr_fx.runtime import OrtSettings, load_bundle, with_context, with_decoding, with_thresholds
@@ -109,19 +108,28 @@ def transcribe(
     settings = OrtSettings(kept=keep_graphs, cross_attention=timestamps == "word", hands_back=False)
     loaded = load_bundle(bundle, settings)
     runtime = with_decoding(with_context(with_thresholds(loaded, bounds), context, fallback=fallback), decoding)
+    timed, at_once = timestamps is not None, printed is Format.TEXT and not as_json
+    progress = RichProgress()
+
+    def tell_lines(name: str, said: Transcript) -> None:
+        if at_once:
+            tell(_text(f"{name}: " if len(files) > 1 else "", said, timed), progress)
+
     with on_disk(files) as recordings:
-        heard, failures = _hear(runtime, recordings, language)
+        heard, failures = _hear(runtime, recordings, language, progress, tell_lines)
     rejected = [reason_of(error) for error in failures]
     if not heard:
         raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
     for reason in rejected:
-        typer.echo(visible(f"not used: {reason}"), err=True)
+        notice(f"not used: {reason}")
     for name, said in heard:
         for note in filter(None, (said.note, _again(said))):
-            typer.echo(visible(f"{name}: {note}"), err=True)
-    transcripts = [_data(*one, timed=timestamps is not None) for one in heard]
+            notice(f"{name}: {note}")
+    if at_once:
+        return None
+    transcripts = [_data(*one, timed=timed) for one in heard]
     data = {"bundle": str(bundle), "transcripts": transcripts, "rejected": rejected}
-    return Answer(data, _view(heard, printed, named=len(files) > 1, timed=timestamps is not None))
+    return Answer(data, None if as_json or printed is Format.JSON else _subtitles(heard[0][1], printed))
 
 
 def _files(bundle: Path, audio: list[Path]) -> tuple[Path, ...]:
@@ -150,16 +158,22 @@ def _check(printed: Format, as_json: bool, count: int) -> None:
 
 
 def _hear(
-    runtime: Runtime, recordings: Mapping[Path, str], language: str | None
+    runtime: Runtime,
+    recordings: Mapping[Path, str],
+    language: str | None,
+    progress: RichProgress,
+    tell_lines: Callable[[str, Transcript], None],
 ) -> tuple[list[tuple[str, Transcript]], list[AudioError]]:
-    """What is said in each recording, by name, and why others cannot be used."""
+    """What is said in each recording, by name, which is told as soon as it is known, and why others cannot be used."""
     heard, failures = [], []
-    with RichProgress().stage("transcribe", len(recordings)) as advance:
+    with progress.stage("transcribe", len(recordings)) as advance:
         for file, name in recordings.items():
             try:
                 heard.append((name, runtime.transcribe(file, language)))
             except AudioError as error:
                 failures.append(AudioError(error.message.replace(str(file), name), hint=error.hint))
+            else:
+                tell_lines(*heard[-1])
             advance(1)
     return heard, failures
 
@@ -188,17 +202,14 @@ def _again(said: Transcript) -> str | None:
     return f"{parts} heard again in 30 s: the text of the shorter context was doubtful"
 
 
-def _view(
-    heard: Sequence[tuple[str, Transcript]], printed: Format, *, named: bool, timed: bool
-) -> RenderableType | None:
-    if printed is Format.JSON:
-        return None
-    if printed is not Format.TEXT:
-        ((_, said),) = heard
-        told = cues(said.segments)
-        return Text(srt(told) if printed is Format.SRT else vtt(told))
-    texts = [(name, text) for name, said in heard for text in _lines(said, timed)]
-    return Group(*(shown(f"{name}: {text}" if named else text) for name, text in texts))
+def _subtitles(said: Transcript, printed: Format) -> Text:
+    told = cues(said.segments)
+    return Text(srt(told) if printed is Format.SRT else vtt(told))
+
+
+def _text(name: str, said: Transcript, timed: bool) -> Text:
+    """Lines that begin with ``name``."""
+    return Text("\n".join(visible(name + text) for text in _lines(said, timed)))
 
 
 def _lines(said: Transcript, timed: bool) -> Sequence[str]:

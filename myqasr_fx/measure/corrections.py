@@ -48,7 +48,8 @@ def measure_corrections(job: MeasureJob, observed: Observed, grams: Grams) -> St
     for bits in CORRECTIONS:
         alone = _alone(job, bits, grams)
         ledger = job.store.ledger(observed.clips, f"{alone.rounding} {alone.spec}")
-        distances = DistanceJob(run, clips, alone, ledger.read(), ("kl",), weighty)
+        stage = f"large layers at {bits} bits"
+        distances = DistanceJob(run, clips, alone, ledger.read(), ("kl",), weighty, stage)
         found |= measure_distances(distances, job.progress, save=ledger.append)
     others = [layer for layer in job.prepared.layers if layer.name in run.first_steps() and layer.name not in weighty]
     found.update(_probed(job, observed, [layer for layer in others if layer.weight is not None], grams))

@@ -92,6 +92,7 @@ class DistanceJob:
         known: What an earlier run measured; those layers are passed over.
         distances: Names in ``passes.sensitivity.DISTANCES``.
         names: Layers to measure; None measures all.
+        stage: Name of the progress.
     """
 
     run: ForcedRun
@@ -100,6 +101,7 @@ class DistanceJob:
     known: Statistics
     distances: tuple[str, ...] = tuple(DISTANCES)
     names: frozenset[str] | None = None
+    stage: str = "quantize single layers"
 
     @property
     def roles(self) -> tuple[LayerAlone, ...]:
@@ -124,7 +126,7 @@ def measure_distances(job: DistanceJob, progress: Progress, save: Save | None = 
     """
     found = dict(job.known)
     left = _layers_by_cut(job)
-    with progress.stage("quantize single layers", sum(len(layers) for _, layers in left)) as advance, torch.no_grad():
+    with progress.stage(job.stage, sum(len(layers) for _, layers in left)) as advance, torch.no_grad():
         states = [job.run.start(clip) for clip in job.clips]
         expected: list[Tensor] = []
         for cut, layers in left:

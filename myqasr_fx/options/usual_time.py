@@ -19,8 +19,8 @@ def usual_seconds(config: QuantizeConfig) -> Mapping[str, float]:
     if needs.rows:
         found["sample activations"] = 20.0
     if needs.curvature:
-        corrected = {"quantize single layers": 11.0, "round single layers": 10.0, "probe rounded layers": 7.0}
-        found |= {"measure curvature": 18.0, **corrected}
+        large = {"large layers at 3 bits": 5.5, "large layers at 2 bits": 5.5}
+        found |= {"measure curvature": 18.0, **large, "round single layers": 10.0, "probe rounded layers": 7.0}
     if weighs:
         found["expect damage"] = 12.0
     found["allocate, round and export"] = 15.0 if config.sequential else 50.0  # the next two are inside it

@@ -68,3 +68,8 @@ def told_time(seconds: float) -> str:
     """As people say it: ``40 s``, ``2 min 10 s``, in steps of ten seconds."""
     tens = max(1, round(seconds / 10)) * 10
     return f"{tens} s" if tens < 60 else f"{tens // 60} min" + (f" {tens % 60} s" if tens % 60 else "")
+
+
+def in_minutes(seconds: float) -> str:
+    """The same where there is little room: whole minutes from the first one on."""
+    return told_time(60 * round(seconds / 60)) if seconds >= 55 else told_time(seconds)

@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TextIO, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
-from myqasr_fx.process.overall import Overall, told_time
+from myqasr_fx.process.overall import Overall, in_minutes, told_time
 from passes.errors import MyqasrError
 
 MODEL_PASSES = "passes of the model"
@@ -154,17 +155,32 @@ class RichProgress(Silent):
             return
         console = Console(stderr=True)
         if not console.is_terminal:
-            console.print(f"{name} …{self._told()}", highlight=False)
+            told = self._told(" done", told_time)
+            console.print(f"{name} …{told and f' ({told})'}", highlight=False)
             yield self._counted(name, total)
             self._all.end(name)
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), _Steps())
+        name_column = TextColumn("{task.description}", table_column=Column(no_wrap=True))
+        columns = (SpinnerColumn(), name_column, BarColumn(_BAR), _Steps(table_column=Column(no_wrap=True)))
         with Bars(*columns, TimeElapsedColumn(), console=console) as self._bars:
             try:
                 with self._bar(self._bars, name, total) as advance:
                     yield advance
             finally:
                 self._bars = None
+
+    @contextmanager
+    def above(self, output: TextIO) -> Iterator[Console]:
+        """Console that writes on the terminal ``output`` and leaves the bars below what it writes."""
+        if self._bars is None:
+            yield Console(file=output)
+            return
+        console = self._bars.console
+        usual, console.file = console.file, output
+        try:
+            yield console
+        finally:
+            console.file = usual
 
     @contextmanager
     def _bar(self, bars: Bars, name: str, total: int | None) -> Iterator[Advance]:
@@ -179,11 +195,13 @@ class RichProgress(Silent):
             self._tell_all(bars)
 
         self._tell_all(bars)
-        yield advance
-        bars.update(task, total=total or 1, completed=total or 1)
-        self._all.end(name)
-        if whole is not None:
-            bars.remove_task(whole)  # what stays on the screen is one line a stage
+        try:
+            yield advance
+            bars.update(task, total=total or 1, completed=total or 1)
+            self._all.end(name)
+        finally:
+            if whole is not None:
+                bars.remove_task(whole)  # what stays on the screen is one line a stage
 
     def _counted(self, name: str, total: int | None) -> Advance:
         """Keeps how much of a stage is done."""
@@ -200,14 +218,21 @@ class RichProgress(Silent):
     def _tell_all(self, bars: Bars) -> None:
         for task in bars.tasks:
             if "told" in task.fields:
-                bars.update(task.id, completed=self._all.done, told=self._told().strip(" ()"))
+                bars.update(task.id, completed=self._all.done, told=self._told("", in_minutes))
 
-    def _told(self) -> str:
+    def _told(self, done: str, time: Callable[[float], str]) -> str:
         """How much of the run is done, and how long the rest takes; nothing where nobody knows."""
         if not self._all.usual or self._all.done < 0.01:
             return ""
         left = self._all.seconds_left
-        return f" ({self._all.done:.0%} done{f', about {told_time(left)} left' if left is not None else ''})"
+        return f"{self._all.done:.0%}{done}{f', about {time(left)} left' if left is not None else ''}"
+
+
+_BAR = 15
+"""Columns of a bar: with the longest name of a stage and the longest time, two of a terminal's 80 stay free.
+
+The terminal's ``^C`` breaks a line that fills them all, which is then drawn twice.
+"""
 
 
 class _Steps(MofNCompleteColumn):

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx import cli
@@ -96,6 +98,41 @@ def test_an_answer_is_a_view_or_json(run: Callable[..., tuple[int, str, str]]) -
     assert (code, err) == (0, "a library chatters\n")
     assert json.loads(out) == {"wer": 1.5, "text": "grün"}
     assert "grün" in out
+
+
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("", 80), ("0", 80)])
+def test_a_table_in_a_pipe_is_as_wide_as_told_and_lines_of_text_are_whole(
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, columns: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _=0: (_ for _ in ()).throw(OSError))
+    told, grid = "word " * 40, Table.grid(padding=(0, 2))
+    grid.add_row("verdict", told)
+    code, out, _ = run(lambda: Answer({}, Group(grid, Text(told))))
+    *table, line = out.splitlines()
+    assert code == 0
+    assert line == told.strip()
+    assert width - len("word ") < max(map(len, table)) <= width
+    assert " ".join(table).split() == ["verdict", *told.split()]
+    assert all(one == one.rstrip() for one in table)
+
+
+def test_a_terminal_gets_an_error_in_lines_that_are_broken_between_words(
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hint = "give /a/very/long/path/that/does/not/fit/in/thirty-columns or another-one of the folders"
+
+    def work() -> Answer:
+        raise ModelError("no such model", hint=hint)
+
+    whole = f"myqasr: no such model ({hint})"
+    assert run(work)[2] == whole + "\n"
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    lines = run(work)[2].splitlines()
+    assert len(lines) == 3
+    assert " ".join(lines) == whole
+    assert all(len(line) <= 30 or " " not in line for line in lines)
 
 
 def test_own_errors_are_one_line_and_exit_2(run: Callable[..., tuple[int, str, str]]) -> None:

@@ -53,6 +53,21 @@ def test_the_summary_names_the_costliest_layers_and_every_column_is_explained() 
         assert f"{column}: " in text
 
 
+def test_the_costliest_layers_are_shown_and_the_others_counted() -> None:
+    layers = tuple(LayerDiagnosis(f"l{n}", "linear", 4.0, 100, 20.0, None, n / 100, None) for n in range(14))
+    many = replace(FOUND, layers=layers)
+    lines = [line.split() for line in shown(many).splitlines()]
+    assert [words[0] for words in lines if len(words) == 7 and words[-1].endswith("%")] == [
+        f"l{n}" for n in range(13, 3, -1)
+    ]
+    assert "4 layers of smaller shares are left out; --layers shows all in network order" in shown(many)
+    console = Console(width=200, record=True)
+    console.print(_view(many, None, all_layers=True))
+    every = console.export_text()
+    assert [every.index(f" l{n} ") for n in range(14)] == sorted(every.index(f" l{n} ") for n in range(14))
+    assert "left out" not in every and "left out" not in shown(FOUND)
+
+
 @pytest.mark.parametrize(
     ("change", "last"),
     [

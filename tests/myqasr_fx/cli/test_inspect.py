@@ -67,7 +67,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return (int(stop.value.code or 0), *capsys.readouterr())
 
 
-def test_shows_bytes_notes_and_every_layer(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shows_bytes_notes_and_every_layer(
+    bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = run(capsys, str(bundle))
     assert code == 0
     for text in ("9,900 of 10,000 (99.0%)", "99.75%", "1 min 01 s", "2 of 9 windows", "bad.wav: no audio"):
@@ -76,6 +79,16 @@ def test_shows_bytes_notes_and_every_layer(bundle: Path, capsys: pytest.CaptureF
     assert row.split() == "model.decoder.embed_tokens linear 100x64 5/4 group:64 0.25 3,600 low-bit kernel".split()
     (row,) = (line for line in out.splitlines() if "qk_matmul" in line)
     assert "kept in float" in row
+    assert out.index("qk_matmul") < out.index("9,900 of 10,000"), "a long table must not scroll the summary away"
+    assert "trellis" not in out
+
+
+def test_a_width_of_trellis_codes_is_explained(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = tuple(replace(block, format="trellis") for block in LAYERS[0].blocks)
+    replace(BUNDLE, layers=(replace(LAYERS[0], blocks=blocks), LAYERS[1])).write(bundle)
+    out = run(capsys, str(bundle))[1]
+    assert "5t/4t" in out
+    assert "t: trellis codes" in out.splitlines()
 
 
 def test_counts_layers_as_the_report_does(manifest: BundleManifest, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,5 +83,20 @@ def test_advice_is_given_once_and_folded_scales_are_summed_up() -> None:
     assert "4 smaller ones" in lines[-3] and " 40 " in lines[-3]
 
 
+def test_names_and_numbers_are_whole_at_80_columns() -> None:
+    name = "model.decoder.layers.11.encoder_attn.out_proj.0.codes4"
+    nodes = (node(name, Runs.EACH_RUN), node("w\n\x1b", Runs.KERNEL))
+    console = Console(width=80, record=True)
+    console.print(_view(LintReport("a.onnx", 1, 21, 10, "1.32", 21, "1.25", 1, 0, nodes)))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    (place,) = (index for index, line in enumerate(lines) if "layers.11." in line)
+    assert lines[place].split() == ["model.decoder.layers.11.", "8", "5", "10", "-"]
+    below = ["encoder_attn.out_proj.0.codes4", f"MatMul, {Runs.EACH_RUN}", r"w\n\x1b"]
+    assert [line.strip() for line in lines[place + 1 : place + 3]] == below[:2]
+    assert lines[place + 3].split()[0] == below[2]
+
+
 def node(weight: str, runs: Runs, advice: str | None = None) -> LintedNode:
     return LintedNode("n", weight, "MatMul", runs, 8, (4, 4), 5, 10, 0, advice)

@@ -52,6 +52,27 @@ def test_several_files_are_named(recordings: Path, capsys: pytest.CaptureFixture
     assert out == f"{recordings / 'a.wav'}: [b]a[/b]\n{recordings / 'b.wav'}: [b]b[/b]\n"
 
 
+def test_a_text_is_printed_as_soon_as_it_is_there_and_ctrl_c_keeps_it(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(Parrot):
+        def transcribe(self, audio: Path, language: str | None = None) -> Transcript:
+            if audio.stem == "b":
+                seen.append(capsys.readouterr().out)
+                raise KeyboardInterrupt
+            return super().transcribe(audio, language)
+
+    seen: list[str] = []
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder, settings: Interrupted())
+    first = f"{recordings / 'a.wav'}: [b]a[/b]\n"
+    for words, printed in (((), first), (("--json",), ""), (("--format", "json"), "")):
+        with pytest.raises(SystemExit) as stop:
+            main(["transcribe", "bundle", str(recordings), *words])
+        out, err = capsys.readouterr()
+        assert (stop.value.code, seen.pop(), out) == (130, printed, "")
+        assert err.endswith("myqasr: interrupted\n")
+
+
 def test_json(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = run(capsys, "bundle", str(recordings / "a.wav"), "--language", "de", "--json")
     assert code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from myqasr_fx.process.overall import Overall, told_time
+from myqasr_fx.process.overall import Overall, in_minutes, told_time
 
 USUAL = {"load": 10.0, "observe": 50.0, "write": 20.0, "round": 20.0}
 
@@ -64,3 +64,10 @@ def test_a_stage_that_comes_twice_does_not_go_back_and_one_that_nobody_expects_c
 )
 def test_times_are_told_in_steps_of_ten_seconds(seconds: float, told: str) -> None:
     assert told_time(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, "10 s"), (44, "40 s"), (54, "50 s"), (57, "1 min"), (131, "2 min"), (7199, "120 min")]
+)
+def test_where_there_is_little_room_minutes_are_whole(seconds: float, told: str) -> None:
+    assert in_minutes(seconds) == told

@@ -1,7 +1,9 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from myqasr_fx.errors import MyqasrError
 from myqasr_fx.process import progress
@@ -83,8 +85,38 @@ def test_the_whole_run_has_a_bar_of_its_own_while_a_stage_runs(monkeypatch: pyte
         assert bars._bars is not None
         bars._bars.refresh()
     text = screen.getvalue()
-    assert "in all" in text and "25% done, about 10 s left" in text
+    assert "in all" in text and "25%, about 10 s left" in text
     assert "in all" not in text.rsplit("2K", 1)[-1]  # what stays behind the last redrawing
+
+
+def test_no_line_of_bars_fills_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=80))
+    monkeypatch.setattr(progress.Overall, "seconds_left", 7_199.0)
+    names = {"observe gradients of outputs": 1.0, "allocate, round and export": 1.0}
+    bars = RichProgress(names)
+    first, second = names
+    with pytest.raises(KeyboardInterrupt), bars.stage(first, 1000) as advance, bars.stage(second, 1000):
+        advance(999)
+        assert bars._bars is not None
+        bars._bars.refresh()
+        raise KeyboardInterrupt
+    lines = [Text.from_ansi(line).plain.rstrip() for line in re.split(r"[\r\n]", screen.getvalue())]
+    assert "50%, about 120 min left" in " ".join(lines)
+    assert max(map(len, lines)) < 80 - len("^C") + 1
+    last = screen.getvalue().rsplit("2K", 1)[-1]
+    assert (last.count(first), last.count(second), last.count("in all")) == (1, 1, 0)
+
+
+def test_what_is_written_above_the_bars_goes_to_its_own_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, output = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(progress, "Console", lambda stderr: Console(file=screen, force_terminal=True, width=80))
+    bars = RichProgress()
+    with bars.stage("transcribe", 2), bars.above(output) as console:
+        console.print("so it is")
+    before, _, after = output.getvalue().partition("so it is\n")
+    assert before.endswith("\x1b[2K") and "transcribe" in after
+    assert "so it is" not in screen.getvalue()
 
 
 def test_a_function_is_told_of_every_step() -> None:
