@@ -98,7 +98,7 @@ def _print(answer: Answer, as_json: bool) -> None:
         utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         typer.echo(json_text(answer.data, ascii_only=not utf8))
     elif sys.stdout.isatty():
-        Console(highlight=False).print(answer.view)
+        Console(highlight=False).print(answer.view, crop=False)
     else:
         sys.stdout.write(_piped(answer.view, sys.stdout))
 

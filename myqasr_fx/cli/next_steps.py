@@ -7,23 +7,23 @@ import sys
 from pathlib import Path
 from shutil import which
 
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
-from myqasr_fx.cli.visible import shown
+from myqasr_fx.cli.visible import visible
 
 _LABEL = 11
 """Columns of the labels in the summary of a bundle, which stands above."""
 
 
-def after_quantize(bundle: Path) -> Table:
+def after_quantize(bundle: Path) -> Group:
     """Look at the report, use the bundle, and see which layers got how many bits."""
     place, page = _quoted(bundle)
     own = typed()
     return _next(_LABEL, f"{page} in a browser", f"{own} transcribe {place} AUDIO", f"{own} inspect {place}")
 
 
-def after_demo(bundle: Path, heard: Path, model: str, budget: str) -> Table:
+def after_demo(bundle: Path, heard: Path, model: str, budget: str) -> Group:
     """Look at the report, use the bundle, and make one's own.
 
     Args:
@@ -52,10 +52,13 @@ def _quoted(bundle: Path) -> tuple[str, str]:
     return shlex.quote(str(bundle)), shlex.quote(str(bundle / REPORT))
 
 
-def _next(label: int, *steps: str) -> Table:
-    """One step a line, behind so many columns at least."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(min_width=label)
-    for index, step in enumerate(steps):
-        grid.add_row(Text("" if index else "next", "bold"), shown(step))
-    return grid
+def _next(label: int, *steps: str) -> Group:
+    """One step a line, behind so many columns at least; lines that a terminal may break, but that are copied whole."""
+    width = max(label, len("next")) + 2
+    return Group(*(unbroken("" if index else "next", width, step) for index, step in enumerate(steps)))
+
+
+def unbroken(label: str, width: int, command: str) -> Text:
+    """A command to be copied: no line ends in it."""
+    line = Text(f"{label:{width}}", "bold", no_wrap=True, overflow="ignore", end="\n")
+    return line.append_text(Text(visible(command), "not bold"))
