@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,10 @@ STEP = 0.05
 """Of the static ranges of inputs and outputs; their numbers are about normal."""
 
 Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""In float, the step of each output, and codes."""
+
+Way = Callable[[int, Weights], tuple[list[onnx.NodeProto], dict[str, np.ndarray]]]
+"""Stride and weights to nodes and constants of a convolution of ``x`` to ``y``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +85,14 @@ def measured(name: str, shape: tuple[int, int, int, int, int], options: argparse
     return Row(name, *shape, round(1e3 * statistics.median(taken[:, 0]), 2), *(round(ratio, 3) for ratio in ratios))
 
 
-def session(way: object, shape: tuple[int, int, int, int, int], threads: int) -> onnxruntime.InferenceSession:
+def session(way: Way, shape: tuple[int, int, int, int, int], threads: int) -> onnxruntime.InferenceSession:
     """One convolution from float to float."""
     inputs, outputs, kernel, stride, _ = shape
     generator = np.random.default_rng(0)
     weight = generator.standard_normal((outputs, inputs, kernel), np.float32) / np.float32((inputs * kernel) ** 0.5)
     scale = np.abs(weight).max((1, 2)) / 127
     codes = np.round(weight / scale[:, None, None]).astype(np.int8)
-    nodes, constants = way(stride, (weight, scale, codes))  # type: ignore[operator]
+    nodes, constants = way(stride, (weight, scale, codes))
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size, None])
         for name, size in (("x", inputs), ("y", outputs))

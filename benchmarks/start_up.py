@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def _split(bundle: Path, clip: Path, started: float) -> dict[str, float]:
     found, start = {"imports": time.time() - started}, time.perf_counter()
     runtime: Any = load_bundle(bundle, OrtSettings())
     found["load"], watch = time.perf_counter() - start, Watch()
-    object.__setattr__(runtime, "features", watch.timed(lambda _: "features", runtime.features))
+    runtime = replace(runtime, features=watch.timed(lambda _: "features", runtime.features))
     runtime.encoder.run = watch.timed(lambda _: "encoder", runtime.encoder.run)
     start = time.perf_counter()
     runtime.transcribe(clip)

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from myqasr_fx.acceptance.loops import is_loop
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.cli.views import in_short
 from myqasr_fx.cli.visible import shortened, shown, visible
@@ -52,7 +53,7 @@ def _numbers(result: DemoResult) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name, reading in result.readings.items():
         words = "" if reading is full else str(reading.differing)
-        if reading.differing > result.words:
+        if reading is not full and any(is_loop(text.lower()) for text in reading.texts):
             words = f"{words}, in a loop"
         table.add_row(_NAMES[name], f"{reading.bytes:,}", words, f"{reading.seconds:.2f}")
     return table
@@ -76,7 +77,7 @@ def _verdict(result: DemoResult) -> list[Text]:
     return [
         Text(
             f"Its own verdict on the {len(result.calibrated)} recordings that it was made for is {judged.verdict}: "
-            f"{in_short(judged)}. At 24 MB, made for seven minutes of speech, the README's was accepted."
+            f"{in_short(judged)}."
         )
     ]
 

@@ -14,7 +14,6 @@ from typer import Option
 
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
-from myqasr_fx.cli.inputs import check_inputs
 from myqasr_fx.cli.size import asked_config
 from myqasr_fx.cli.visible import shown
 from myqasr_fx.options.units import format_seconds
@@ -62,9 +61,10 @@ def fleet(
 ) -> Answer:
     """Quantize a model for each of many users, and go on where it stopped; exit code 3: not all have a good bundle."""
     from myqasr_fx.fleet.users import find_users
+    from myqasr_fx.models.names import check_name
 
     found = find_users(users)
-    check_inputs(model, (), None, force=False)
+    check_name(model)
     config = asked_config(
         budget,
         recipe=recipe,

@@ -32,9 +32,8 @@ def heard_view(folder: Path) -> RenderableType:
 
 
 def _clip(clip: ClipComparison) -> RenderableType:
+    texts = {"full precision": clip.expected, "this bundle": clip.got}
     grid = Table.grid(padding=(0, 2))
-    same = not clip.edits.changes
-    names = ("both write",) if same else ("full precision", "this bundle")
-    for name, text in zip(names, (clip.expected, clip.got), strict=False):
+    for name, text in texts.items() if clip.edits.changes else (("both write", clip.got),):
         grid.add_row(name, shown(shortened(text.strip(), _LONGEST)))
     return Group(shown(clip.name, "bold"), Padding(grid, (0, 0, 0, 2)))

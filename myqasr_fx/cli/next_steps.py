@@ -60,5 +60,5 @@ def _next(label: int, *steps: str) -> Group:
 
 def unbroken(label: str, width: int, command: str) -> Text:
     """A command to be copied: no line ends in it."""
-    line = Text(f"{label:{width}}", "bold", no_wrap=True, overflow="ignore", end="\n")
+    line = Text(f"{label:{width}}", "bold", no_wrap=True, overflow="ignore")
     return line.append_text(Text(visible(command), "not bold"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,6 +76,10 @@ KeepGraphs = Annotated[
 ]
 
 
+AsHeard = Callable[[str, "Transcript", RichProgress], None]
+"""Told a recording's name, its text, and the bars that are on the screen."""
+
+
 def transcribe(
     bundle: Bundle,
     audio: Recordings,
@@ -98,7 +103,6 @@ def transcribe(
     help_all: HelpAll = False,
 ) -> Answer | None:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
-    from myqasr_fx.audio import no_usable_audio, reason_of
     from myqasr_fx.runtime import OrtSettings, load_bundle, with_context, with_decoding, with_thresholds
 
     decoding = decoding_of(timestamps, task, beams, temperature_fallback, seed)
@@ -109,22 +113,10 @@ def transcribe(
     loaded = load_bundle(bundle, settings)
     runtime = with_decoding(with_context(with_thresholds(loaded, bounds), context, fallback=fallback), decoding)
     timed, at_once = timestamps is not None, printed is Format.TEXT and not as_json
-    progress = RichProgress()
-
-    def tell_lines(name: str, said: Transcript) -> None:
-        if at_once:
-            tell(_text(f"{name}: " if len(files) > 1 else "", said, timed), progress)
-
+    as_heard = partial(_tell_text, named=len(files) > 1, timed=timed) if at_once else None
     with on_disk(files) as recordings:
-        heard, failures = _hear(runtime, recordings, language, progress, tell_lines)
-    rejected = [reason_of(error) for error in failures]
-    if not heard:
-        raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
-    for reason in rejected:
-        notice(f"not used: {reason}")
-    for name, said in heard:
-        for note in filter(None, (said.note, _again(said))):
-            notice(f"{name}: {note}")
+        heard, rejected = _hear(runtime, recordings, language, as_heard)
+    _remark(heard, rejected)
     if at_once:
         return None
     transcripts = [_data(*one, timed=timed) for one in heard]
@@ -158,14 +150,22 @@ def _check(printed: Format, as_json: bool, count: int) -> None:
 
 
 def _hear(
-    runtime: Runtime,
-    recordings: Mapping[Path, str],
-    language: str | None,
-    progress: RichProgress,
-    tell_lines: Callable[[str, Transcript], None],
-) -> tuple[list[tuple[str, Transcript]], list[AudioError]]:
-    """What is said in each recording, by name, which is told as soon as it is known, and why others cannot be used."""
-    heard, failures = [], []
+    runtime: Runtime, recordings: Mapping[Path, str], language: str | None, as_heard: AsHeard | None
+) -> tuple[list[tuple[str, Transcript]], list[str]]:
+    """What is said in each recording, by name, and why others cannot be used.
+
+    Args:
+        runtime: Hears them.
+        recordings: Files and their names.
+        language: Of them, or None.
+        as_heard: Called with every text as soon as it is there.
+
+    Raises:
+        AudioError: None can be used.
+    """
+    from myqasr_fx.audio import no_usable_audio, reason_of
+
+    heard, failures, progress = [], [], RichProgress()
     with progress.stage("transcribe", len(recordings)) as advance:
         for file, name in recordings.items():
             try:
@@ -173,9 +173,21 @@ def _hear(
             except AudioError as error:
                 failures.append(AudioError(error.message.replace(str(file), name), hint=error.hint))
             else:
-                tell_lines(*heard[-1])
+                if as_heard is not None:
+                    as_heard(*heard[-1], progress)
             advance(1)
-    return heard, failures
+    rejected = [reason_of(error) for error in failures]
+    if not heard:
+        raise failures[0] if len(failures) == 1 else no_usable_audio(rejected)
+    return heard, rejected
+
+
+def _remark(heard: Sequence[tuple[str, Transcript]], rejected: Sequence[str]) -> None:
+    for reason in rejected:
+        notice(f"not used: {reason}")
+    for name, said in heard:
+        for note in filter(None, (said.note, _again(said))):
+            notice(f"{name}: {note}")
 
 
 def _data(name: str, said: Transcript, *, timed: bool) -> dict[str, Any]:
@@ -207,9 +219,10 @@ def _subtitles(said: Transcript, printed: Format) -> Text:
     return Text(srt(told) if printed is Format.SRT else vtt(told))
 
 
-def _text(name: str, said: Transcript, timed: bool) -> Text:
-    """Lines that begin with ``name``."""
-    return Text("\n".join(visible(name + text) for text in _lines(said, timed)))
+def _tell_text(name: str, said: Transcript, progress: RichProgress, *, named: bool, timed: bool) -> None:
+    """Prints the lines of one recording, behind its name where there are several."""
+    before = f"{name}: " if named else ""
+    tell(Text("\n".join(visible(before + text) for text in _lines(said, timed))), progress)
 
 
 def _lines(said: Transcript, timed: bool) -> Sequence[str]:

@@ -18,6 +18,16 @@ OPTIMIZED_TENSORS = "session.optimized_model_external_initializers_file_name"
 _TENSORS = "session.model_external_initializers_file_folder_path"
 
 
+def stored_bytes(path: Path) -> int:
+    """Bytes of a graph's file and of its external data."""
+    return sum(file.stat().st_size for file in stored_files(path))
+
+
+def stored_files(path: Path) -> list[Path]:
+    """A graph's file and those of its external data, whose names begin with its own."""
+    return sorted(path.parent.glob(f"{path.name}*"))
+
+
 def open_session(
     path: Path, options: onnxruntime.SessionOptions, content: bytes | None = None
 ) -> onnxruntime.InferenceSession:

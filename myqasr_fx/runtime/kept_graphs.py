@@ -19,7 +19,7 @@ import onnxruntime
 
 from myqasr_fx.errors import OutputError
 from myqasr_fx.process.library_error import first_line
-from myqasr_fx.process.onnx_session import open_session
+from myqasr_fx.process.onnx_session import open_session, stored_files
 from myqasr_fx.runtime.ort_settings import OrtSettings
 
 _CHUNK = 1 << 20
@@ -87,7 +87,7 @@ def _refused(folder: Path, reason: str) -> OutputError:
 def _key(path: Path, settings: OrtSettings, content: bytes | None) -> str:
     """Of all that an optimized graph depends on."""
     digest = hashlib.sha256(f"{onnxruntime.__version__} {_processor()} {sorted(settings.entries.items())}".encode())
-    for file in sorted(path.parent.glob(f"{path.name}*")):
+    for file in stored_files(path):
         digest.update(file.name.encode())
         with file.open("rb") as stream:
             while chunk := stream.read(_CHUNK):

@@ -12,7 +12,7 @@ import onnxruntime
 from myqasr_fx.errors import BundleError, MyqasrError
 from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.library_error import first_line
-from myqasr_fx.process.onnx_session import OLDEST, open_session
+from myqasr_fx.process.onnx_session import OLDEST, open_session, stored_bytes
 from myqasr_fx.runtime.cross_attention import with_weights
 from myqasr_fx.runtime.kept_graphs import open_kept
 from myqasr_fx.runtime.ort_settings import OrtSettings
@@ -78,7 +78,7 @@ class OrtRunner:
 
 def largest_first(files: Mapping[str, Path]) -> list[tuple[str, Path]]:
     """Names and files in the order to open them: unfolding weights takes several times their file for a moment."""
-    return sorted(files.items(), key=lambda item: item[1].stat().st_size, reverse=True)
+    return sorted(files.items(), key=lambda item: stored_bytes(item[1]), reverse=True)
 
 
 def _newer(version: str) -> str | None:

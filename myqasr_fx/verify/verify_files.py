@@ -33,6 +33,7 @@ from myqasr_fx.export.executed import ExecutedGraph, check_fused, check_room, re
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.freed_memory import give_back, trim
 from myqasr_fx.process.limits import Limits
+from myqasr_fx.process.onnx_session import stored_bytes
 from myqasr_fx.runtime import GraphRunner, OrtSettings
 from myqasr_fx.runtime.ort_runner import OrtRunner, largest_first
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
@@ -196,8 +197,7 @@ class _Bench:
         return forced_logits(torch_runtime(self.speech, dequantized_late(program), silence=self.silence), self.samples)
 
     def exact(self) -> Iterator[np.ndarray]:
-        files = (file for path in self.paths.values() for file in path.parent.glob(f"{path.name}*"))
-        size = sum(file.stat().st_size for file in files)
+        size = sum(map(stored_bytes, self.paths.values()))
         settings = replace(EXACT, unfolds=size <= self.limits.unfolded_bytes)
         opened = {n: Opened(partial(OrtRunner, path, settings), _inputs(path)) for n, path in self.paths.items()}
         return self.heard_by(opened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import ctc_speed
@@ -45,7 +46,7 @@ def test_a_profile_of_onnxruntime_is_read(tmp_path: Path) -> None:
     options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "profile")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", options, providers=["CPUExecutionProvider"])
     session.run(None, {"x": np.ones((1, 5, 32), np.float32)})
-    events = kernel_choice.json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     ((_, shape, taken),) = kernel_choice.products(events, ("MatMul",))
     assert shape == (32, 32) and taken >= 0
 
