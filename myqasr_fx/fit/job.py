@@ -14,6 +14,7 @@ from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from passes.allocation.choice import Damages
 from passes.base import Pass
+from passes.damage.expected import SMOOTHING
 from passes.manager.run_passes import run_passes
 from passes.rounding.round_floats import RoundFloats
 from passes.sensitivity.rank_sensitivity import RankSensitivity
@@ -72,6 +73,6 @@ def priced(job: FitJob) -> FitJob:
 
 def _key(job: FitJob) -> Key[Damages]:
     request, measured = job.request, job.measurements
-    asked = (request.layers, request.symmetric, request.rounding, request.granularity)
+    asked = (request.layers, request.symmetric, request.rounding, request.granularity, SMOOTHING)
     what = repr((asked, sorted(measured.corrections.items(), key=str)))
     return job.store.keys.damages(measured.observed.clips, job.shares.curvature, job.seed, what)

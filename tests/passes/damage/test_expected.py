@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -70,6 +72,16 @@ def test_expectation_is_what_strings_do(
     rows = (1 - SMOOTHING) * curvature.rows + SMOOTHING * curvature.rows.mean()
     real = float((rows * (errors @ curvature.gram * errors).sum(-1)).sum()) / 2
     assert (0.45 if compensated else 0.7) * expected < real < 1.35 * expected  # as above
+
+
+def test_rows_that_the_clips_never_felt_cost_little(curved: tuple[torch.Tensor, Curvature]) -> None:
+    weight, curvature = curved
+    felt = replace(curvature, rows=torch.cat([curvature.rows[:48], torch.zeros(16)]))
+    inputs, spec = input_weights(felt, 128, compensated=True), WeightSpec(3, Granularity("group", 32))
+    damage = expected_damage(weight, felt, inputs, spec)
+    even = expected_damage(weight, replace(felt, rows=felt.rows.mean().expand(64)), inputs, spec)
+    torch.testing.assert_close(damage[48:], SMOOTHING * even[48:])
+    assert 0 < float(damage[48:].sum()) < 0.02 * float(damage.sum())
 
 
 def test_width_group_and_compensation_order_the_damage(curved: tuple[torch.Tensor, Curvature]) -> None:
