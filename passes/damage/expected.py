@@ -29,11 +29,12 @@ from passes.numbers.scheme import MAX_PACKED_BITS, Granularity, WeightSpec
 from passes.numbers.trellis_scales import trellis_errors
 from passes.rounding.carry import inverse_factor
 
-SMOOTHING = 0.02
+SMOOTHING = 0.05
 """Part of a layer's sensitivity that is spread evenly over its rows: the clips do not hold all words of a speaker.
 
 How much of it falls to each block of a vocabulary hardly differs between speakers (``benchmarks/vocabulary.py``): rows
-come by frequency, and many rows share a block. From a hundred positions on, 0.02 to 0.05 foretell others best.
+come by frequency, and many rows share a block. From a hundred positions on, 0.003 to 0.05 foretell others about as well; from fewer on, and on words of other
+fields, the larger part does.
 """
 
 CORRECTION_BITS = 3
