@@ -25,6 +25,7 @@ from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.delta.make import write_delta
 from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.fit.base import Base, read_base
+from myqasr_fx.fit.codes_alone import check_codes_alone
 from myqasr_fx.fit.fit import Fitted, fit, rounded
 from myqasr_fx.fit.frozen import fit_to_base
 from myqasr_fx.fit.job import FitJob, priced
@@ -208,6 +209,8 @@ def _prepare(
     """What is to be learned and made, and the options for this model."""
     clock = road.progress
     recordings = found_inputs(audio)  # a path with a typo is told before a model is fetched
+    if isinstance(model, str):
+        check_codes_alone(model, road.config.budget, road.config.narrowest)
     with clock.stage("load model"):
         known = model.speech if isinstance(model, Prepared) else model
         speech = load_model(known, road.config.language) if isinstance(known, str) else known

@@ -66,6 +66,7 @@ def fleet(
     found = find_users(users)
     check_name(model)
     config = asked_config(
+        model,
         budget,
         recipe=recipe,
         effort=effort,

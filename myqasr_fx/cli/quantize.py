@@ -91,6 +91,7 @@ def quantize(
     if not explain:
         check_inputs(model, recordings, None if dry_run else out, force)
     config = asked_config(
+        model if recordings and not explain else None,
         budget,
         "--avg-bits, --uniform-bits",
         recipe=recipe,

@@ -11,6 +11,7 @@ from myqasr_fx import pipeline
 from myqasr_fx.errors import OptionError, OutputError
 from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.fit.base import read_base
+from myqasr_fx.fit.codes_alone import check_codes_alone
 from myqasr_fx.fit.request import captured, fit_request
 from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
 from myqasr_fx.fleet.on_ray import rows_on_ray
@@ -91,8 +92,7 @@ def run_fleet(
     """
     check_names(users)
     config.check_exportable()
-    with progress.stage("load model"):
-        speech = load_model(model, config.language) if isinstance(model, str) else model
+    speech = _loaded(model, config, progress)
     config = pipeline.for_model(config, speech)
     prepared = _prepared(speech, config, out, progress) if workers is None else None
     try:
@@ -115,6 +115,14 @@ def run_fleet(
             found[row.user] = row
             advance(1)
     return tuple(found[user] for user in users)
+
+
+def _loaded(model: str | SpeechModel, config: QuantizeConfig, progress: Progress) -> SpeechModel:
+    if not isinstance(model, str):
+        return model
+    check_codes_alone(model, config.budget, config.narrowest)
+    with progress.stage("load model"):
+        return load_model(model, config.language)
 
 
 def _prepared(speech: SpeechModel, config: QuantizeConfig, out: Path, progress: Progress) -> Prepared:

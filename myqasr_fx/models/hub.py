@@ -11,6 +11,7 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from myqasr_fx.errors import ModelError
+from myqasr_fx.models.hub_cache import CTRANSLATE2, SAFETENSORS, cached_snapshot
 from myqasr_fx.models.language_adapter import choose_language, file_of, languages_of
 from myqasr_fx.models.refusal import reason
 
@@ -18,8 +19,6 @@ _SECONDS = 8.0
 """How long the hub may take to answer the first question."""
 
 _CONFIGS = ("*.json", "*.txt")
-_SAFETENSORS = "*.safetensors"
-_CTRANSLATE2 = "model.bin"
 
 _T = TypeVar("_T")
 
@@ -34,28 +33,18 @@ def download(repo_id: str, language: str | None = None) -> Path:
     Raises:
         ModelError: The hub cannot be reached within seconds, does not have the model, or has it only as pickle.
     """
-    folder = _cached(repo_id)
+    folder = cached_snapshot(repo_id)
     known = [] if folder is None else [code.lower() for code in languages_of(path.name for path in folder.iterdir())]
     if known and language and language.lower() not in known:  # that of another language was fetched
         folder = None
     return folder or _fetch(repo_id, language)
 
 
-def _cached(repo_id: str) -> Path | None:
-    """The cached snapshot, or None when it is absent or holds no weights."""
-    try:
-        folder = Path(snapshot_download(repo_id, local_files_only=True))
-    except (OSError, ValueError):  # the errors of huggingface_hub for an absent snapshot
-        return None
-    complete = (folder / "config.json").is_file() and any(folder.glob(_SAFETENSORS))
-    return folder if complete or (folder / _CTRANSLATE2).is_file() else None
-
-
 def _fetch(repo_id: str, language: str | None) -> Path:
     try:
         info = _within(_SECONDS, lambda: HfApi().model_info(repo_id, timeout=_SECONDS))
         names = [file.rfilename for file in info.siblings or ()]
-        weights = next((kind for kind in (_SAFETENSORS, _CTRANSLATE2) if any(Path(n).match(kind) for n in names)), None)
+        weights = next((kind for kind in (SAFETENSORS, CTRANSLATE2) if any(Path(n).match(kind) for n in names)), None)
         if weights is None:
             raise ModelError(
                 f"{repo_id}: the hub has no safetensors of it", hint="only safetensors and CTranslate2 models are read"

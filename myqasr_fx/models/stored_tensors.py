@@ -50,9 +50,18 @@ def read_tensors(files: Iterable[Path]) -> dict[str, StoredTensor]:
     return tensors
 
 
-def _read(path: Path) -> Mapping[str, StoredTensor]:
+def read_shapes(files: Iterable[Path]) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors of the files. Loads no torch.
+
+    Raises:
+        ModelError: A file is damaged.
+    """
+    return {name: tensor.shape for path in files for name, tensor in _read(path, "np").items()}
+
+
+def _read(path: Path, framework: str = "pt") -> Mapping[str, StoredTensor]:
     try:
-        file = safe_open(str(path), "pt")
+        file = safe_open(str(path), framework)
         slices = {name: file.get_slice(name) for name in file.keys()}  # it is no mapping
         return {name: StoredTensor(path, tuple(s.get_shape()), s.get_dtype(), s) for name, s in slices.items()}
     except (OSError, ValueError, SafetensorError) as error:

@@ -15,7 +15,7 @@ from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.checks import expect, is_int, is_probability, is_share, is_width, widths
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.conflicts import check_conflicts
-from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.layer_rule import LayerRule, narrowest
 from myqasr_fx.options.recipes import PAPER_FILE
 from myqasr_fx.options.thresholds import Thresholds
 from passes.allocation.problem import Order
@@ -161,6 +161,11 @@ class QuantizeConfig:
     def roundings(self) -> frozenset[str]:
         """Every rounding method that some layer may take."""
         return frozenset({self.rounding, *(rule.rounding for rule in self.rules if rule.rounding)})
+
+    @property
+    def narrowest(self) -> int:
+        """Bits that every weight takes at least."""
+        return narrowest(self.min_bits, self.rules)
 
     def check_exportable(self) -> None:
         """Refuses what evaluates in torch alone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from myqasr_fx.errors import OptionError
@@ -41,3 +42,13 @@ class LayerRule:
             Granularity.parse(str(self.granularity))
         if self.rounding is not None:
             check_choice("rounding", self.rounding)
+
+
+def narrowest(least: int, rules: Iterable[LayerRule]) -> int:
+    """Bits that every weight takes at least.
+
+    Args:
+        least: Those that the allocation may give.
+        rules: Fix the widths of single layers, which may be narrower.
+    """
+    return min([least, *(bits for rule in rules if (bits := rule.bits or rule.keep))])

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import OptionError
 from myqasr_fx.options.budget import Budget
+from myqasr_fx.options.checks import is_width
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.delta import delta_config
-from myqasr_fx.options.layer_rule import LayerRule
+from myqasr_fx.options.layer_rule import LayerRule, narrowest
 from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, RECIPES
 from myqasr_fx.options.rules_file import RuleFile, read_rules
 from myqasr_fx.options.thresholds import Thresholds
@@ -52,13 +53,75 @@ def resolve_config(
         OptionError: An option is unknown or has a value that the configuration refuses, or a recipe comes with an
             effort.
     """
+    given = _given(explicit)
+    if (base := given.pop("delta", None)) is not None:
+        said = dict(budget=budget, recipe=recipe, effort=effort, rules=rules, keep=keep or None)
+        return delta_config(base, given | said)
+    size, layers, merged = _merged(budget, recipe, effort, rules, keep, given)
+    acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
+    return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSize:
+    """What options say of the size of the result.
+
+    Args:
+        budget: The size.
+        narrowest: Bits that every weight takes at least.
+    """
+
+    budget: Budget
+    narrowest: int
+
+
+def asked_size(
+    budget: str | int | None = None,
+    *,
+    recipe: str | None = None,
+    effort: str | None = None,
+    rules: str | Path | None = None,
+    keep: str | Sequence[str] = (),
+    **explicit: object,
+) -> AskedSize | None:
+    """The size alone, for who cannot wait for the methods, which load torch; None where other options decide it.
+
+    Args:
+        budget: As in :func:`resolve_config`, as all that follow.
+        recipe: The same.
+        effort: The same.
+        rules: The same.
+        keep: The same.
+        explicit: The same.
+
+    Raises:
+        OptionError: As :func:`resolve_config`, for what is read here.
+    """
+    given = _given(explicit)
+    if "delta" in given:
+        return None
+    size, layers, merged = _merged(budget, recipe, effort, rules, keep, given)
+    least = merged["min_bits"]
+    return AskedSize(size, narrowest(least, layers)) if is_width(least, size.kind) else None
+
+
+def _given(explicit: Mapping[str, object]) -> dict[str, Any]:
     given = {name: value for name, value in explicit.items() if value is not None}
     known = _OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS
     if set(given) - known:
         raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
-    if (base := given.pop("delta", None)) is not None:
-        said = dict(budget=budget, recipe=recipe, effort=effort, rules=rules, keep=keep or None)
-        return delta_config(base, given | said)
+    return given
+
+
+def _merged(
+    budget: str | int | None,
+    recipe: str | None,
+    effort: str | None,
+    rules: str | Path | None,
+    keep: str | Sequence[str],
+    given: Mapping[str, Any],
+) -> tuple[Budget, tuple[LayerRule, ...], dict[str, Any]]:
+    """The size, the rules of single layers, and all other options, unchecked."""
     file = RuleFile() if rules is None else read_rules(Path(rules))
     chosen = _recipe(recipe, effort, {**file.options, **given})
     merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}
@@ -72,9 +135,7 @@ def resolve_config(
         merged["fill"] = False  # Algorithm 1 starts from full precision and gives no bytes back
     if size.uniform_bits is not None and "allocation" not in {**file.options, **given}:
         merged["allocation"] = "uniform"
-    layers = _kept(keep) + _without(file.layers, {"granularity", "rounding"} & set(given))
-    acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
-    return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
+    return size, _kept(keep) + _without(file.layers, {"granularity", "rounding"} & set(given)), merged
 
 
 def _recipe(recipe: str | None, effort: str | None, options: Mapping[str, object]) -> str:

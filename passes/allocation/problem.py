@@ -130,11 +130,11 @@ class Problem:
     def too_small(self, smallest: float) -> BudgetError:
         """The error for a budget below ``smallest`` bytes."""
         budget = self.request.budget or 0
-        lower = "" if self.request.min_bits == 1 else " or lower the minimum width (--min-bits)"
+        lower = "" if self.request.min_bits == 1 else ", or lower the minimum width, min_bits"
         return BudgetError(
             f"a budget of {budget:,.0f} bytes is infeasible: the smallest feasible size is {smallest:,.0f} bytes "
             f"({smallest / 1e6:.2f} MB, {smallest / 2**20:.2f} MiB)",
-            hint=f"raise the budget (--budget){lower}",
+            hint=f"raise the budget{lower}",
         )
 
 

@@ -56,15 +56,22 @@ def test_one_line_says_what_to_do(failing: Callable[..., str], words: tuple[str,
     assert said in failing(*words)
 
 
-def test_nothing_heavy_is_imported_for_it(tmp_path: Path) -> None:
+def test_nothing_heavy_is_imported_for_it(tmp_path: Path, save_model: Callable[..., Path]) -> None:
+    save_model("smallest")
+    (tmp_path / "users" / "ann").mkdir(parents=True)
     work = (
         "import sys\n"
         "from myqasr_fx.cli.app import main\n"
-        "for words in (['quantize', 'x', 'a.wav'], ['quantize', 'x', 'none'], ['fleet', 'x', '--users', 'u']):\n"
-        "    try: main([*words, '--out', 'o', '--budget', '24MB'])\n"
+        "words = [['quantize', 'x', 'a.wav'], ['quantize', 'x', 'none'], ['fleet', 'x', '--users', 'u']]\n"
+        "words = [[*given, '--budget', '24MB'] for given in words]\n"
+        "small = [['quantize', 'model', 'a.wav'], ['fleet', 'model', '--users', 'users']]\n"
+        "for given in [*words, *([*given, '--budget', '4KB'] for given in small)]:\n"
+        "    try: main([*given, '--out', 'o'])\n"
         "    except SystemExit as stop: print(stop.code, 'torch' in sys.modules or 'transformers' in sys.modules)\n"
     )
     (tmp_path / "a.wav").touch()
     ran = subprocess.run([sys.executable, "-c", work], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == ["2", "False"] * 3, ran.stderr
+    assert ran.stdout.split() == ["2", "False"] * 5, ran.stderr
     assert "unknown model 'x'" in ran.stderr and "u: no such file or folder" in ran.stderr
+    assert ran.stderr.count("a budget of 4,000 bytes is infeasible: the codes of") == 2
+    assert not (tmp_path / "o").exists()

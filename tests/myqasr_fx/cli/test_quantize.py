@@ -116,7 +116,7 @@ def test_quantize_and_inspect_say_the_same_of_a_verdict(
         for file in made.files:
             (tmp_path / file.name).write_bytes(bytes(file.bytes))
         monkeypatch.setattr(pipeline, "quantize", lambda *_, made=bundle, **__: made)
-        arguments = [*BASE, "--budget", "100KB", "--out", "x"] if command == "quantize" else ["inspect", str(tmp_path)]
+        arguments = [*BASE, "--budget", "24MB", "--out", "x"] if command == "quantize" else ["inspect", str(tmp_path)]
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert (stop.value.code or 0) == (code if command == "quantize" else 0)
@@ -138,7 +138,7 @@ def test_a_dry_run_shows_the_plan_and_needs_no_folder(
     monkeypatch.setattr(
         pipeline, "plan", lambda *_, **__: Plan("tiny", 2_000, 1_900, 2_048, 3, ("a.wav: is no audio",), layers)
     )
-    options = ["--budget", "2000", "--dry-run"]
+    options = ["--budget", "24MB", "--dry-run"]
     for extra in ([], ["--json"]):
         with pytest.raises(SystemExit) as stop:
             main([*BASE, *options, *extra])
@@ -169,7 +169,7 @@ def test_recordings_are_needed_and_may_stand_alone(
     Path("b").touch()
     for arguments in (["a", "b"], ["a", "--audio", "b"]):
         with pytest.raises(SystemExit):
-            main(["quantize", "whisper-tiny.en", *arguments, "--budget", "2000", "--dry-run"])
+            main(["quantize", "whisper-tiny.en", *arguments, "--budget", "24MB", "--dry-run"])
     assert heard == [[Path("a"), Path("b")], [Path("b"), Path("a")]]
 
 

@@ -14,7 +14,7 @@ from myqasr_fx.models.load import load_model
 
 @pytest.fixture(autouse=True)
 def empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "_cached", lambda repo_id: None)
+    monkeypatch.setattr(hub, "cached_snapshot", lambda repo_id: None)
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -95,7 +95,7 @@ def test_of_a_model_with_adapters_one_is_downloaded(monkeypatch: pytest.MonkeyPa
 def test_a_cached_model_serves_the_languages_that_were_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in MMS[:-1]:
         (tmp_path / name).touch()
-    monkeypatch.setattr(hub, "_cached", lambda repo_id: tmp_path)
+    monkeypatch.setattr(hub, "cached_snapshot", lambda repo_id: tmp_path)
     monkeypatch.setattr(hub, "_fetch", lambda repo_id, language: Path("fetched"))
     found = [hub.download("someone/model", language) for language in (None, "eng", "ENG", "fra")]
     assert found == [tmp_path, tmp_path, tmp_path, Path("fetched")]

@@ -10,7 +10,7 @@ from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
 from myqasr_fx.options.recipes import EFFORTS, PAPER_FILE, RECIPES
-from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.options.resolve import AskedSize, asked_size, resolve_config
 
 
 @pytest.fixture
@@ -263,3 +263,14 @@ def test_in_python_a_path_may_be_text_and_one_layer_no_list(rules: Path) -> None
     assert resolve_config("24MB", rules=str(rules), keep="*.q_proj=8") == resolve_config(
         "24MB", rules=rules, keep=["*.q_proj=8"]
     )
+
+
+def test_the_size_alone_is_that_of_the_whole_options(rules: Path) -> None:
+    given = {"rules": rules, "keep": ["*.fc2=1"], "min_bits": 3}
+    asked, config = asked_size("24MB", **given), resolve_config("24MB", **given)
+    assert asked is not None and (asked.budget, asked.narrowest) == (config.budget, config.narrowest) == (
+        config.budget,
+        1,
+    )
+    assert asked_size("24MB") == AskedSize(Budget(24_000_000), 2)
+    assert asked_size(delta="base") is None and asked_size("24MB", min_bits=9) is None
