@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from rich.text import Text
 from typer import Argument, Option
@@ -24,26 +23,14 @@ from myqasr_fx.cli.no_speech import (
 )
 from myqasr_fx.cli.notices import notice
 from myqasr_fx.cli.standard_input import STANDARD_INPUT, on_disk
-from myqasr_fx.cli.subtitles import cues, lines, srt, vtt
+from myqasr_fx.cli.transcript_files import TranscriptFiles
+from myqasr_fx.cli.transcript_view import SUBTITLES, Format, subtitles, transcript_data, transcript_lines
 from myqasr_fx.cli.visible import visible
 from myqasr_fx.errors import AudioError, OptionError
 from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
-    from myqasr_fx.runtime import Runtime, Segment, Transcript, Word
-
-TOLD = ("text", "seconds", "language", "no_speech", "no_speech_probability", "log_probability", "compression_ratio")
-"""Fields of a transcript that are printed as they are."""
-
-
-class Format(StrEnum):
-    """What a transcript is printed as."""
-
-    TEXT = "text"
-    JSON = "json"
-    SRT = "srt"
-    VTT = "vtt"
-
+    from myqasr_fx.runtime import Runtime, Transcript
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="Folder that `myqasr quantize` wrote.", show_default=False)]
 Recordings = Annotated[
@@ -52,17 +39,27 @@ Recordings = Annotated[
 ]
 Language = Annotated[
     str | None,
-    Option("--language", help=r"Its language, such as de or German. \[default: auto]", show_default=False),
+    Option("--language", help=r"Language, such as de or German. \[default: auto]", show_default=False),
 ]
 Printed = Annotated[
     Format,
     Option(
         "--format",
         metavar="<str>",
-        help=r"text, json, or subtitles of one recording: srt, vtt. \[default: text]",
+        help=r"text, json, srt or vtt. \[default: text]",
         show_default=False,
     ),
 ]
+Out = Annotated[
+    Path | None,
+    Option(
+        "--out",
+        metavar="FOLDER",
+        help="A file for each recording, named after it.",
+        show_default=False,
+    ),
+]
+Force = Annotated[bool, Option("--force", help="Replace such files.")]
 KeepGraphs = Annotated[
     Path | None,
     Option(
@@ -88,6 +85,8 @@ def transcribe(
     task: Task = "transcribe",
     timestamps: Timestamps = None,
     printed: Printed = Format.TEXT,
+    out: Out = None,
+    force: Force = False,
     beams: Beams = 1,
     temperature_fallback: TemperatureFallback = False,
     seed: Seed = 0,
@@ -106,22 +105,30 @@ def transcribe(
     from myqasr_fx.runtime import OrtSettings, load_bundle, with_context, with_decoding, with_thresholds
 
     decoding = decoding_of(timestamps, task, beams, temperature_fallback, seed)
-    files = _files(bundle, audio)
-    _check(printed, as_json, len(files))
+    recordings, timed = _files(bundle, audio), timestamps is not None
+    _check(printed, as_json, len(recordings), out is not None, force)
+    files = TranscriptFiles(out, printed, timed, force) if out is not None else None
+    if files is not None:
+        files.check(recordings)
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
     settings = OrtSettings(kept=keep_graphs, cross_attention=timestamps == "word", hands_back=False)
     loaded = load_bundle(bundle, settings)
     runtime = with_decoding(with_context(with_thresholds(loaded, bounds), context, fallback=fallback), decoding)
-    timed, at_once = timestamps is not None, printed is Format.TEXT and not as_json
-    as_heard = partial(_tell_text, named=len(files) > 1, timed=timed) if at_once else None
-    with on_disk(files) as recordings:
-        heard, rejected = _hear(runtime, recordings, language, as_heard)
+    as_heard: AsHeard | None = None
+    if files is not None:
+        as_heard = partial(_write, files=files, silent=as_json)
+    elif printed is Format.TEXT and not as_json:
+        as_heard = partial(_tell_text, named=len(recordings) > 1, timed=timed)
+    with on_disk(recordings) as places:
+        heard, rejected = _hear(runtime, places, language, as_heard)
     _remark(heard, rejected)
-    if at_once:
+    if as_heard is not None and not as_json:
         return None
-    transcripts = [_data(*one, timed=timed) for one in heard]
+    transcripts = [transcript_data(*one, timed=timed) for one in heard]
+    if files is not None:
+        transcripts = [{**told, "file": str(files.path_of(told["audio"]))} for told in transcripts]
     data = {"bundle": str(bundle), "transcripts": transcripts, "rejected": rejected}
-    return Answer(data, None if as_json or printed is Format.JSON else _subtitles(heard[0][1], printed))
+    return Answer(data, None if as_json or printed is Format.JSON else Text(subtitles(heard[0][1], printed)))
 
 
 def _files(bundle: Path, audio: list[Path]) -> tuple[Path, ...]:
@@ -140,13 +147,16 @@ def _files(bundle: Path, audio: list[Path]) -> tuple[Path, ...]:
         raise
 
 
-def _check(printed: Format, as_json: bool, count: int) -> None:
-    if printed not in (Format.SRT, Format.VTT):
+def _check(printed: Format, as_json: bool, count: int, in_files: bool, force: bool) -> None:
+    if force and not in_files:
+        raise OptionError("--force without --out, which nothing is replaced for", hint="add --out FOLDER")
+    if in_files or printed not in SUBTITLES:
         return
     if as_json:
         raise OptionError(f"--format {printed} and --json exclude each other")
     if count > 1:
-        raise OptionError(f"--format {printed} with {count} recordings", hint="subtitles are of one: give one a call")
+        hint = "subtitles are of one: add --out FOLDER for a file each"
+        raise OptionError(f"--format {printed} with {count} recordings", hint=hint)
 
 
 def _hear(
@@ -190,22 +200,6 @@ def _remark(heard: Sequence[tuple[str, Transcript]], rejected: Sequence[str]) ->
             notice(f"{name}: {note}")
 
 
-def _data(name: str, said: Transcript, *, timed: bool) -> dict[str, Any]:
-    told = {field: getattr(said, field) for field in TOLD}
-    found = {"audio": name, **told, "note": said.note, "heard_again": said.heard_again}
-    return {**found, "segments": [_segment(one) for one in said.segments]} if timed else found
-
-
-def _segment(segment: Segment) -> dict[str, Any]:
-    words = [_cue(word) for word in segment.words]
-    return {**_cue(segment), "words": words} if words else _cue(segment)
-
-
-def _cue(cue: Segment | Word) -> dict[str, Any]:
-    """Seconds and text."""
-    return {"start": round(cue.start, 3), "end": round(cue.end, 3), "text": cue.text}
-
-
 def _again(said: Transcript) -> str | None:
     """That a short context did not serve."""
     if not said.heard_again:
@@ -214,18 +208,15 @@ def _again(said: Transcript) -> str | None:
     return f"{parts} heard again in 30 s: the text of the shorter context was doubtful"
 
 
-def _subtitles(said: Transcript, printed: Format) -> Text:
-    told = cues(said.segments)
-    return Text(srt(told) if printed is Format.SRT else vtt(told))
-
-
 def _tell_text(name: str, said: Transcript, progress: RichProgress, *, named: bool, timed: bool) -> None:
     """Prints the lines of one recording, behind its name where there are several."""
-    before = f"{name}: " if named else ""
-    tell(Text("\n".join(visible(before + text) for text in _lines(said, timed))), progress)
+    before = visible(f"{name}: ") if named else ""
+    told = transcript_lines(said, timed=timed) or ["(no speech)"]
+    tell(Text("\n".join(before + text for text in told)), progress)
 
 
-def _lines(said: Transcript, timed: bool) -> Sequence[str]:
-    if said.no_speech:
-        return ["(no speech)"]
-    return lines(cues(said.segments)) if timed else [said.text]
+def _write(name: str, said: Transcript, progress: RichProgress, *, files: TranscriptFiles, silent: bool) -> None:
+    """Writes the file of one recording, and tells which."""
+    path = files.write(name, said)
+    if not silent:
+        tell(Text(visible(str(path))), progress)

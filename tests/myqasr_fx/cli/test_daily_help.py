@@ -51,6 +51,6 @@ def test_transcribe_shows_what_is_needed_daily(
         with pytest.raises(SystemExit):
             main(["transcribe", asked])
         texts.append(capsys.readouterr().out)
-    assert options(texts[0]) == {"--language", "--task", "--timestamps", "--format"} | ALWAYS
+    assert options(texts[0]) == {"--language", "--task", "--timestamps", "--format", "--out", "--force"} | ALWAYS
     assert texts[0].count("\n") <= ROWS + 2
     assert options(texts[1]) > options(texts[0]) | {"--beams", "--temperature-fallback", "--context", "--keep-graphs"}

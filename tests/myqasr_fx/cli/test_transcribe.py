@@ -105,6 +105,70 @@ def test_subtitles_are_of_one_recording_and_no_json(recordings: Path, capsys: py
         assert said in err
 
 
+@pytest.mark.parametrize(
+    ("printed", "content"),
+    [
+        ("text", "[b]a[/b]\n"),
+        ("srt", "1\n00:00:00,000 --> 00:00:01,000\n[b]a[/b]\n\n2\n00:00:01,000 --> 00:00:01,500\nand\n"),
+        ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n[b]a[/b]\n\n00:00:01.000 --> 00:00:01.500\nand\n"),
+    ],
+)
+def test_a_file_for_each_recording(
+    printed: str, content: str, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, ending = recordings / "texts" / "of today", "txt" if printed == "text" else printed
+    words = ("bundle", str(recordings / "a.wav"), str(recordings / "b.wav"), "--format", printed, "--out", str(out))
+    assert run(capsys, *words) == (0, f"{out / 'a'}.{ending}\n{out / 'b'}.{ending}\n")
+    assert sorted(path.name for path in out.iterdir()) == [f"a.{ending}", f"b.{ending}"]
+    assert (out / f"a.{ending}").read_text(encoding="utf-8") == content
+    code, told = run(capsys, *words, "--force", "--json", "--language", "xx")
+    assert code == 0
+    assert [said["file"] for said in json.loads(told)["transcripts"]] == [f"{out / n}.{ending}" for n in "ab"]
+    assert (out / f"a.{ending}").read_text(encoding="utf-8") == ("WEBVTT\n" if printed == "vtt" else "")
+
+
+def test_json_files_hold_one_recording_each(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (recordings / "broken.wav").write_bytes(b"")
+    words = ("bundle", str(recordings), "--format", "json")
+    assert run(capsys, *words, "--out", str(recordings / "o"))[0] == 0
+    assert sorted(path.name for path in (recordings / "o").iterdir()) == ["a.json", "b.json"]
+    printed = json.loads(run(capsys, *words)[1])["transcripts"]
+    assert json.loads((recordings / "o" / "a.json").read_text(encoding="utf-8")) == printed[0]
+
+
+def test_files_that_cannot_be_are_refused_before_the_work(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runtime, "load_bundle", lambda *_: pytest.fail("loaded a bundle"))
+    monkeypatch.chdir(recordings)
+    (recordings / "old").mkdir()
+    (recordings / "old" / "b.txt").write_text("mine")
+    (recordings / "more").mkdir()
+    (recordings / "more" / "A.wav").write_bytes((recordings / "a.wav").read_bytes())
+    (recordings / "c.txt").write_bytes(b"RIFF")
+    for words, said in (
+        (("a.wav", "b.wav", "--out", "old"), "old/b.txt exists (choose another --out, or replace it with --force)"),
+        (("a.wav", "more/A.wav", "--out", "new"), "a.wav and more/A.wav would both be new/A.txt (give them in two"),
+        (("a.wav", "--out", "b.wav"), "output b.wav is not a folder (choose another --out)"),
+        (("-", "--out", "new"), "- with --out: standard input has no name"),
+        (("c.txt", "--out", ".", "--force"), "c.txt is a recording itself"),
+        (("a.wav", "--force"), "--force without --out"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["transcribe", "bundle", *words])
+        out, err = capsys.readouterr()
+        assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
+        assert said in err
+    assert (recordings / "old" / "b.txt").read_text() == "mine" and not (recordings / "new").exists()
+
+
+def test_where_no_recording_can_be_used_no_folder_is_made(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (recordings / "broken.wav").write_bytes(b"")
+    out = recordings / "o"
+    assert run(capsys, "bundle", str(recordings / "broken.wav"), "--out", str(out)) == (2, "")
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("form", ["WAV", "FLAC"])
 def test_standard_input_is_a_recording(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
