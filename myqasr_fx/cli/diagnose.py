@@ -56,7 +56,11 @@ def diagnose(
     chosen = choose(audio, opened.manifest, max_clips)  # recordings that are not there are told before a model loads
     speech = load_model(model or opened.manifest.model, spoken)
     found = compare(opened, speech, chosen, speech.told(spoken), RichProgress())
-    return Answer({"bundle": str(bundle), **asdict(found)}, _view(found, opened.manifest.acceptance, all_layers))
+    manifest = opened.manifest
+    return Answer(
+        {"bundle": str(bundle), **asdict(found)},
+        _view(found, manifest.acceptance, all_layers, of_delta="delta" in manifest.config),
+    )
 
 
 _COLUMNS = (
@@ -71,7 +75,9 @@ MOST_LAYERS = 10
 """Layers that the table has unless all are asked for."""
 
 
-def _view(found: Diagnosis, verdict: AcceptanceRecord | None, all_layers: bool = False) -> RenderableType:
+def _view(
+    found: Diagnosis, verdict: AcceptanceRecord | None, all_layers: bool = False, *, of_delta: bool = False
+) -> RenderableType:
     total = sum(layer.kl or 0 for layer in found.layers) or 1.0
     layers = found.layers if all_layers else _by_share(found)[:MOST_LAYERS]
     table = Fitting(_table(layers, total, narrow=False), _table(layers, total, narrow=True))
@@ -90,7 +96,9 @@ def _view(found: Diagnosis, verdict: AcceptanceRecord | None, all_layers: bool =
             f"full precision, {token.rounding_margin:.2f} with rounded weights, {token.bundle_margin:.2f} in the "
             f"bundle: {token.why}" + (f"; most of it by {token.layer}" if token.layer else "")
         )
-    return Group(table, *map(shown, lines), *(shown(line, "yellow") for line in (*_advice(found), *found.notes)))
+    return Group(
+        table, *map(shown, lines), *(shown(line, "yellow") for line in (*_advice(found, of_delta), *found.notes))
+    )
 
 
 def _table(layers: Sequence[LayerDiagnosis], total: float, *, narrow: bool) -> Table:
@@ -127,14 +135,22 @@ def _against(found: Diagnosis, verdict: AcceptanceRecord | None) -> list[str]:
     return [*lines, f"the verdict says {verdict.verdict} from {heard}; these clips {why}"]
 
 
-def _advice(found: Diagnosis) -> list[str]:
+def _advice(found: Diagnosis, of_delta: bool) -> list[str]:
+    """What to change; widths and bytes of a delta are those of its base."""
     from myqasr_fx.diagnose.advice import needs_nothing
 
+    what = "the base of this delta" if of_delta else ""
     if found.advice:
-        tips = [f"quantize again with {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice]
+        tips = [
+            f"quantize {what and f'{what} '}again with {a.option} ({a.bytes:+,} bytes): {a.why}" for a in found.advice
+        ]
         return [*_before_advice(found), *tips]
     nothing = needs_nothing(found.bundle_kl, found.measures)
-    return ["nothing needs a change" if nothing else "no single layer stands out: take a larger budget"]
+    return [
+        "nothing needs a change"
+        if nothing
+        else f"no single layer stands out: take a larger budget{what and f' for {what}'}"
+    ]
 
 
 def _before_advice(found: Diagnosis) -> list[str]:

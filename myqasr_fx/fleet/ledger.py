@@ -70,7 +70,10 @@ class Ledger:
             found = {row["user"]: UserRow(**row) for row in rows}
         except (ValueError, TypeError, KeyError) as error:
             raise OptionError(f"{self.path}: is no ledger of a fleet", hint="choose another --out") from error
-        if head != self.made:
+        if head != self.made and not rows and isinstance(head, dict) and head.keys() == self.made.keys():
+            lines = [self._line(self.made)]  # nothing was done yet, say because the budget was too small
+            self._write("w", lines)
+        elif head != self.made:
             raise OptionError(f"{self.path}: is of another model or other options", hint="choose another --out")
         if len(text) > text.rfind("\n") + 1:
             self._write("w", lines)

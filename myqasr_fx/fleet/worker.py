@@ -7,7 +7,8 @@ import warnings
 from dataclasses import dataclass
 
 from myqasr_fx.errors import MyqasrError
-from myqasr_fx.fit.request import captured
+from myqasr_fx.fit.allocation import check_feasible
+from myqasr_fx.fit.request import captured, fit_request
 from myqasr_fx.fleet.ledger import LEDGER, UserRow
 from myqasr_fx.fleet.one_user import Maker, Order, Task
 from myqasr_fx.models.load import load_model
@@ -62,7 +63,9 @@ class Worker:
         speech = load_model(setting.model, order.config.language)
         if speech.fingerprint != setting.fingerprint:
             raise MyqasrError(f"model {setting.model}: is another one here", hint="give all machines the same")
-        return Maker(captured(speech, order.config), order)
+        prepared = captured(speech, order.config)
+        check_feasible(prepared, fit_request(prepared, order.config))  # no user can have what is not
+        return Maker(prepared, order)
 
 
 def _quiet() -> None:

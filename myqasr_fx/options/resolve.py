@@ -19,6 +19,7 @@ from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, RECIPES
 from myqasr_fx.options.rules_file import RuleFile, read_rules
 from myqasr_fx.options.thresholds import Thresholds
 from myqasr_fx.options.units import parse_budget
+from myqasr_fx.options.without_effect import check_effects
 from passes.numbers.scheme import MAX_PACKED_BITS
 
 _OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe", "acceptance"}
@@ -51,13 +52,15 @@ def resolve_config(
 
     Raises:
         OptionError: An option is unknown or has a value that the configuration refuses, or a recipe comes with an
-            effort.
+            effort, or is given for an allocation that ignores it.
     """
     given = _given(explicit)
     if (base := given.pop("delta", None)) is not None:
         said = dict(budget=budget, recipe=recipe, effort=effort, rules=rules, keep=keep or None)
         return delta_config(base, given | said)
     size, layers, merged = _merged(budget, recipe, effort, rules, keep, given)
+    if size.uniform_bits is None or "allocation" in given:  # one width among the sizes of an experiment orders nothing
+        check_effects(given, merged["allocation"])
     acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
     return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
 

@@ -12,6 +12,7 @@ from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, PAPER_FILE, RECIPES, Recipe
 from myqasr_fx.options.retired import current
 from myqasr_fx.options.thresholds import Thresholds
+from myqasr_fx.options.without_effect import has_no_effect
 
 _NAMED_ELSEWHERE = {"budget", "rules", "acceptance"}
 _OF_A_RUN = ("private", "embed_audio")
@@ -57,6 +58,8 @@ def _changed(values: Mapping[str, Any], owner: type[QuantizeConfig] | type[Thres
         name, value = field.name, values.get(field.name)
         usual = recipe.get(name, field.default)
         if value is None or value == usual or name in _NAMED_ELSEWHERE | _NO_OPTION:
+            continue
+        if has_no_effect(name, value, str(values.get("allocation"))):
             continue
         if name == "recipe" and str(value) in _EFFORT_OF:
             words += ["--effort", _EFFORT_OF[str(value)]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -259,7 +260,7 @@ def _layer(index: int) -> LayerRecord:
 @pytest.fixture
 def manifest() -> BundleManifest:
     """Of a small made-up bundle, so that pages need no compilation."""
-    config = resolve_config("100KB", order="ascending", rounding="gptq")
+    config = replace(resolve_config("100KB", rounding="gptq"), order="ascending")
     product = LayerRecord("model.encoder.layers.0.qk", "matmul", (), None, (), None, 2.5, 0, "kept in float")
     kept = LayerRecord(
         "model.head", "linear", (10, 64), 16.0, (BlockRecord(0, 10, 16, None, False),), None, 0.5, 1280, "kept in float"

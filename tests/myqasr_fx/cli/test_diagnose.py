@@ -81,6 +81,20 @@ def test_it_ends_with_what_to_do(change: dict[str, object], last: str) -> None:
     assert shown(replace(FOUND, **change)).splitlines()[-1].strip() == last
 
 
+def test_advice_for_a_delta_is_for_its_base() -> None:
+    """``--delta`` takes neither ``--keep`` nor ``--budget``."""
+    for change, last in (
+        ({}, "no single layer stands out: take a larger budget for the base of this delta"),
+        (
+            {"advice": (Advice("--keep c=8", 50, "it costs"),)},
+            "quantize the base of this delta again with --keep c=8 (+50 bytes): it costs",
+        ),
+    ):
+        console = Console(width=200, record=True)
+        console.print(_view(replace(FOUND, **change), None, of_delta=True))
+        assert console.export_text().splitlines()[-1].strip() == last
+
+
 def test_recordings_that_are_not_there_are_told_before_the_model_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,8 @@ def test_another_fleet_is_refused(run: Callable[..., tuple[UserRow, ...]], users
     other = resolve_config(uniform_bits=4, recipe="paper-file", rounding="gptq")
     with pytest.raises(OptionError, match="another model or other options"):
         run(one, other)
+    (tmp_path / "out" / LEDGER).write_text('{"fingerprint": "of nothing", "options": {}}\n')
+    assert [row.error for row in run(one, other)] == [None]  # nothing was done yet
     (tmp_path / "out" / LEDGER).write_text("mine\n")
     with pytest.raises(MyqasrError, match="no ledger"):
         run(one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -15,9 +16,12 @@ import torch
 
 from myqasr_fx.errors import OptionError
 from myqasr_fx.fleet.ledger import LEDGER, UserRow
+from myqasr_fx.fleet.one_user import Order, Task
 from myqasr_fx.fleet.quantize_many import run_fleet
 from myqasr_fx.fleet.users import find_users
+from myqasr_fx.fleet.worker import Setting, Worker
 from myqasr_fx.fleet.workers import Workers, asked_workers
+from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process import threads
@@ -88,6 +92,16 @@ def test_a_killed_worker_costs_nobody_a_bundle(
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["ann", "bob", "dan", "eva", LEDGER]
     told = capfd.readouterr()
     assert not told.out and "raylet" not in told.err
+
+
+def test_a_worker_tells_a_budget_that_nobody_can_have(save_model: Callable[..., Path], tmp_path: Path) -> None:
+    model = save_model("smallest")
+    (tmp_path / LEDGER).touch()
+    order = Order(tmp_path, resolve_config(20_000), LIMITS)
+    setting = Setting(str(model), load_model(str(model)).fingerprint, order, torch.get_num_threads())
+    said = Worker(setting).do(Task("ann", ()))
+    logging.disable(logging.NOTSET)
+    assert isinstance(said, str) and "a budget of 20,000 bytes is infeasible: the smallest feasible size is" in said
 
 
 def test_what_the_options_mean() -> None:

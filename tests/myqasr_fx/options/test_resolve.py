@@ -274,3 +274,30 @@ def test_the_size_alone_is_that_of_the_whole_options(rules: Path) -> None:
     )
     assert asked_size("24MB") == AskedSize(Budget(24_000_000), 2)
     assert asked_size(delta="base") is None and asked_size("24MB", min_bits=9) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"order": "ascending"},
+            "order ascending has no effect with allocation 'optimal' (take --allocation uniformity",
+        ),
+        ({"fill": False}, "no fill has no effect with allocation 'optimal'"),
+        ({"max_spread": 0, "recipe": "paper-file"}, "max spread 0 has no effect with allocation 'uniformity' (take"),
+        ({"recipe": "paper-file", "allocation": "uniform", "order": "shuffled"}, "order shuffled has no effect"),
+    ],
+)
+def test_options_without_effect_are_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(OptionError) as told:
+        resolve_config("24MB", **given)  # type: ignore[arg-type]
+    assert said in str(told.value)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_a_recipe_or_rules_say_is_no_option_that_was_given(recipe: str, tmp_path: Path) -> None:
+    assert resolve_config("24MB", recipe=recipe).order == RECIPES[recipe].order
+    (tmp_path / "rules.toml").write_text("[options]\norder = 'ascending'\nfill = false\nmax_spread = 2\n")
+    assert resolve_config("24MB", recipe=recipe, rules=tmp_path / "rules.toml").max_spread == 2
+    own = {"max_spread": 1} if RECIPES[recipe].allocation == "optimal" else {"order": "shuffled", "fill": False}
+    assert resolve_config("24MB", recipe=recipe, **own).recipe == recipe

@@ -20,7 +20,15 @@ class Stop(Exception):
     "options",
     [
         {"budget": "24MB"},
-        {"avg_bits": 4.5, "seed": 7, "symmetric": True, "fill": False, "max_kl": 0.2, "holdout": 0.5},
+        {
+            "avg_bits": 4.5,
+            "seed": 7,
+            "symmetric": True,
+            "allocation": "uniformity",
+            "fill": False,
+            "max_kl": 0.2,
+            "holdout": 0.5,
+        },
         {"uniform_bits": 3, "granularity": "channel", "activations": "int8", "language": "de", "private": True},
         {"budget": "20MB", "recipe": "best", "rounding": "rtn", "sequential": False, "min_bits": 1},
         {"budget": "20MB", "budget_kind": "paper", "order": "ascending", "min_agreement": 0.8},
