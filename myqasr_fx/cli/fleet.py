@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from rich import box
-from rich.console import Group
-from rich.table import Table
 from typer import Option
 
+from myqasr_fx.bundle.verdict_record import REJECTED
 from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
+from myqasr_fx.cli.fleet_view import Teller, fleet_view
 from myqasr_fx.cli.size import asked_config
-from myqasr_fx.cli.visible import shown
-from myqasr_fx.options.units import format_seconds
 from myqasr_fx.process.progress import RichProgress
-
-if TYPE_CHECKING:
-    from myqasr_fx.fleet.ledger import UserRow
 
 BAD_NEWS = 3
 """Some user has no bundle, or one that is rejected."""
@@ -81,28 +74,8 @@ def fleet(
     from myqasr_fx.fleet.quantize_many import run_fleet
     from myqasr_fx.fleet.workers import asked_workers
 
-    rows = run_fleet(model, found, out, config, RichProgress(), workers=asked_workers(workers, ray))
-    bad = any(row.error is not None or row.verdict == "rejected" for row in rows)
-    return Answer({"users": [asdict(row) for row in rows]}, _view(rows), BAD_NEWS if bad else 0)
-
-
-def _view(rows: Sequence[UserRow]) -> Group:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("user", overflow="fold")
-    for name in ("bytes", "tokens as full precision", "nats", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
-    for row in rows:
-        table.add_row(*map(shown, _cells(row)))
-    made = [row for row in rows if row.error is None]
-    total = sum(row.bytes or 0 for row in made)
-    return Group(table, shown(f"{len(made)} of {len(rows)} users have a bundle, {total:,} bytes in all"))
-
-
-def _cells(row: UserRow) -> Iterator[str]:
-    yield row.user
-    yield "-" if row.bytes is None else f"{row.bytes:,}"
-    yield "-" if row.agreement is None else f"{row.agreement:.2%}"
-    yield "-" if row.kl is None else f"{row.kl:.4f}"
-    yield format_seconds(row.seconds)
-    yield row.error or row.verdict or "not judged"
+    progress = RichProgress()
+    tell = Teller(progress, len(found))
+    rows = run_fleet(model, found, out, config, progress, workers=asked_workers(workers, ray), tell=tell)
+    bad = any(row.error is not None or row.verdict == REJECTED for row in rows)
+    return Answer({"users": [asdict(row) for row in rows]}, fleet_view(rows, found, out), BAD_NEWS if bad else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import which
 
@@ -21,6 +22,21 @@ def after_quantize(bundle: Path) -> Group:
     place, page = _quoted(bundle)
     own = typed()
     return _next(_LABEL, f"{page} in a browser", f"{own} transcribe {place} AUDIO", f"{own} inspect {place}")
+
+
+def after_fleet(bundle: Path, rejected: tuple[Path, Sequence[Path]] | None) -> Group:
+    """Look at one user's report, use that bundle, and find out about one that is rejected.
+
+    Args:
+        bundle: Of some user.
+        rejected: Bundle and recordings of a user whose bundle is rejected; None where there is none.
+    """
+    (place, page), own = _quoted(bundle), typed()
+    steps = [f"{page} in a browser", f"{own} transcribe {place} AUDIO"]
+    if rejected is not None:
+        audio = " ".join(f"--audio {shlex.quote(str(path))}" for path in rejected[1])
+        steps.append(f"{own} diagnose {shlex.quote(str(rejected[0]))} {audio}")
+    return _next(0, *steps)
 
 
 def after_demo(bundle: Path, heard: Path, model: str, budget: str) -> Group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -26,6 +26,9 @@ from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent, TellStep, as_progress
+
+TellUser = Callable[[UserRow, bool], None]
+"""Told a user's row, and whether it was made in this run."""
 
 _NOT_OF_FILES = ("cache", "dump_ir")
 """Options that change no bundle."""
@@ -75,6 +78,7 @@ def run_fleet(
     progress: Progress,
     limits: Limits | None = None,
     workers: Workers | None = None,
+    tell: TellUser = lambda row, fresh: None,
 ) -> tuple[UserRow, ...]:
     """The same with resolved options.
 
@@ -86,6 +90,7 @@ def run_fleet(
         progress: The same.
         limits: Bounds of the work; the usual ones when None.
         workers: Who does it; this process when None.
+        tell: Called with every row as it comes.
 
     Raises:
         MyqasrError: The same.
@@ -95,12 +100,7 @@ def run_fleet(
     speech = _loaded(model, config, progress)
     config = pipeline.for_model(config, speech)
     prepared = _prepared(speech, config, out, progress) if workers is None else None
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: {error.strerror}", hint="choose another --out") from error
-    made = {name: value for name, value in config.as_dict().items() if name not in _NOT_OF_FILES}
-    ledger = Ledger(out / LEDGER, {"fingerprint": speech.fingerprint, "options": made})
+    ledger = _ledger(speech, config, out)
     done, found = ledger.resume(), dict[str, UserRow]()
     tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
     order = Order(out.absolute(), config, limits or Limits())
@@ -110,9 +110,10 @@ def run_fleet(
         rows = rows_on_ray(tasks, _setting(model, speech, order), workers)
     with progress.stage("users", len(users)) as advance:
         for row in rows:
-            if row != done.get(row.user):
+            if fresh := row != done.get(row.user):
                 ledger.append(row)
             found[row.user] = row
+            tell(row, fresh)
             advance(1)
     return tuple(found[user] for user in users)
 
@@ -123,6 +124,15 @@ def _loaded(model: str | SpeechModel, config: QuantizeConfig, progress: Progress
     check_codes_alone(model, config.budget, config.narrowest)
     with progress.stage("load model"):
         return load_model(model, config.language)
+
+
+def _ledger(speech: SpeechModel, config: QuantizeConfig, out: Path) -> Ledger:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}", hint="choose another --out") from error
+    made = {name: value for name, value in config.as_dict().items() if name not in _NOT_OF_FILES}
+    return Ledger(out / LEDGER, {"fingerprint": speech.fingerprint, "options": made})
 
 
 def _prepared(speech: SpeechModel, config: QuantizeConfig, out: Path, progress: Progress) -> Prepared:

@@ -169,6 +169,11 @@ class RichProgress(Silent):
             finally:
                 self._bars = None
 
+    def note(self, text: str) -> None:
+        """A line of its own on standard error, above the bars, which no terminal breaks amid a word."""
+        console = Console(stderr=True) if self._bars is None else self._bars.console
+        console.print(Text(text), soft_wrap=not console.is_terminal, highlight=False)
+
     @contextmanager
     def above(self, output: TextIO) -> Iterator[Console]:
         """Console that writes on the terminal ``output`` and leaves the bars below what it writes."""

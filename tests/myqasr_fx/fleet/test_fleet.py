@@ -202,9 +202,13 @@ def test_the_command_lists_everybody(
     save_model: Callable[..., Path], users: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["fleet", str(save_model("smallest")), "--users", str(users), "--out", str(tmp_path / "out")]
+    capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
         main([*words, "--budget", "90KB", "--recipe", "paper-file", "--json"])
     assert stop.value.code == 3
-    told = json.loads(capsys.readouterr().out)["users"]
+    out, err = capsys.readouterr()
+    told = json.loads(out)["users"]
+    assert [line.split(":")[0] for line in err.splitlines() if " of 3" in line] == ["ann", "bob", "cid"]
+    assert "\x1b" not in err and "\r" not in err
     assert [row["user"] for row in told] == ["ann", "bob", "cid"]
     assert all(row["bytes"] <= 90_000 for row in told[:2])
