@@ -59,10 +59,11 @@ def resolve_config(
         said = dict(budget=budget, recipe=recipe, effort=effort, rules=rules, keep=keep or None)
         return delta_config(base, given | said)
     size, layers, merged = _merged(budget, recipe, effort, rules, keep, given)
-    if size.uniform_bits is None or "allocation" in given:  # one width among the sizes of an experiment orders nothing
-        check_effects(given, merged["allocation"])
     acceptance = Thresholds(**{name: merged.pop(name) for name in _THRESHOLDS & set(merged)})
-    return QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
+    config = QuantizeConfig(budget=size, rules=layers, acceptance=acceptance, **merged)
+    if size.uniform_bits is None or "allocation" in given:  # one width among the sizes of an experiment orders nothing
+        check_effects(given, config.allocation)
+    return config
 
 
 @dataclass(frozen=True, slots=True)
