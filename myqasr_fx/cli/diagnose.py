@@ -67,6 +67,7 @@ _COLUMNS = (
     "rounding dB: signal to noise of the layer's output with rounded weights, here and in all layers before it",
     "runtime dB: onnxruntime's output against these weights in torch; - where no operator of the file gives the output",
     "alone: divergence from full precision when this layer alone is quantized; share: of the sum over all layers",
+    "divergence: how far the probabilities of the next token are apart, in nats; 0 is equal",
 )
 NAMED = 3
 """Layers that the summary names."""
@@ -92,7 +93,8 @@ def _view(
     if (token := found.token) is not None:
         lines.append(
             f"first difference: {token.clip}, position {token.position}, after {token.before[-60:]!r}: "
-            f"{token.expected!r} became {token.got!r}; margin {token.margin:.2f} (usual {token.usual_margin:.2f}) at "
+            f"{token.expected!r} became {token.got!r}; margin of the "
+            f"best token {token.margin:.2f} (usual {token.usual_margin:.2f}) at "
             f"full precision, {token.rounding_margin:.2f} with rounded weights, {token.bundle_margin:.2f} in the "
             f"bundle: {token.why}" + (f"; most of it by {token.layer}" if token.layer else "")
         )

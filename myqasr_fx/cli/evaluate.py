@@ -138,5 +138,5 @@ def _comparison(compared: Baseline) -> list[tuple[str, str]]:
     return [
         ("baseline", f"WER {compared.evaluation.wer:.2%}, {compared.evaluation.bytes:,} bytes"),
         ("difference", f"{100 * compared.difference:+.2f} points of WER, 95 % interval {ends}"),
-        ("best tokens", f"{tokens}, divergence {apart.kl:.3g} nats a token"),
+        ("best tokens", f"{tokens} (the likeliest next ones), divergence {apart.kl:.3g} nats a token (0 is equal)"),
     ]

@@ -13,6 +13,16 @@ from myqasr_fx.cli.visible import shown
 _TRELLIS = "t: trellis codes"
 """Said below a table that has a width such as ``3t``."""
 
+_WORDS = {
+    "t": "trellis codes: each is read with those before it, which spaces levels unevenly",
+    "group": "group:64: so many weights of a row share one scale, the step of their codes",
+    "low-bit kernel": "low-bit kernel: onnxruntime multiplies by the packed codes",
+    "int8 kernel": "int8 kernel: inputs are rounded to 8 bits, too, and integers multiplied",
+    "folded to float at load": "folded to float at load: unpacked once, when the bundle is opened",
+    "kept in float": "kept in float: no weights, as in products of attention, or left as they were",
+}
+"""What stands in a table, each in a line of its own where it does."""
+
 
 def layer_table(layers: tuple[LayerRecord, ...]) -> Fitting:
     """One row a layer, in network order."""
@@ -20,9 +30,13 @@ def layer_table(layers: tuple[LayerRecord, ...]) -> Fitting:
 
 
 def layers_told(layers: tuple[LayerRecord, ...]) -> Group:
-    """The table, and what a letter in it means."""
+    """The table, and what its words mean."""
     marked = any(_bits(layer).endswith("t") for layer in layers)
-    return Group(layer_table(layers), *([shown(_TRELLIS, "dim")] if marked else []), "")
+    present = {layer.executes for layer in layers} | ({"t"} if marked else set())
+    present |= {"group" for layer in layers if "group" in _scale(layer)}
+    words = ["sensitivity: what layers are ranked by, for your recordings"] if layers else []
+    words += [text for word, text in _WORDS.items() if word in present]
+    return Group(layer_table(layers), *(shown(line, "dim") for line in ([_TRELLIS] if marked else []) + words), "")
 
 
 def _wide(layers: tuple[LayerRecord, ...]) -> Table:

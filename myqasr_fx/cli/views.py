@@ -15,6 +15,13 @@ from myqasr_fx.bundle.verdict_record import ACCEPTED, REJECTED, UNCERTAIN, Accep
 from myqasr_fx.cli.visible import shown, visible
 from myqasr_fx.options.units import format_seconds
 
+_CATEGORIES = {
+    "codes": " (rounded weights)",
+    "scales": " (step of each group of them)",
+    "zero points": " (its code of 0)",
+}
+"""What the words mean that only quantization has."""
+
 _COLORS = {ACCEPTED: "green", UNCERTAIN: "yellow", REJECTED: "bold red"}
 
 
@@ -41,8 +48,9 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         ("calibration", _calibration(manifest.calibration)),
         (
             "verified",
-            f"{checked.agreement:.2%} of {checked.tokens} best tokens as in torch on {checked.clips} clips; "
-            f"error {checked.exact_error:.1e} exact, {checked.shipped_error:.1e} as shipped",
+            f"{checked.agreement:.2%} of {checked.tokens} best tokens (likeliest next ones) as in torch on "
+            f"{checked.clips} clips; error of the outputs {checked.exact_error:.1e} computed exactly, "
+            f"{checked.shipped_error:.1e} as shipped",
         ),
     ]
     grid = Table.grid(padding=(0, 2))
@@ -70,7 +78,7 @@ def verdict(record: AcceptanceRecord) -> Text:
     text = Text(record.verdict, _COLORS[record.verdict])
     text.append(
         f": {record.agreement:.2%} of {record.positions} tokens as at full precision on {heard}, "
-        f"divergence {record.kl:.3f} nats; of {record.words} words {record.substitutions:.2%} differ, "
+        f"divergence {record.kl:.3f} nats (0 is equal); of {record.words} words {record.substitutions:.2%} differ, "
         f"{record.deletions:.2%} are left out, {record.insertions:.2%} added; "
         f"{record.loops} clips in a loop, {record.blanks} blank",
         "default",
@@ -136,7 +144,10 @@ def _bytes(manifest: BundleManifest) -> str:
 
 
 def _spent(manifest: BundleManifest) -> str:
-    return ", ".join(f"{name} {size / manifest.model_bytes:.1%}" for name, size in manifest.categories.items())
+    return ", ".join(
+        f"{name}{_CATEGORIES.get(name, '')} {size / manifest.model_bytes:.1%}"
+        for name, size in manifest.categories.items()
+    )
 
 
 def _widths(manifest: BundleManifest) -> str:

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from myqasr_fx.bundle.bundle import BundleManifest, LayerRecord
-from myqasr_fx.cli.layer_table import layer_table
+from myqasr_fx.cli.layer_table import layer_table, layers_told
 
 
 def lines_of(layers: tuple[LayerRecord, ...], width: int) -> list[str]:
@@ -40,3 +40,13 @@ def test_a_name_that_no_screen_holds_is_folded(manifest: BundleManifest) -> None
     assert max(map(len, lines)) <= 80
     assert name in "".join(line.split()[0] for line in lines if line)
     assert lines[-2].split() == ["matmul,", "kept", "in", "float"]
+
+
+def test_what_stands_in_a_table_is_explained_below_it(manifest: BundleManifest) -> None:
+    console = Console(width=80, highlight=False, color_system=None)
+    with console.capture() as captured:
+        console.print(layers_told(manifest.layers))
+    told = captured.get().splitlines()
+    assert max(map(len, told)) <= 80
+    words = [line.split(": ")[0] for line in told if ": " in line]
+    assert words == ["sensitivity", "group:64", "low-bit kernel", "kept in float"]
