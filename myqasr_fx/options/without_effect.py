@@ -22,7 +22,7 @@ _IGNORED = {
 def has_no_effect(name: str, value: object, allocation: str) -> bool:
     """True for an option that an allocation of ours does not look at; what ``fill`` asks for happens anyway."""
     ignoring, _ = _IGNORED.get(name, ((), ""))
-    return allocation in ignoring and value not in (None, True)
+    return allocation in ignoring and value is not None and value is not True
 
 
 def check_effects(given: Mapping[str, Any], allocation: str) -> None:

@@ -284,6 +284,10 @@ def test_the_size_alone_is_that_of_the_whole_options(rules: Path) -> None:
             "order ascending has no effect with allocation 'optimal' (take --allocation uniformity",
         ),
         ({"fill": False}, "no fill has no effect with allocation 'optimal'"),
+        (
+            {"max_spread": 1, "allocation": "uniformity"},
+            "max spread 1 has no effect with allocation 'uniformity' (take",
+        ),
         ({"max_spread": 0, "recipe": "paper-file"}, "max spread 0 has no effect with allocation 'uniformity' (take"),
         ({"recipe": "paper-file", "allocation": "uniform", "order": "shuffled"}, "order shuffled has no effect"),
     ],
