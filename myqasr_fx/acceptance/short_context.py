@@ -58,6 +58,11 @@ class ShortContexts:
         contexts = {margin: Context.of(silence, margin) for margin in margins}
         self._tried = {margin: _Tried(replace(candidate, context=context)) for margin, context in contexts.items()}
 
+    def encode(self, item: Heard) -> None:
+        """Runs the encoder alone, in every margin."""
+        for tried in self._tried.values():
+            tried.runtime.encoded(item.clip.samples)
+
     def hear(self, item: Heard, expected: np.ndarray, normalizer: Normalizer) -> None:
         """Compares all with full precision on one clip; see :func:`~myqasr_fx.acceptance.compare.compare_clip`."""
         for tried in self._tried.values():

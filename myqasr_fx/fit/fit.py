@@ -13,6 +13,7 @@ from myqasr_fx.export.files import model_bytes, write_program
 from myqasr_fx.fit.aim import Aim
 from myqasr_fx.fit.allocation import Expectation, allocation_pass, expectation, predicted_bytes
 from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.lay_aside import lay_aside
 from myqasr_fx.fit.sequential import Sequenced, round_in_sequence
 from myqasr_fx.fit.trellis_tables import trellis_tables
 from passes.allocation.allocate_bits import AllocateBits, read_scheme
@@ -152,7 +153,10 @@ def rounded(job: FitJob, surplus: int = 0) -> tuple[Program, AllocateBits]:
     program = run_passes(job.prepared.program, (step, calibration(job)), job.request.dump("quantize"))
     tables = trellis_tables(job, program)
     found = round_in_sequence(job, program, tables) if job.request.sequential else Sequenced({}, {})
-    return run_passes(program, rounding(job, found, tables), job.request.dump("round")), step
+    program = run_passes(program, rounding(job, found, tables), job.request.dump("round"))
+    if job.prepared.speech.lies_in_files:
+        lay_aside(program)
+    return program, step
 
 
 def calibration(job: FitJob) -> Pass:

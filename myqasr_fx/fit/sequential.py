@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.lay_aside import laid_aside
 from myqasr_fx.measure.energies import Energies, value_key
 from myqasr_fx.measure.forced_run import Cut, ForcedClip, ForcedRun, ForcedState
 from myqasr_fx.process.progress import MODEL_PASSES, Progress
@@ -189,7 +190,8 @@ def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES)
         target, gram = weight, grams.get(name)
         if moments is not None and gram is not None:
             target, gram = moments.shifted(weight), moments.gram()
-        return _rounded(target, schemes[name], gram, tables)
+        found = _rounded(target, schemes[name], gram, tables)
+        return laid_aside(found) if job.prepared.speech.lies_in_files else found
 
     kept = {name for name, s in schemes.items() if all(block.spec.bits == FLOAT_BITS for block in s.blocks)}
     return in_sequence(job, schemes.keys() - kept, rounded)

@@ -18,7 +18,7 @@ from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.languages import cannot_be_told, unless_auto
 from myqasr_fx.process.freed_memory import trim
-from myqasr_fx.process.mapped_tensors import set_aside
+from myqasr_fx.process.mapped_tensors import is_mapped, set_aside
 from passes.base import Program
 
 
@@ -122,6 +122,11 @@ class SpeechModel:
         if form not in self._captured:
             self._captured[form] = self.family.capture(self.network, fixed_cache=fixed_cache, silence=silence)
         return self._captured[form].clone()
+
+    @property
+    def lies_in_files(self) -> bool:
+        """Its weights are too many to stay in memory, and so is all else that comes in the bytes of a model."""
+        return any(map(is_mapped, self.network.parameters()))
 
     def set_aside(self) -> None:
         """Lets weights that lie in files leave memory until they are read again, and what a step of the work freed."""

@@ -35,7 +35,7 @@ class Limits:
         verified_positions: Positions from which on no more clips are compared: one tie more or less is then far below
             one per cent.
         unfolded_bytes: Size of the files together up to which exact kernels unfold all weights once; those of larger
-            ones unfold anew for every clip.
+            ones unfold anew for every clip, and no two graphs of them are open at once.
         exact_error: Largest relative L2 error of the logits with exact kernels: faithful files stay below 1e-5, one
             wrong byte seldom.
         verified_agreement: Smallest share of positions where the shipped session prefers the same token.

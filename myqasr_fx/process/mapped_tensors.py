@@ -8,16 +8,17 @@ import os
 import tempfile
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
-LEAST_BYTES = 1 << 20
+LEAST_BYTES = 1 << 18
 """Of a tensor that is worth a file."""
 
 
 def mapped(tensor: Tensor) -> Tensor:
     """The same values in a mapped file of the folder for temporary files; the tensor itself where that has no room."""
-    if tensor.nbytes < LEAST_BYTES or not hasattr(os, "posix_fallocate"):
+    if tensor.nbytes < LEAST_BYTES or is_mapped(tensor) or not hasattr(os, "posix_fallocate"):
         return tensor
     descriptor, path = tempfile.mkstemp(prefix="myqasr-")
     try:
@@ -31,10 +32,22 @@ def mapped(tensor: Tensor) -> Tensor:
     return found.view(tensor.shape).copy_(tensor)
 
 
+def mapped_array(array: np.ndarray) -> np.ndarray:
+    """The same of an array, whose pages leave memory at once."""
+    tensor = mapped(torch.from_numpy(array))
+    set_aside([tensor])
+    found: np.ndarray = tensor.numpy()
+    return found
+
+
+def is_mapped(tensor: Tensor) -> bool:
+    """True for what :func:`mapped` put into a file, and for parts of it."""
+    return tensor.untyped_storage().filename is not None
+
+
 def set_aside(tensors: Iterable[Tensor]) -> bool:
     """Lets the pages of mapped tensors go until they are read again; False where all of them stay in memory."""
-    storages = [tensor.untyped_storage() for tensor in tensors]
-    found = [storage for storage in storages if storage.filename is not None]
+    found = [tensor.untyped_storage() for tensor in tensors if is_mapped(tensor)]
     if not found or not hasattr(mmap, "MADV_DONTNEED"):
         return False
     madvise = ctypes.CDLL(None).madvise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -11,11 +11,14 @@ from myqasr_fx.report.record import Histogram, LayerDetail
 from passes.base import Program
 from passes.graph import meta
 from passes.graph.layers import Layer, nodes_of, weight_of
-from passes.numbers.affine import dequantize
+from passes.numbers.affine import QParams, code_dtype, dequantize
 from passes.numbers.quantized_weight import QuantizedBlock, QuantizedWeight
 
 SCALE_BINS = 24
 CODE_BINS = 32
+
+_TOGETHER = 1 << 22
+"""Weights that are floats at once: of all words of a model they would take a gigabyte."""
 
 
 def layer_details(program: Program, layers: Sequence[Layer]) -> dict[str, LayerDetail]:
@@ -41,14 +44,14 @@ def _detail(original: torch.Tensor, blocks: Sequence[QuantizedBlock]) -> LayerDe
     bins = min(CODE_BINS, *(1 << block.qparams.bits for block in blocks))
     codes = torch.zeros(bins, dtype=torch.int64)
     for block in blocks:
-        highest = (1 << block.qparams.bits) - 1
-        counts = torch.bincount(block.codes.reshape(-1).int(), minlength=highest + 1)
-        codes += counts.reshape(bins, -1).sum(1)
-        rows = original[block.rows.start : block.rows.stop]
-        error = rows - block.dequantize()
-        signal += float(rows.double().square().sum())
-        noise += float(error.double().square().sum())
-        outside += _outside(rows, block, highest)
+        for rows, part, qparams in _parts(original, block):
+            highest = (1 << qparams.bits) - 1
+            counts = torch.bincount(part.reshape(-1).int(), minlength=highest + 1)
+            codes += counts.reshape(bins, -1).sum(1)
+            error = rows - dequantize(part, qparams)
+            signal += float(rows.double().square().sum())
+            noise += float(error.double().square().sum())
+            outside += _outside(rows, qparams)
     total = int(codes.sum())
     return LayerDetail(
         scales=_scales(torch.cat([block.qparams.scale.reshape(-1) for block in blocks])),
@@ -59,10 +62,19 @@ def _detail(original: torch.Tensor, blocks: Sequence[QuantizedBlock]) -> LayerDe
     )
 
 
-def _outside(rows: torch.Tensor, block: QuantizedBlock, highest: int) -> int:
+def _parts(original: torch.Tensor, block: QuantizedBlock) -> Iterator[tuple[torch.Tensor, torch.Tensor, QParams]]:
+    """Weights of some rows after the other, with their codes and scales."""
+    weights, qparams = original[block.rows.start : block.rows.stop], block.qparams
+    size = max(1, _TOGETHER // block.cols)
+    for start in range(0, len(weights), size):
+        rows = slice(start, start + size)
+        yield weights[rows], block.codes[rows], qparams if len(qparams.scale) == 1 else qparams.part(rows)
+
+
+def _outside(rows: torch.Tensor, qparams: QParams) -> int:
     """Weights that lie more than half a scale below the lowest or above the highest level."""
-    lowest = dequantize(torch.zeros_like(block.codes), block.qparams)
-    top = dequantize(torch.full_like(block.codes, highest), block.qparams)
+    highest, codes = (1 << qparams.bits) - 1, torch.zeros(rows.shape, dtype=code_dtype(qparams.bits))
+    lowest, top = dequantize(codes, qparams), dequantize(codes + highest, qparams)
     margin = (top - lowest) / (2 * highest)
     return int(((rows < lowest - margin) | (rows > top + margin)).sum())
 

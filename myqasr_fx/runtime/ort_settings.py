@@ -34,6 +34,8 @@ class OrtSettings:
         optimized_model: Where to write the graph that is really run.
         kept: Folder in which optimized graphs are kept, which makes the next start fast; None keeps none.
         cross_attention: Whisper's decoder also gives the weights of its cross-attention, which times of words need.
+        arena: What a run takes stays with the session for the next one; False takes it anew, and leaves it to others
+            between runs.
         hands_back: Memory that unfolding took goes back to the system when the file is open, half of what the process
             holds; False is a tenth of a second faster.
     """
@@ -45,6 +47,7 @@ class OrtSettings:
     optimized_model: Path | None = None
     kept: Path | None = None
     cross_attention: bool = False
+    arena: bool = True
     hands_back: bool = True
 
     def __post_init__(self) -> None:
@@ -59,6 +62,7 @@ class OrtSettings:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = self.threads or session_threads()
+        options.enable_cpu_mem_arena = self.arena
         if not self.optimize:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             options.add_session_config_entry(_NO_LOW_BIT_KERNELS, "1")

@@ -33,12 +33,14 @@ from myqasr_fx.export.executed import ExecutedGraph, check_fused, check_room, re
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.freed_memory import give_back, trim
 from myqasr_fx.process.limits import Limits
+from myqasr_fx.process.mapped_tensors import mapped_array
 from myqasr_fx.process.onnx_session import stored_bytes
 from myqasr_fx.runtime import GraphRunner, OrtSettings
+from myqasr_fx.runtime.opened import Opened
 from myqasr_fx.runtime.ort_runner import OrtRunner, largest_first
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from myqasr_fx.verify.fake_quant import Reference, dequantized_late
-from myqasr_fx.verify.forced_logits import Opened, Sample, enough, forced_logits
+from myqasr_fx.verify.forced_logits import Sample, enough, forced_logits
 from myqasr_fx.verify.logits import Difference, agreement, difference
 from passes.base import Program
 
@@ -62,13 +64,13 @@ class Verified:
         record: Errors and agreement.
         executed: File name to the operators that onnxruntime runs.
         session_options: Entries with which the agreement was reached.
-        runners: Graph name to the session that reached it.
+        runners: Graph name to the session that reached it; of large files each is an ``Opened`` one.
     """
 
     record: VerificationRecord
     executed: Mapping[str, ExecutedGraph]
     session_options: Mapping[str, str]
-    runners: Mapping[str, OrtRunner] = field(default_factory=dict, repr=False, compare=False)
+    runners: Mapping[str, GraphRunner] = field(default_factory=dict, repr=False, compare=False)
 
 
 def verify_files(
@@ -101,8 +103,10 @@ def verify_files(
     heard = torch_runtime(speech, dequantized_late(reference.fake_quant), silence=silence)
     used, expected = enough(heard, samples, limits)
     del heard
-    give_back()
     bench = _Bench(speech, paths, used, limits, silence)
+    if bench.one_at_a_time:
+        expected = [mapped_array(logits) for logits in expected]
+    give_back()
     exact = difference(bench.exact(), expected)
     error, rounding_error = _check_exact(bench, exact, expected, reference)
     trim()  # what exact sessions and torch took
@@ -160,7 +164,7 @@ class _Sessions:
     """Sessions with the options of a bundle, and what they really run, by the name of the graph."""
 
     options: Mapping[str, str]
-    runners: Mapping[str, OrtRunner]
+    runners: Mapping[str, GraphRunner]
     executed: Mapping[str, ExecutedGraph]
 
 
@@ -174,6 +178,7 @@ def _shipped(bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]) -
         if share >= bench.limits.verified_agreement:
             return sessions, shipped, share
         del sessions  # before the next are open
+        trim()
     raise VerificationError(
         f"onnxruntime {onnxruntime.__version__} prefers another token than torch at {1 - share:.1%} of positions",
         hint="give a larger budget",
@@ -193,12 +198,16 @@ class _Bench:
     limits: Limits
     silence: int | None
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """The files are so large that no two graphs are open at once, and what a run took is handed back."""
+        return sum(map(stored_bytes, self.paths.values())) > self.limits.unfolded_bytes
+
     def on_torch(self, program: Program) -> Iterator[np.ndarray]:
         return forced_logits(torch_runtime(self.speech, dequantized_late(program), silence=self.silence), self.samples)
 
     def exact(self) -> Iterator[np.ndarray]:
-        size = sum(map(stored_bytes, self.paths.values()))
-        settings = replace(EXACT, unfolds=size <= self.limits.unfolded_bytes)
+        settings = replace(EXACT, unfolds=not self.one_at_a_time)
         opened = {n: Opened(partial(OrtRunner, path, settings), _inputs(path)) for n, path in self.paths.items()}
         return self.heard_by(opened)
 
@@ -207,17 +216,26 @@ class _Bench:
 
     def sessions(self, options: Mapping[str, str]) -> _Sessions:
         """Opened once for both: to be heard, and to read back what they run."""
-        runners, executed = {}, {}
+        executed: dict[str, ExecutedGraph] = {}
+        opens = {name: partial(self._opened, options, executed, name) for name, _ in largest_first(self.paths)}
+        if self.one_at_a_time:
+            opened = {name: Opened(each, _inputs(self.paths[name])) for name, each in opens.items()}
+            return _Sessions(options, opened, executed)
+        return _Sessions(options, {name: each() for name, each in opens.items()}, executed)
+
+    def _opened(self, options: Mapping[str, str], executed: dict[str, ExecutedGraph], name: str) -> OrtRunner:
+        """A session; what it runs goes to ``executed``, which a second opening need not read back."""
+        path, settings = self.paths[name], OrtSettings(entries=options, arena=not self.one_at_a_time)
+        if name in executed:
+            return OrtRunner(path, settings)
         with temporary_folder() as folder:
-            for name, path in largest_first(self.paths):
-                settings = OrtSettings(entries=options).written_to(folder / path.name)
-                try:
-                    runners[name] = OrtRunner(path, settings)
-                except BundleError as error:
-                    check_room(folder, path, error)
-                    raise VerificationError(error.message, hint=error.hint) from error
-                executed[name] = read_executed(folder / path.name)
-        return _Sessions(options, runners, executed)
+            try:
+                runner = OrtRunner(path, settings.written_to(folder / path.name))
+            except BundleError as error:
+                check_room(folder, path, error)
+                raise VerificationError(error.message, hint=error.hint) from error
+            executed[name] = read_executed(folder / path.name)
+        return runner
 
     def with_float_activations(self) -> Iterator[np.ndarray]:
         written = {name: write_without_roundings(path) for name, path in self.paths.items()}

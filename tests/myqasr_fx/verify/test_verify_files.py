@@ -18,11 +18,12 @@ from myqasr_fx.fit.manifest import low_bit_products
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import GraphRunner, OrtSettings, WhisperRuntime
+from myqasr_fx.runtime.opened import Opened
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from myqasr_fx.verify import verify_files as module
 from myqasr_fx.verify.fake_quant import Reference, make_reference
-from myqasr_fx.verify.forced_logits import Opened, Sample, forced_logits
+from myqasr_fx.verify.forced_logits import Sample, forced_logits
 from myqasr_fx.verify.verify_files import Verified, verify_files
 
 Corrupt = Callable[[Path, Path, str, str], None]
