@@ -3,12 +3,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from weakref import WeakSet
 
+import numpy as np
 import pytest
 
 from myqasr_fx.acceptance import assess
+from myqasr_fx.acceptance.compare import Heard
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.process.limits import Limits
+from myqasr_fx.runtime import OrtRunner, OrtSettings, Runtime
+from myqasr_fx.runtime.opened import Opened
+from myqasr_fx.verify import verify_files
 
 CompileModel = Callable[..., QuantizedBundle]
 FEW = Limits(held_out_from=4, spare_bytes=1 << 14)
@@ -52,3 +58,48 @@ def test_no_more_logits_are_kept_than_have_room(compile_model: CompileModel, tmp
     none = replace(FEW, kept_logits_bytes=1)
     compile_model("smallest", uniform_bits=6, cache=tmp_path / "cache", limits=none)
     assert not list((tmp_path / "cache").glob("logits-*"))
+
+
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is opened, beside what, and closed, and when the full-precision model is asked, from now on."""
+    said: list[str] = []
+    is_open: WeakSet[OrtRunner] = WeakSet()
+
+    class Told(OrtRunner):
+        def __init__(self, path: Path, settings: OrtSettings | None = None) -> None:
+            said.append(f"open {path.stem}{' beside another' if len(is_open) else ''}")
+            super().__init__(path, settings)
+            is_open.add(self)
+
+    def close(opened: Opened) -> None:
+        said.extend(["close"] if opened._runner is not None else [])
+        closes(opened)
+
+    def forced(runtime: Runtime, item: Heard) -> np.ndarray:
+        said.append("full precision")
+        return asked(runtime, item)
+
+    closes, asked = Opened.close, assess.forced
+    monkeypatch.setattr(verify_files, "OrtRunner", Told)
+    monkeypatch.setattr(Opened, "close", close)
+    monkeypatch.setattr(assess, "forced", forced)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("name", "graphs", "context"),
+    [("smallest", ["model"], "full"), ("whisper-smallest", ["encoder_model", "decoder_model_merged"], "speech")],
+)
+def test_a_large_model_is_judged_with_one_graph_open_at_a_time(
+    name: str, graphs: list[str], context: str, compile_model: CompileModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, options = told(monkeypatch), {"uniform_bits": 4, "context": context}
+    usual = compile_model(name, limits=FEW, **options).manifest
+    assert any("beside" in event for event in said) is (len(graphs) > 1)
+    said = told(monkeypatch)  # those of that run do not count
+    manifest = compile_model(name, limits=replace(FEW, unfolded_bytes=0), **options).manifest
+    assert manifest.acceptance == usual.acceptance and manifest.context == usual.context
+    assert [file.executed for file in manifest.files] == [file.executed for file in usual.files]
+    assert not [event for event in said if "beside" in event], said
+    each = [event for graph in graphs for event in (f"open {graph}", "close")]
+    assert said[said.index("full precision") :] == ["full precision", *each]

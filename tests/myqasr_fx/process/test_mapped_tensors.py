@@ -7,10 +7,11 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from myqasr_fx.process.mapped_tensors import mapped, set_aside
+from myqasr_fx.process.mapped_tensors import is_mapped, mapped, mapped_array, set_aside
 
 
 def resident() -> int:
@@ -41,3 +42,16 @@ def test_without_room_they_stay_in_memory(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "posix_fallocate", full)
     given = torch.randn(1000, 1000)
     assert mapped(given) is given and not list(tmp_path.iterdir())
+
+
+def test_what_lies_in_a_file_goes_into_no_other() -> None:
+    found = mapped(torch.randn(1000, 1000))
+    assert mapped(found) is found and is_mapped(found[10:20]) and not is_mapped(torch.randn(1000, 1000))
+
+
+def test_arrays_come_back_too() -> None:
+    given = np.random.default_rng(0).normal(size=(5000, 1000)).astype(np.float32)
+    before = resident()
+    found = mapped_array(given)
+    assert resident() < before + given.nbytes // 2
+    np.testing.assert_array_equal(found, given)

@@ -48,3 +48,16 @@ def test_another_shape_input_or_output_runs() -> None:
     assert graph.runs == 3
     once.run({"x": x, "more": x}, ["y"])
     assert graph.runs == 4
+
+
+def test_what_is_remembered_may_lie_elsewhere() -> None:
+    put: list[np.ndarray] = []
+
+    def kept(result: np.ndarray) -> np.ndarray:
+        put.append(result.copy())
+        return put[-1]
+
+    once = Once(Doubling(), most=2, kept=kept)
+    x = np.ones(3)
+    assert once.run({"x": x}, ["y"])["y"] is once.run({"x": x}, ["y"])["y"] is put[0]
+    assert len(put) == 1
