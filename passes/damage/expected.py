@@ -33,8 +33,8 @@ SMOOTHING = 0.05
 """Part of a layer's sensitivity that is spread evenly over its rows: the clips do not hold all words of a speaker.
 
 How much of it falls to each block of a vocabulary hardly differs between speakers (``benchmarks/vocabulary.py``): rows
-come by frequency, and many rows share a block. From a hundred positions on, 0.003 to 0.05 foretell others about as well; from fewer on, and on words of other
-fields, the larger part does.
+come by frequency, and many rows share a block. From 200 positions on 0.003 to 0.05 foretell others about as well; from
+fewer, and words of other fields, the largest of these does best.
 """
 
 CORRECTION_BITS = 3
