@@ -42,4 +42,14 @@ class AllocationError(MyqasrError):
 
 
 class BudgetError(AllocationError):
-    """The budget is smaller than the smallest model that the options allow."""
+    """The budget is smaller than the smallest model that the options allow.
+
+    Args:
+        message: What is wrong.
+        hint: What to do.
+        over: Bytes that the smallest model has more, where that is known.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, over: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.over = over

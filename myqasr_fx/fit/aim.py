@@ -30,6 +30,20 @@ class Aim:
         """Bytes of the budget that may stay unused."""
         return int(max(self.limits.spare * self.budget, self.limits.spare_bytes))
 
+    def relents(self, over: int) -> bool:
+        """Takes back what the smallest choices have no room for: they are divided less than the files were.
+
+        Args:
+            over: Bytes by which these are over the budget, the surplus included.
+
+        Returns:
+            False when they were over it without a surplus.
+        """
+        if not 0 < over <= self.surplus:
+            return False
+        self.surplus -= over
+        return True
+
     def correct(self, written: int, predicted: int) -> None:
         """Takes note of one attempt.
 

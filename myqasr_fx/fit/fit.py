@@ -76,7 +76,7 @@ def fit(job: FitJob, folder: Path) -> Fitted:
     aim, fits, tried = Aim(budget, limits), None, job.request.draft()
     for attempt in range(1, limits.attempts + 1):
         draft = tried != final
-        fitted, predicted = _write(replace(job, request=tried), folder, aim.surplus)
+        fitted, predicted = _attempt(replace(job, request=tried), folder, aim)
         _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, fitted.model_bytes)
         if fitted.model_bytes <= budget:
             fits = aim.surplus
@@ -89,6 +89,16 @@ def fit(job: FitJob, folder: Path) -> Fitted:
     if fitted.model_bytes <= budget and not draft:
         return fitted
     return _settled(job, folder, fits, fitted.model_bytes)
+
+
+def _attempt(job: FitJob, folder: Path, aim: Aim) -> tuple[Fitted, int]:
+    """Files for this aim, or for the next lower one that leaves the smallest choices their room."""
+    try:
+        return _write(job, folder, aim.surplus)
+    except BudgetError as error:
+        if not aim.relents(error.over):
+            raise
+    return _write(job, folder, aim.surplus)
 
 
 def _budget(job: FitJob) -> int | None:

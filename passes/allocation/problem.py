@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -135,6 +136,7 @@ class Problem:
             f"a budget of {budget:,.0f} bytes is infeasible: the smallest feasible size is {smallest:,.0f} bytes "
             f"({smallest / 1e6:.2f} MB, {smallest / 2**20:.2f} MiB)",
             hint=f"raise the budget{lower}",
+            over=math.ceil(smallest - budget),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.fit import fit as module
+from myqasr_fx.fit.aim import Aim
 from myqasr_fx.fit.fit import fit, rounded
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.request import fit_request
@@ -132,3 +135,22 @@ def test_what_is_fitted_stays_as_it_was(sequential: bool, fit_job: Callable[...,
     assert texts_of(job.prepared.program) == texts
     for module_ in graphs:
         assert all(torch.equal(tensors[name], tensor) for name, tensor in module_.state_dict().items())
+
+
+def test_an_aim_gives_the_smallest_choices_back_their_room_and_no_more() -> None:
+    aim = Aim(60_000, Limits())
+    assert not aim.relents(5_000), "too small without a surplus, too"
+    aim.correct(written=80_736, predicted=59_998)
+    assert aim.surplus == 20_738
+    assert not aim.relents(20_739)
+    assert aim.relents(5_673) and aim.surplus == 15_065
+
+
+def test_files_divided_more_than_was_foreseen_are_followed_by_smaller_ones(
+    compile_model: Callable[..., QuantizedBundle], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first attempt divides the tiny vocabulary into many widths, whose graph takes a third of the budget."""
+    with caplog.at_level(logging.INFO, logger="myqasr_fx.fit.fit"):
+        bundle = compile_model("smallest", "60KB", recipe="normal", cache=None)
+    written = [int(record.getMessage().split("wrote ")[1].split(" ")[0]) for record in caplog.records]
+    assert written[0] > 60_000 >= bundle.manifest.model_bytes
