@@ -13,8 +13,8 @@ from myqasr_fx.cli.visible import shown
 from myqasr_fx.options.units import format_size
 
 _WORDS = (
-    "float32: 4 bytes for each number; full precision on onnxruntime takes less, as",
-    "its files keep matrices of float16 values so. budgets from: at default options",
+    "float32: 4 bytes for each number; files of full precision take less, as they",
+    "store in float16 what was published so. budgets from: with default options",
 )
 
 

@@ -34,7 +34,7 @@ SMOOTHING = 0.05
 
 How much of it falls to each block of a vocabulary hardly differs between speakers (``benchmarks/vocabulary.py``): rows
 come by frequency, and many rows share a block. From 200 positions on 0.003 to 0.05 foretell others about as well; from
-fewer, and words of other fields, the largest of these does best.
+fewer the largest of these does best.
 """
 
 CORRECTION_BITS = 3
