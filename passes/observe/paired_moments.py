@@ -100,9 +100,11 @@ class PairedMoments:
     def shifted(self, weight: Tensor) -> Tensor:
         """V, of the shape of ``weight``: rows first, K others."""
         gram, cross = self._moments()
-        cross = cross.double().sub_(gram)  # in place: of wide layers each takes hundreds of megabytes
-        gram = damped_by(gram, DAMPING, torch.float64)
-        shift: Tensor = torch.linalg.solve(gram, cross.T).T.to(weight.dtype)
         matrix, frames = weight.reshape(len(weight), -1), self.frames
-        found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift)
+        # By rows or by inputs, whichever are fewer: the rest of a wide layer's work is the factor of its matrix.
+        few = len(matrix) < len(gram)
+        gap = cross.double().sub_(gram)  # in place: of wide layers each takes hundreds of megabytes
+        gap = matrix.double() @ gap if few else gap
+        shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING, torch.float64), gap.T).T.to(weight.dtype)
+        found: Tensor = matrix + frames / (frames + len(gram)) * (shift if few else matrix @ shift)
         return found.reshape(weight.shape)

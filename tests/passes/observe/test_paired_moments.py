@@ -40,6 +40,15 @@ def test_the_shifted_weight_gives_the_outputs_of_full_precision() -> None:
     )
 
 
+def test_a_row_shifts_alike_in_a_tall_layer_and_in_a_flat_one() -> None:
+    weight, exact, rounded, weights = make_pair()
+    moments = PairedMoments(64)
+    moments.add(exact, rounded, weights)
+    tall = moments.shifted(torch.cat([weight, weight, weight]))  # 96 rows of 64 inputs; one third of them is flat
+    torch.testing.assert_close(moments.shifted(weight), tall[:32], rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(tall[:32], weight, atol=1e-2)
+
+
 def test_rounding_it_beats_rounding_the_weight() -> None:
     weight, exact, rounded, weights = make_pair()
     moments = PairedMoments(64)
