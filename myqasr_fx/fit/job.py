@@ -12,6 +12,7 @@ from myqasr_fx.measure.store import NOTHING_KEPT, Key, Store
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
+from passes.allocation.allocate_bits import allocation_items
 from passes.allocation.choice import Damages
 from passes.base import Pass
 from passes.damage.expected import SMOOTHING
@@ -73,6 +74,7 @@ def priced(job: FitJob) -> FitJob:
 
 def _key(job: FitJob) -> Key[Damages]:
     request, measured = job.request, job.measurements
-    asked = (request.layers, request.symmetric, request.rounding, request.granularity, SMOOTHING)
+    names = tuple(item.name for item in allocation_items(job.prepared.program, split=True))
+    asked = (request.layers, request.symmetric, request.rounding, request.granularity, SMOOTHING, names)
     what = repr((asked, sorted(measured.corrections.items(), key=str)))
     return job.store.keys.damages(measured.observed.clips, job.shares.curvature, job.seed, what)

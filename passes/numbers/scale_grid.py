@@ -14,6 +14,9 @@ from torch import Tensor
 _PER_OCTAVE = 14
 _LOWEST = -16
 
+_RAISED = 0.01
+"""Part of the squares of all scales, as of the errors of rounding, that raising those below the grid may add."""
+
 
 def bytes_of_scale(groups: int) -> int:
     """Bytes that one scale takes in a file when its matrix, of ``groups`` groups a row, has scales within the grid.
@@ -32,12 +35,16 @@ def scale_grid() -> Tensor:
 def round_up_to_grid(scale: Tensor) -> Tensor | None:
     """Smallest grid values that are at least ``scale``, float32; None when one lies beyond the grid.
 
+    None, too, where so many lie below its smallest value that the levels of a matrix of small weights became coarser.
+
     Args:
         scale: Floats of any shape, not negative; 0 stays 0.
     """
     grid = scale_grid().to(scale.dtype)
     index = torch.searchsorted(grid, scale.contiguous())
-    if bool((index == len(grid)).any()):
+    below = (scale > 0) & (scale < grid[0])
+    added = (grid[0].square() - scale[below].square()).sum()
+    if bool((index == len(grid)).any()) or bool(added > _RAISED * scale.square().sum()):
         return None
     return torch.where(scale > 0, grid[index], scale).to(torch.float32)
 

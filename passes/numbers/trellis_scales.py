@@ -116,7 +116,8 @@ class _Evened:
 def _even(weight: Tensor, group_size: int, importance: Tensor | None) -> _Evened:
     groups = weight.detach().reshape(len(weight), -1, group_size)  # (n, G, g)
     gains = _gains(groups.square())
-    spread = (groups.square() / gains.square()).mean(-1).sqrt()
+    # No stored scale is smaller, so that levels of smaller weights are as coarse as these.
+    spread = (groups.square() / gains.square()).mean(-1).sqrt().clamp_(min=_SMALLEST * UNIT)
     weighed = torch.ones_like(gains) if importance is None else importance.reshape(gains.shape)
     coarse = spread.square() * (gains.square() * weighed).sum(-1)
     reach = (_REACH * spread).unsqueeze(-1) * gains

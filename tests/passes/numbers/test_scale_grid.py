@@ -30,8 +30,9 @@ def test_rounding_up_covers_the_range_and_is_found_again(scales: list[float]) ->
 
 def test_what_lies_outside() -> None:
     assert round_up_to_grid(torch.tensor([0.1, 5.0])) is None
-    small = round_up_to_grid(torch.tensor([1e-9, 0.0]))
-    assert small is not None and small.tolist() == [2.0**-16, 0.0]
+    small = round_up_to_grid(torch.tensor([1e-9, 0.0, 1.0]))
+    assert small is not None and small.tolist() == [2.0**-16, 0.0, 1.0]
+    assert round_up_to_grid(torch.tensor([1e-6, 0.0])) is None  # all levels would be fifteen times as coarse
     assert grid_indices(torch.tensor([0.1, 1.0])) is None
 
 

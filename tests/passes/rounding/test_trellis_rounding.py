@@ -13,7 +13,7 @@ from passes.errors import QuantizationError
 from passes.numbers.affine import QParams, dequantize
 from passes.numbers.scale_grid import grid_indices
 from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, weight_spec
-from passes.numbers.trellis_scales import trellis_scales
+from passes.numbers.trellis_scales import trellis_errors, trellis_scales
 from passes.rounding import REGISTRY
 from passes.rounding.method import Rounding
 from passes.rounding.round_weights import round_weight
@@ -104,6 +104,18 @@ def test_scales_bring_groups_to_one_spread_and_zeros_stay_finite() -> None:
     assert float(spread[6:].max() / spread[6:].min()) < 1.06  # neighbours on the grid of scales are 5 % apart
     middle = torch.full((64, 64), 128, dtype=torch.uint8)
     assert not dequantize(middle, qparams).any()
+
+
+@pytest.mark.parametrize("size", [1e-5, 1e-4, 1e-3, 1.0, 100.0])
+def test_errors_are_foreseen_where_weights_are_smaller_than_the_levels_of_the_smallest_scale(size: float) -> None:
+    weight = torch.randn(96, 128, generator=torch.Generator().manual_seed(0)) * size
+    run, qparams = REGISTRY["rtn"].trellis, trellis_scales(weight, GROUP, 2).qparams
+    assert run is not None
+    found = run(weight, qparams, None, gaussian_table(), 2)
+    error = float((dequantize(found.codes, found.qparams) - weight).square().sum())
+    foreseen = float(trellis_errors(weight, GROUP)[2].sum())
+    assert 0.7 * error < foreseen < 8 * error
+    assert foreseen < 1.5 * error or size < 1e-3
 
 
 def test_an_input_of_large_weights_does_not_clip() -> None:
