@@ -44,6 +44,5 @@ def quantize(
         MyqasrError: The input cannot be used, the budget is infeasible, or the result failed its verification.
     """
     config = resolve_config(budget, **options)  # type: ignore[arg-type]  # resolve_config checks names and values
-    recordings = [audio] if isinstance(audio, (str, Path)) else list(audio)
     told = as_progress(progress)
-    return pipeline.quantize(model, recordings, out=Path(out), config=config, force=force, progress=told)
+    return pipeline.quantize(model, audio, out=Path(out), config=config, force=force, progress=told)

@@ -65,13 +65,22 @@ def check_samples(samples: np.ndarray, name: str) -> None:
     Raises:
         AudioError: They are of another type or shape, too few, not finite, or all zero.
     """
-    if not isinstance(samples, np.ndarray) or samples.dtype != np.float32 or samples.ndim != 1:
-        got = f"{samples.dtype} {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
-        raise AudioError(f"{name}: samples are {got}, expected float32 of shape (T,) at 16 kHz")
+    check_array(samples, name)
     check_length(len(samples) / SAMPLING_RATE, name)
     check_finite(samples, name)
     if not samples.any():
         raise silent(name)
+
+
+def check_array(samples: np.ndarray, name: str) -> None:
+    """Checks type and shape of samples.
+
+    Raises:
+        AudioError: They are not (T,) float32.
+    """
+    if not isinstance(samples, np.ndarray) or samples.dtype != np.float32 or samples.ndim != 1:
+        got = f"{samples.dtype} {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
+        raise AudioError(f"{name}: samples are {got}, expected float32 of shape (T,) at 16 kHz")
 
 
 def check_length(seconds: float, name: str) -> None:

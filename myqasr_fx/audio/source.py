@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from myqasr_fx.audio.clip import SAMPLING_RATE, base_name, check_length, check_samples
+from myqasr_fx.audio.clip import SAMPLING_RATE, base_name, check_array, check_length, check_samples
 from myqasr_fx.audio.decode import read_header
 from myqasr_fx.audio.decoder import AudioHeader
 from myqasr_fx.audio.find import find_audio
@@ -175,4 +175,12 @@ def open_sources(audio: AudioInput | Iterable[AudioInput]) -> tuple[list[Source]
 
 
 def _listed(audio: AudioInput | Iterable[AudioInput]) -> list[AudioInput]:
-    return [audio] if isinstance(audio, (str, Path, np.ndarray)) else list(audio)
+    several = isinstance(audio, Iterable) and not isinstance(audio, (str, Path, np.ndarray))
+    items: list[AudioInput] = list(audio) if several else [audio]  # type: ignore[arg-type,list-item]
+    for item in items:
+        if not isinstance(item, (str, Path, np.ndarray)):
+            what = f"{type(item).__module__}.{type(item).__qualname__}".removeprefix("builtins.")
+            raise AudioError(f"audio is {what}, expected files, folders or arrays (T,) float32 at 16 kHz")
+    if isinstance(audio, np.ndarray):
+        check_array(audio, "audio")
+    return items

@@ -110,7 +110,7 @@ def run_fleet(
         rows = rows_on_ray(tasks, _setting(model, speech, order), workers)
     with progress.stage("users", len(users)) as advance:
         for row in rows:
-            if fresh := row != done.get(row.user):
+            if fresh := row.error is not None or row != done.get(row.user):  # what failed was tried again
                 ledger.append(row)
             found[row.user] = row
             tell(row, fresh)

@@ -12,7 +12,7 @@ import numpy as np
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.languages import cannot_be_told, unless_auto
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
-from myqasr_fx.runtime.runtime import GraphRunner, Transcript, transcribe_long
+from myqasr_fx.runtime.runtime import GraphRunner, Transcript, check_batch, transcribe_long
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +43,10 @@ class CtcRuntime:
         """Transcribes clips one by one: padding would change what the model hears.
 
         Raises:
+            AudioError: A clip is not (T,) float32, or not finite.
             ModelError: A language is asked for.
         """
+        check_batch(clips)
         if (asked := unless_auto(language)) is not None:
             raise cannot_be_told(asked)
         results = []
@@ -58,6 +60,7 @@ class CtcRuntime:
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
         """Logits (frames, vocabulary)."""
+        check_batch([samples])
         batch = self.model.run({"input_values": self.features(samples)}, ["logits"])["logits"]
         logits: np.ndarray = batch[0]
         return logits

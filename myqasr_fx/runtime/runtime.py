@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.audio.clip import SAMPLING_RATE, check_array, check_finite
+from myqasr_fx.errors import AudioError
 from myqasr_fx.runtime.chunks import iter_chunks
 
 
@@ -116,13 +117,34 @@ class Runtime(Protocol):
         """
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
-        """Transcribes samples (T,) float32 at 16 kHz of at most 30 s each."""
+        """Transcribes samples (T,) float32 at 16 kHz, of at most 30 s each where the model is a Whisper."""
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
         """Logits (L, vocabulary) of the positions that predict each of ``tokens`` and the end after them.
 
-        Models without a decoder ignore ``tokens`` and give the logits of every frame.
+        Models without a decoder ignore ``tokens`` and give the logits of every frame; samples are those of a clip of
+        :meth:`transcribe_batch`.
         """
+
+
+def check_batch(clips: Sequence[np.ndarray], most: float | None = None) -> None:
+    """Checks clips that a model is given together.
+
+    Args:
+        clips: Samples of each.
+        most: Seconds of a clip; None for any.
+
+    Raises:
+        AudioError: One is not (T,) float32, not finite, or longer.
+    """
+    for index, samples in enumerate(clips):
+        check_array(samples, name := f"clip {index}")
+        check_finite(samples, name)
+        if most is not None and (seconds := len(samples) / SAMPLING_RATE) > most:
+            raise AudioError(
+                f"{name}: {seconds:.1f} s of audio, expected at most {most:g} s",
+                hint="transcribe() takes audio of any length",
+            )
 
 
 def transcribe_long(

@@ -13,6 +13,7 @@ from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.languages import unless_auto
 from myqasr_fx.runtime.aligner import Aligner
+from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
 from myqasr_fx.runtime.decoding import GREEDY, WORD, Decoding
 from myqasr_fx.runtime.fallback import decode
@@ -20,7 +21,7 @@ from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
 from myqasr_fx.runtime.greedy import DecoderState, Written
 from myqasr_fx.runtime.growing_cache import CachedDecoder, CacheShape
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule, compression_ratio
-from myqasr_fx.runtime.runtime import GraphRunner, Segment, Transcript, Word, join, transcribe_long
+from myqasr_fx.runtime.runtime import GraphRunner, Segment, Transcript, Word, check_batch, join, transcribe_long
 from myqasr_fx.runtime.timed_text import timed_tokens, unheard_from
 
 MOST_TOGETHER = 4
@@ -73,8 +74,13 @@ class WhisperRuntime:
         return transcribe_long(self, audio, self._code(language), together=together, finds_language=finds)
 
     def transcribe_batch(self, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
-        """Transcribes clips of at most 30 s; each has its own language when none is given."""
+        """Transcribes clips of at most 30 s; each has its own language when none is given.
+
+        Raises:
+            AudioError: A clip is not (T,) float32, not finite, or longer.
+        """
         code = self._code(language)
+        check_batch(clips, CHUNK_SECONDS)
         inputs = [self.features(samples) for samples in clips]
         heard = [self.context.cut(*pair) for pair in zip(inputs, map(len, clips), strict=True)]
         found = dict(self._hear(heard, clips, code))
@@ -86,6 +92,7 @@ class WhisperRuntime:
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
         """Logits of the positions that predict each of ``tokens`` and the end, in one prefill."""
+        check_batch([samples], CHUNK_SECONDS)
         return self.logits_of(self.encoded(samples), tokens, language)
 
     def encoded(self, samples: np.ndarray) -> np.ndarray:

@@ -147,6 +147,10 @@ def test_inputs_are_listed_once_their_paths_exist(record: Record, tmp_path: Path
         (tmp_path / "none", "no such file or folder"),
         ([array, "none.wav"], "no such file"),
         ([], "no"),
+        (None, "audio is NoneType, expected files, folders or arrays"),
+        ([array, 3], "audio is int, expected"),
+        (array.reshape(2, -1), r"audio: samples are float32 \(2, 8000\), expected float32 of shape \(T,\)"),
+        (array.astype(np.int16), "audio: samples are int16"),
     ):
         with pytest.raises(AudioError, match=words):
             found_inputs(wrong)

@@ -72,6 +72,8 @@ def test_a_second_run_does_only_what_is_missing_changed_or_failed(
     again = run(find_users(users))
     assert asked == ["cid"]
     assert again[:2] == first[:2]
+    told = [json.loads(line).get("user") for line in (tmp_path / "out" / LEDGER).read_text("utf-8").splitlines()]
+    assert told.count("cid") == 2 and told.count("ann") == 1  # tried again, as long as it took before or not
     (tmp_path / "out" / "ann" / "model.onnx").write_bytes(b"damaged")
     (users / "bob" / "1.wav").unlink()
     asked.clear()

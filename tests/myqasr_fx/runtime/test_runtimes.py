@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from myqasr_fx.capture import capture, signatures
-from myqasr_fx.errors import BundleError, ModelError
+from myqasr_fx.errors import AudioError, BundleError, ModelError
 from myqasr_fx.export.to_onnx import to_onnx
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime import CtcRuntime, OrtRunner, OrtSettings, WhisperRuntime
@@ -51,6 +51,14 @@ def features(samples: np.ndarray) -> np.ndarray:
 
 def clips(count: int) -> list[np.ndarray]:
     return list(np.random.default_rng(1).standard_normal((count, 3200)).astype(np.float32))
+
+
+NO_CLIPS = (
+    (np.ones(3200, np.int16), r"samples are int16 \(3200,\), expected float32"),
+    (np.ones((1, 3200), np.float32), r"samples are float32 \(1, 3200\)"),
+    ([0.5] * 3200, "samples are list"),
+    (np.full(3200, np.nan, np.float32), "holds NaN"),
+)
 
 
 def whisper(runners, network, multilingual: bool) -> WhisperRuntime:
@@ -117,6 +125,19 @@ def test_whisper_batch_equals_one_by_one(torch_whisper):
     batch = torch_whisper.transcribe_batch(clips(4))
     assert batch == [torch_whisper.transcribe(samples) for samples in clips(4)]
     assert len({transcript.tokens for transcript in batch}) > 1
+
+
+def refuses(runtime, wrong, words) -> None:
+    with pytest.raises(AudioError, match=f"clip 1: {words}"):
+        runtime.transcribe_batch([clips(1)[0], wrong])
+    with pytest.raises(AudioError, match=f"clip 0: {words}"):
+        runtime.logits(wrong, ())
+
+
+def test_whisper_refuses_what_is_no_clip(torch_whisper):
+    for wrong, words in NO_CLIPS:
+        refuses(torch_whisper, wrong, words)
+    refuses(torch_whisper, np.ones(16_000 * 31, np.float32), r"31.0 s of audio, expected at most 30 s \(transcribe")
 
 
 def test_whisper_language_is_told_or_detected(torch_whisper):
@@ -195,6 +216,8 @@ def test_ctc_runs_its_graph(make_ctc):
     with torch.no_grad():
         expected = network(torch.from_numpy(samples)[None]).logits[0]
     np.testing.assert_allclose(runtime.logits(samples, ()), expected, atol=1e-5)
+    for wrong, words in NO_CLIPS:
+        refuses(runtime, wrong, words)
 
 
 def test_file_that_is_no_model_is_refused(tmp_path):
