@@ -17,6 +17,7 @@ REGISTRY: Extensible[RangeMethod] = Extensible(
         "cosine": "searched:COSINE",
         "cosine_per_frame": "searched:COSINE_PER_FRAME",
         "hessian": "searched:HESSIAN",
+        "hessian_blended": "searched:HESSIAN_BLENDED",
         "l1_norm": "searched:L1_NORM",
         "l2_norm": "searched:L2_NORM",
         "linear_weighted_l2_norm": "searched:LINEAR_WEIGHTED_L2_NORM",

@@ -155,6 +155,7 @@ def _search(
         raise QuantizationError("a search without an objective")
     weight, bias = stored
     objective = method.objective
+    read = objective.weighing(read) if objective.weighing is not None else read
     if weight is None or scheme is None:
         left, right = ranges
         return (search_product_per_frame if objective.per_frame else search_product)(read, (left, right), objective)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from passes.calibration.rows_read import LayerRows
+
 Terms = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
@@ -21,6 +23,7 @@ class Objective:
             each of C candidates.
         loss: (T, …) sums to a number each.
         uses_gradient: True when ``gradient``, of the log-probability of the model's own tokens, must be given.
+        weighing: What becomes of a layer's rows, whose gradients weigh outputs, before they are searched by.
         with_bias: Outputs are compared with their bias, which drops out of differences but not of what weighs them.
         per_frame: Each frame's output is compared by itself, and the mean over frames counts.
     """
@@ -28,6 +31,7 @@ class Objective:
     terms: Terms
     loss: Callable[[Tensor], Tensor]
     uses_gradient: bool = False
+    weighing: Callable[[LayerRows], LayerRows] | None = None
     with_bias: bool = False
     per_frame: bool = False
 

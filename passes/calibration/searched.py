@@ -16,6 +16,7 @@ def searched(objective: Objective) -> RangeMethod:
 COSINE = searched(cosine.COSINE)
 COSINE_PER_FRAME = searched(cosine.COSINE_PER_FRAME)
 HESSIAN = searched(hessian.HESSIAN)
+HESSIAN_BLENDED = searched(hessian.HESSIAN_BLENDED)
 L1_NORM = searched(norms.L1_NORM)
 L2_NORM = searched(norms.L2_NORM)
 LINEAR_WEIGHTED_L2_NORM = searched(norms.LINEAR_WEIGHTED_L2_NORM)
