@@ -14,7 +14,7 @@ from typing import Any
 
 from myqasr_fx.bundle.byte_category import in_order
 from myqasr_fx.bundle.context_record import ContextRecord
-from myqasr_fx.bundle.file_names import file_inside, is_file
+from myqasr_fx.bundle.file_names import digest_of, file_inside, is_file
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.bundle.record_reader import build_record
 from myqasr_fx.bundle.records import (
@@ -210,6 +210,18 @@ class QuantizedBundle:
             BundleError: The name or a link leads elsewhere.
         """
         return file_inside(self.path, name)
+
+    def check_bytes(self) -> None:
+        """Checks that model files hold what was verified; reads all of them.
+
+        Raises:
+            BundleError: One was changed since.
+        """
+        for file in self.manifest.files:
+            if file.sha256 is not None and digest_of(path := self.file(file.name)) != file.sha256:
+                raise BundleError(
+                    f"{path}: changed since it was verified", hint="copy the bundle again, or quantize again"
+                )
 
     @classmethod
     def open(cls, path: str | Path) -> QuantizedBundle:

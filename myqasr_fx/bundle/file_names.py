@@ -1,7 +1,8 @@
-"""Names of files in a bundle: they stay inside its folder, on every system."""
+"""Files in a bundle: their names stay inside its folder, on every system; their bytes have a digest."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -55,3 +56,9 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -92,12 +92,14 @@ class FileRecord:
         bytes: Of the file.
         executed: Operator that onnxruntime executes to count.
         categories: What the bytes are spent on, see ``myqasr_fx.bundle.byte_category``.
+        sha256: Of the file as it was verified; None in bundles of earlier versions.
     """
 
     name: str
     bytes: int
     executed: Mapping[str, int]
     categories: Mapping[str, int] = field(default_factory=dict)
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         check_file_name(self.name)

@@ -14,4 +14,5 @@ from myqasr_fx.cli.views import bundle_data, summary
 def inspect(bundle: Bundle, *, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:
     """Show what is in a bundle: bytes, options and every layer's bits."""
     opened = QuantizedBundle.open(bundle)
+    opened.check_bytes()
     return Answer(bundle_data(opened), Group(layers_told(opened.manifest.layers), summary(opened)))

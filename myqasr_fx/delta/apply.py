@@ -11,9 +11,9 @@ from typing import BinaryIO
 import numpy as np
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.bundle.file_names import file_inside, is_file
+from myqasr_fx.bundle.file_names import digest_of, file_inside, is_file
 from myqasr_fx.bundle.output_folder import output_folder
-from myqasr_fx.delta.make import CHUNK, digest_of
+from myqasr_fx.delta.make import CHUNK
 from myqasr_fx.delta.record import CONTENT, SAME, WHOLE, DeltaFile, DeltaRecord
 from myqasr_fx.errors import BundleError, OptionError
 

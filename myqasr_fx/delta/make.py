@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.bundle.file_names import is_file
+from myqasr_fx.bundle.file_names import digest_of, is_file
 from myqasr_fx.delta.record import CONTENT, DIFFERENCE, FORMAT_VERSION, SAME, WHOLE, DeltaFile, DeltaRecord, Gain
 
 FOLDER = "delta"
@@ -53,12 +53,6 @@ def write_delta(base: QuantizedBundle, bundle: Path, gain: Gain) -> DeltaRecord:
     record = DeltaRecord(FORMAT_VERSION, manifest.model, manifest.fingerprint, size, digest.hexdigest(), files, gain)
     record.write(folder)
     return record
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _file(base: Path, own: Path, name: str) -> DeltaFile:

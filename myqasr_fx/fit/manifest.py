@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from torch import fx
@@ -19,9 +20,10 @@ from myqasr_fx.bundle.bundle import (
     FileRecord,
     LayerRecord,
 )
+from myqasr_fx.bundle.file_names import digest_of
 from myqasr_fx.bundle.private import count_of, without_folders
 from myqasr_fx.export.categories import bytes_by_category
-from myqasr_fx.export.executed import Unfused
+from myqasr_fx.export.executed import ExecutedGraph, Unfused
 from myqasr_fx.fit.allocation import Expectation
 from myqasr_fx.fit.fit import Fitted
 from myqasr_fx.models.prepared import Prepared
@@ -57,15 +59,7 @@ def build_manifest(
     executed = verified.executed
     reasons = tuple(without_folders(item.reason, item.path) for item in clips.rejected)
     categories = bytes_by_category(fitted.files, (layer.name for layer in prepared.layers))
-    files = tuple(
-        FileRecord(
-            name=path.relative_to(fitted.folder).as_posix(),
-            bytes=path.stat().st_size,
-            executed=dict(executed[path.name].op_types) if path.name in executed else {},
-            categories=categories[path.name],
-        )
-        for path in fitted.files
-    )
+    files = tuple(_file(path, fitted, executed.get(path.name), categories[path.name]) for path in fitted.files)
     return BundleManifest(
         format_version=FORMAT_VERSION,
         model=prepared.speech.name,
@@ -90,6 +84,16 @@ def build_manifest(
         versions=_versions(),
         damage=_damage(fitted.expectation),
         batch=prepared.speech.family.batch(prepared.speech.config),
+    )
+
+
+def _file(path: Path, fitted: Fitted, executed: ExecutedGraph | None, categories: Mapping[str, int]) -> FileRecord:
+    return FileRecord(
+        name=path.relative_to(fitted.folder).as_posix(),
+        bytes=path.stat().st_size,
+        executed={} if executed is None else dict(executed.op_types),
+        categories=categories,
+        sha256=digest_of(path),
     )
 
 

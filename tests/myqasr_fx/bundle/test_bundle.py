@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from myqasr_fx.bundle.bundle import MANIFEST, MAX_LAYERS, QuantizedBundle
+from myqasr_fx.bundle.file_names import digest_of
 from myqasr_fx.bundle.session_options import ACCURACY_LEVEL
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import BundleError
@@ -70,6 +71,7 @@ def test_it_opens_with_every_command(bundle: Path, recording: Path, run: Run) ->
     assert told["calibration"].pop("decides") is None  # an earlier version did not say
     unsaid = {"measures": [], "more_seconds": None, "judged": [], "advice": []}  # nor of what sureness
     assert {name: told["acceptance"].pop(name) for name in unsaid} == unsaid
+    assert [file.pop("sha256") for file in told["files"]] == [None]
     assert {block.pop("format") for layer in told["layers"] for block in layer["blocks"]} == {"affine"}
     assert told == kept
     code, out, _ = run("inspect", bundle)
@@ -224,6 +226,19 @@ def test_a_model_file_that_is_none_is_one_line(content: bytes, bundle: Path, rec
     assert (code, out) == (2, "")
     assert "model.onnx" in err.splitlines()[-1]
     assert len(err.splitlines()[-1]) < 300
+
+
+def test_changed_bytes_of_the_same_size_are_found_by_inspect(bundle: Path, run: Run) -> None:
+    model = bundle / "model.onnx"
+    assert run("inspect", bundle)[0] == 0  # of an earlier version, without a digest
+    change(bundle / MANIFEST, "files", 0, "sha256", to=digest_of(model))
+    assert run("inspect", bundle)[0] == 0
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    code, out, err = run("inspect", bundle)
+    assert (code, out) == (2, "")
+    assert "model.onnx: changed since it was verified" in err.splitlines()[-1]
 
 
 def test_a_bundle_is_one_line(bundle: Path) -> None:

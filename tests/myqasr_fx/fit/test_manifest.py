@@ -38,6 +38,8 @@ def _every_byte_has_a_category(bundle: QuantizedBundle) -> None:
     made = bundle.manifest
     for file in made.files:
         assert sum(file.categories.values()) == file.bytes == (bundle.path / file.name).stat().st_size
+        assert file.sha256 is not None
+    bundle.check_bytes()
     spent = made.categories
     assert list(spent) == [str(category) for category in Category if str(category) in spent]
     assert spent["codes"] + spent["scales"] + spent["zero points"] == sum(layer.bytes for layer in made.layers)
