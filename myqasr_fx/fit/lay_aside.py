@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
-from myqasr_fx.process.mapped_tensors import mapped, set_aside
+from myqasr_fx.process.mapped_tensors import mapped, set_aside, tensor_of
 from passes.base import Program
 from passes.graph import meta
 from passes.graph.layers import find_layers, nodes_of
@@ -43,7 +41,7 @@ def _block(block: QuantizedBlock | FloatBlock) -> QuantizedBlock | FloatBlock:
     codes, scale, zero_point = found
     block = replace(block, codes=codes, qparams=replace(block.qparams, scale=scale, zero_point=zero_point))
     if block.trellis is not None:
-        symbols = mapped(torch.from_numpy(block.trellis.symbols))
+        symbols = mapped(tensor_of(block.trellis.symbols))
         block = replace(block, trellis=replace(block.trellis, symbols=symbols.numpy()))
         found.append(symbols)
     set_aside(found)

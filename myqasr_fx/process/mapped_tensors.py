@@ -34,10 +34,15 @@ def mapped(tensor: Tensor) -> Tensor:
 
 def mapped_array(array: np.ndarray) -> np.ndarray:
     """The same of an array, whose pages leave memory at once."""
-    tensor = mapped(torch.from_numpy(array))
+    tensor = mapped(tensor_of(array))
     set_aside([tensor])
     found: np.ndarray = tensor.numpy()
     return found
+
+
+def tensor_of(array: np.ndarray) -> Tensor:
+    """The tensor that an array was made of, else a new one of its memory, which would not know of a file."""
+    return array.base if isinstance(array.base, Tensor) else torch.from_numpy(array)
 
 
 def is_mapped(tensor: Tensor) -> bool:

@@ -10,6 +10,7 @@ import torch
 
 from myqasr_fx.fit.fit import rounded
 from myqasr_fx.fit.job import FitJob
+from myqasr_fx.fit.lay_aside import laid_aside
 from myqasr_fx.fit.sequential import round_in_sequence
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process import mapped_tensors
@@ -71,3 +72,17 @@ def test_a_layer_leaves_memory_before_the_next_is_rounded(
     monkeypatch.setattr(SpeechModel, "lies_in_files", property(lambda _: True))
     found = round_in_sequence(job, program).weights
     assert found and all(is_mapped(block.codes) for weight in found.values() for block in blocks(weight))
+
+
+def test_what_lies_in_a_file_stays_in_it(fit_job: Callable[..., FitJob], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped_tensors, "LEAST_BYTES", 1)
+    seen = 0
+    for weight in weights(rounded(fit_job("smallest", **TRELLIS))[0]).values():
+        once = laid_aside(weight)
+        for block, again in zip(blocks(once), blocks(laid_aside(once)), strict=True):
+            assert again.codes.data_ptr() == block.codes.data_ptr()
+            assert again.qparams.scale.data_ptr() == block.qparams.scale.data_ptr()
+            if block.trellis is not None and again.trellis is not None:
+                assert again.trellis.symbols.ctypes.data == block.trellis.symbols.ctypes.data
+                seen += 1
+    assert seen

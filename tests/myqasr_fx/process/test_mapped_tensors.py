@@ -55,3 +55,8 @@ def test_arrays_come_back_too() -> None:
     found = mapped_array(given)
     assert resident() < before + given.nbytes // 2
     np.testing.assert_array_equal(found, given)
+
+
+def test_an_array_that_lies_in_a_file_goes_into_no_other() -> None:
+    found = mapped_array(np.random.default_rng(0).normal(size=(1000, 1000)))
+    assert mapped_array(found).ctypes.data == found.ctypes.data
