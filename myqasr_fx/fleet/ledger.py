@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from myqasr_fx.bundle.output_file import write_file
 from myqasr_fx.bundle.untrusted_json import parse_json
 from myqasr_fx.errors import OptionError, OutputError
 
@@ -58,25 +60,25 @@ class Ledger:
             OutputError: It cannot be read or written.
         """
         try:
-            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        except (OSError, ValueError) as error:
+            content = self.path.read_bytes() if self.path.exists() else b""
+        except OSError as error:
             raise OutputError(f"{self.path}: cannot be read: {error}", hint="choose another --out") from error
-        lines = text[: text.rfind("\n") + 1].split("\n")[:-1]
+        whole = content.rfind(b"\n") + 1  # of bytes: the cut may be inside a letter
+        lines = content[:whole].split(b"\n")[:-1]
         if not lines:
-            self._write("w", [self._line(self.made)])
+            self._begin()
             return {}
         try:
-            head, *rows = [parse_json(line) for line in lines]
+            head, *rows = [parse_json(line.decode("utf-8")) for line in lines]
             found = {row["user"]: UserRow(**row) for row in rows}
         except (ValueError, TypeError, KeyError) as error:
             raise OptionError(f"{self.path}: is no ledger of a fleet", hint="choose another --out") from error
         if head != self.made and not rows and isinstance(head, dict) and head.keys() == self.made.keys():
-            lines = [self._line(self.made)]  # nothing was done yet, say because the budget was too small
-            self._write("w", lines)
+            self._begin()  # nothing was done yet, say because the budget was too small
         elif head != self.made:
             raise OptionError(f"{self.path}: is of another model or other options", hint="choose another --out")
-        if len(text) > text.rfind("\n") + 1:
-            self._write("w", lines)
+        elif whole < len(content):
+            self._cut(whole)
         return found
 
     def append(self, row: UserRow) -> None:
@@ -85,15 +87,22 @@ class Ledger:
         Raises:
             OutputError: The file cannot be written.
         """
-        self._write("a", [self._line(asdict(row))])
-
-    @staticmethod
-    def _line(content: dict[str, Any]) -> str:
-        return json.dumps(content, ensure_ascii=False, sort_keys=True)
-
-    def _write(self, mode: str, lines: list[str]) -> None:
         try:
-            with self.path.open(mode, encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in lines))
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(asdict(row)))
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror}", hint="free space and run the command again") from error
+
+    def _begin(self) -> None:
+        write_file(self.path, _line(self.made), force=True)
+
+    def _cut(self, size: int) -> None:
+        """Writes nothing, so that a full disk and a kill leave all whole lines."""
+        try:
+            os.truncate(self.path, size)
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror}", hint="choose another --out") from error
+
+
+def _line(content: dict[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, sort_keys=True) + "\n"

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -148,16 +149,16 @@ def test_a_full_disk_and_a_defect_cost_one_user_each(
 def test_a_ledger_without_room_stops_the_fleet_and_stays_readable(
     run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Ledger._write
+    append = Ledger.append
 
-    def full(ledger: Ledger, mode: str, lines: list[str]) -> None:
-        if mode == "a" and '"user": "bob"' in lines[0]:
+    def full(ledger: Ledger, row: UserRow) -> None:
+        if row.user == "bob":
             with ledger.path.open("a", encoding="utf-8") as file:
-                file.write(lines[0][:30])  # what still found room
+                file.write(json.dumps(asdict(row))[:30])  # what still found room
             ledger = Ledger(Path("/dev/full"), ledger.made)
-        write(ledger, mode, lines)
+        append(ledger, row)
 
-    monkeypatch.setattr(Ledger, "_write", full)
+    monkeypatch.setattr(Ledger, "append", full)
     with pytest.raises(OutputError, match=r"No space left on device .*free space"):
         run(find_users(users))
     monkeypatch.undo()
