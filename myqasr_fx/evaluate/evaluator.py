@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -169,13 +170,21 @@ def _batches(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
 
     def order(index: int) -> tuple[str, float]:
         utterance = utterances[index]
-        return utterance.lang or "", float(utterance.fields.get("seconds") or 0)
+        return utterance.lang or "", _told_seconds(utterance)
 
     ordered = sorted(range(len(utterances)), key=order)
     for _, group in groupby(ordered, key=lambda index: order(index)[0]):
         members = list(group)
         for start in range(0, len(members), BATCH):
             yield members[start : start + BATCH]
+
+
+def _told_seconds(utterance: Utterance) -> float:
+    """Of the manifest, which nobody checked; 0 where that is no number, as lengths only sort."""
+    told = utterance.fields.get("seconds")
+    if not isinstance(told, (int, float)) or isinstance(told, bool) or not -math.inf < told < math.inf:
+        return 0.0
+    return told
 
 
 def _transcribe(runtime: Runtime, clips: Sequence[Clip], language: str | None) -> list[Transcript]:

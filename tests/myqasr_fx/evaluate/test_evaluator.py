@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import soundfile
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import Utterance, evaluate, measure_divergence, paired_wer_difference
 from myqasr_fx.evaluate.divergence import divergence_of
+from myqasr_fx.evaluate.evaluator import _batches
 from myqasr_fx.runtime import Transcript
 
 RATE = 16_000
@@ -64,6 +66,19 @@ def test_perfect_transcripts(utterances):
     assert score.rtf == score.compute_seconds / 47 > 0
     assert [row.audio for row in score.rows] == [f"{index}.wav" for index in range(13)]
     assert max(runtime.batches) == 4
+
+
+def test_lengths_of_a_manifest_sort_where_they_are_numbers(utterances):
+    told = [None, True, "1.5", "0:01", [1], {}, math.nan, math.inf, 10**299, 3, 0.5, 2]
+    given = [
+        replace(utterances[index], lang="de", fields={"audio": str(index), "seconds": seconds})
+        for index, seconds in zip([0, 1, 3, *range(4, 13)], told, strict=True)
+    ]
+    runtime = Echo()
+    assert [row.audio for row in evaluate(runtime, given).rows] == [utterance.name for utterance in given]
+    assert runtime.batches == [4, 4, 4]
+    order = [told[index] for batch in _batches(given) for index in batch]
+    assert order[-4:] == [0.5, 2, 3, 10**299]
 
 
 def test_texts_are_compared_as_their_language_asks(utterances):
