@@ -47,6 +47,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.more import counted_bytes, looked_longest, unused_bytes
 from myqasr_fx.options.needs import needs_of
+from myqasr_fx.process.graph_sources import sources_forgotten
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.report.details import layer_details
@@ -101,7 +102,7 @@ def quantize(
     """
     road = Road(config, progress or Silent(), limits or Limits())
     config.check_exportable()
-    with output_folder(Path(out), force=force) as folder:
+    with output_folder(Path(out), force=force) as folder, sources_forgotten():
         learning, request, config = _prepare(model, audio, road)
         base = read_base(learning.prepared, config.delta, Path(out)) if config.delta else None
         job = price(learning, request, measure(learning), base)

@@ -15,6 +15,7 @@ from myqasr_fx.fleet.users import digest_of
 from myqasr_fx.models.prepared import Prepared
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.process.freed_memory import settle
+from myqasr_fx.process.graph_sources import sources_forgotten
 from myqasr_fx.process.library_error import first_line
 from myqasr_fx.process.limits import Limits
 
@@ -63,7 +64,8 @@ class Maker:
 
     def row(self, task: Task) -> UserRow:
         """As :func:`done_for`; what the first user leaves, such as translations, stays for the others."""
-        row = done_for(task, self._prepared, self._order)
+        with sources_forgotten():
+            row = done_for(task, self._prepared, self._order)
         if not self._settled:
             settle()
             self._settled = True

@@ -32,6 +32,7 @@ from myqasr_fx.personalize.groups import Group, check_apart
 from myqasr_fx.personalize.ledger import Cell, Ledger, Row, full_cell, read_rows
 from myqasr_fx.personalize.schemes import append_scheme
 from myqasr_fx.pipeline import Road, for_model, measuring, quantize_in_torch
+from myqasr_fx.process.graph_sources import sources_forgotten
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime import Runtime
@@ -126,7 +127,8 @@ def run(experiment: Experiment, speech: SpeechModel, out: Path, progress: Progre
         bench.score(prepared.program, full, "full precision", clock)
     for cells in experiment.runs():
         if missing := [cell for cell in cells if cell not in done]:
-            bench.fill(missing, clock)
+            with sources_forgotten():
+                bench.fill(missing, clock)
     return read_rows(out / RAW)
 
 

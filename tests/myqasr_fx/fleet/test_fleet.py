@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import linecache
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from myqasr_fx.fleet.quantize_many import run_fleet
 from myqasr_fx.fleet.users import find_users
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
+from myqasr_fx.process.graph_sources import kept_sources
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Silent
 
@@ -57,6 +59,20 @@ def test_everybody_gets_the_bundle_of_a_run_alone_and_failures_are_told(
         )
         assert files(tmp_path / "out" / row.user) == files(tmp_path / row.user)
     assert files(tmp_path / "out" / "ann")["model.onnx"] != files(tmp_path / "out" / "bob")["model.onnx"]
+
+
+def test_no_user_leaves_the_text_of_graphs(
+    make_speech_model: Callable[[str], SpeechModel], users: Path, tmp_path: Path
+) -> None:
+    model, left = make_speech_model("smallest"), []
+
+    def tell(row: UserRow, fresh: bool) -> None:
+        left.append((len(kept_sources()), sum("eval_with_key" in name for name in linecache.cache)))
+
+    rows = run_fleet(model, find_users(users), tmp_path / "out", CONFIG, Silent(), LIMITS, tell=tell)
+    assert [row.error is None for row in rows] == [True, True, False]
+    assert left[0][0] > 0  # of the graphs that all users share
+    assert left[1][0] <= left[0][0] and left[1][1] <= left[0][1] and left[2] == left[1]
 
 
 def test_a_second_run_does_only_what_is_missing_changed_or_failed(
