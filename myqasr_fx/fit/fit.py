@@ -1,19 +1,18 @@
-"""Fits a model to a budget: solves, rounds, writes, measures what was written, and solves again when it missed."""
+"""Fits a model to a budget: solves, rounds and writes, as often as :func:`meet_budget` asks."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from myqasr_fx.delta.record import Gain
-from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
-from myqasr_fx.fit.aim import Aim
 from myqasr_fx.fit.allocation import Expectation, allocation_pass, expectation, predicted_bytes
+from myqasr_fx.fit.attempts import meet_budget
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.lay_aside import lay_aside
+from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.fit.sequential import Sequenced, round_in_sequence
 from myqasr_fx.fit.trellis_tables import trellis_tables
 from passes.allocation.allocate_bits import AllocateBits, read_scheme
@@ -25,8 +24,6 @@ from passes.numbers.scheme import FLOAT_BITS, BitScheme
 from passes.numbers.trellis import NO_TABLES, Tables
 from passes.rounding.correct_biases import CorrectBiases
 from passes.rounding.round_weights import RoundWeights
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,67 +66,16 @@ def fit(job: FitJob, folder: Path) -> Fitted:
     Raises:
         BudgetError: The budget is infeasible.
     """
-    budget = _budget(job)
-    if budget is None or not job.request.counts_files:
-        return _write(job, folder, 0)[0]
-    limits, final = job.limits, job.request
-    aim, fits, tried = Aim(budget, limits), None, job.request.draft()
-    for attempt in range(1, limits.attempts + 1):
-        draft = tried != final
-        fitted, predicted = _attempt(replace(job, request=tried), folder, aim)
-        _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, fitted.model_bytes)
-        if fitted.model_bytes <= budget:
-            fits = aim.surplus
-            if predicted - fitted.model_bytes <= aim.spare:
-                if not draft:
-                    return fitted
-                tried = final  # the same widths, rounded for good
-                continue
-        aim.correct(fitted.model_bytes, predicted)
-    if fitted.model_bytes <= budget and not draft:
-        return fitted
-    return _settled(job, folder, fits, fitted.model_bytes)
 
+    def write(request: FitRequest, surplus: int) -> tuple[Fitted, int]:
+        return _write(replace(job, request=request), folder, surplus)
 
-def _attempt(job: FitJob, folder: Path, aim: Aim) -> tuple[Fitted, int]:
-    """Files for this aim, or for the next lower one that leaves the smallest choices their room."""
-    try:
-        return _write(job, folder, aim.surplus)
-    except BudgetError as error:
-        if not aim.relents(error.over):
-            raise
-    return _write(job, folder, aim.surplus)
+    return meet_budget(job.request, job.limits, write, largest=False)
 
 
 def _budget(job: FitJob) -> int | None:
     budget = job.request.allocation.budget
     return None if budget is None else int(budget)
-
-
-def _settled(job: FitJob, folder: Path, surplus: int | None, smallest: int) -> Fitted:
-    """The files of the last attempt that met the budget, written again.
-
-    Args:
-        job: As in :func:`fit`.
-        folder: Where the model files go.
-        surplus: Of that attempt; None when there was none.
-        smallest: Bytes of the last attempt.
-
-    Raises:
-        BudgetError: No attempt met the budget, or this one does not.
-    """
-    budget = _budget(job) or 0
-    if surplus is None:
-        raise BudgetError(
-            f"a budget of {budget:,} bytes is infeasible: the smallest files found take {smallest:,} bytes",
-            hint="raise the budget",
-        )
-    fitted = _write(job, folder, surplus)[0]
-    if fitted.model_bytes > budget:
-        raise BudgetError(
-            f"the files take {fitted.model_bytes:,} bytes, more than the {budget:,} allowed", hint="raise the budget"
-        )
-    return fitted
 
 
 def allocated(job: FitJob) -> tuple[Program, int]:

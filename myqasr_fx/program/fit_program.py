@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from myqasr_fx.capture.canonical import CanonicalGraphs
-from myqasr_fx.errors import BudgetError
 from myqasr_fx.export.files import model_bytes, write_program
-from myqasr_fx.fit.aim import Aim
 from myqasr_fx.fit.allocation import predicted_bytes, widths_pass
+from myqasr_fx.fit.attempts import meet_budget
 from myqasr_fx.fit.fit import kept_floats
 from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.measure.observe import observers
@@ -58,6 +57,11 @@ class Written:
     program: Program
     files: tuple[Path, ...]
 
+    @property
+    def model_bytes(self) -> int:
+        """Bytes on the disk."""
+        return model_bytes(self.files)
+
 
 def see(
     graphs: CanonicalGraphs, batches: Iterable[tuple[Tensor, ...]], needs: Needs, dump_ir: Path | None = None
@@ -93,20 +97,13 @@ def fit_program(graphs: CanonicalGraphs, seen: Seen, request: FitRequest, path: 
     Raises:
         BudgetError: The budget is infeasible.
     """
-    asked = request.allocation.budget
-    budget, size = None if asked is None else int(asked), 0
-    aim = Aim(budget or 0, limits)
     ranking = (RankSensitivity(seen.statistics, request.sensitivity), RoundFloats(request.codes_tables))
     ranked = run_passes(graphs.program, ranking, request.dump("rank"))
-    for _ in range(limits.attempts):
-        written, predicted = _write(graphs, ranked, (seen, request, path), aim.surplus)
-        size = model_bytes(written.files)
-        if budget is None or (size <= budget and predicted - size <= aim.spare):
-            return written
-        aim.correct(size, predicted)
-    if budget is not None and size > budget:
-        raise BudgetError(f"the file takes {size:,} bytes, more than the {budget:,} allowed", hint="raise the budget")
-    return written
+
+    def write(tried: FitRequest, surplus: int) -> tuple[Written, int]:
+        return _write(graphs, ranked, (seen, tried, path), surplus)
+
+    return meet_budget(request, limits, write, largest=True)
 
 
 def _write(

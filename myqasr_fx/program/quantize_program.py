@@ -16,7 +16,6 @@ from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.capture.canonical import CANONICALIZING, CanonicalGraphs
 from myqasr_fx.capture.export import export_module, plain_graph, simplify
 from myqasr_fx.errors import CaptureError, OptionError
-from myqasr_fx.export.files import model_bytes
 from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.fit.manifest import low_bit_products
 from myqasr_fx.fit.request import fit_request
@@ -125,7 +124,7 @@ def _described(
     scheme = read_scheme(written.program)
     return QuantizedProgram(
         path=written.files[0],
-        model_bytes=model_bytes(written.files),
+        model_bytes=written.model_bytes,
         module=fake_quant.graphs[GRAPH],
         layers=graphs.layers,
         scheme=scheme,

@@ -15,9 +15,10 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.errors import BudgetError
 from myqasr_fx.fit import fit as module
 from myqasr_fx.fit.aim import Aim
+from myqasr_fx.fit.attempts import meet_budget
 from myqasr_fx.fit.fit import fit, rounded
 from myqasr_fx.fit.job import FitJob
-from myqasr_fx.fit.request import fit_request
+from myqasr_fx.fit.request import FitRequest, fit_request
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
 from passes.base import Fact
@@ -114,6 +115,23 @@ def test_files_that_fit_are_kept_when_later_ones_do_not(search: Search) -> None:
     assert search(lambda surplus: BUDGET - 30_000 if surplus == 0 else BUDGET + 40_000) == BUDGET - 30_000
 
 
+@pytest.mark.parametrize(
+    ("largest", "expected"), [(False, [700_000, 1_200_000, 600_000]), (True, [700_000, 1_200_000, 600_000, 700_000])]
+)
+def test_of_files_that_met_the_budget_the_last_counts_or_the_largest(largest: bool, expected: list[int]) -> None:
+    prepared: Any = SimpleNamespace(layers=(), signatures={}, num_weights=1)
+    request = fit_request(prepared, resolve_config(BUDGET, recipe="paper-file", rounding="rtn"))
+    sizes = {0: 700_000, -300_000: 1_200_000, -100_000: 600_000}
+    written: list[int] = []
+
+    def write(_: FitRequest, surplus: int) -> tuple[Any, int]:
+        written.append(sizes[surplus])
+        return SimpleNamespace(model_bytes=sizes[surplus]), BUDGET
+
+    assert meet_budget(request, Limits(attempts=3), write, largest=largest).model_bytes == expected[-1]
+    assert written == expected
+
+
 def test_files_that_never_fit_are_an_error(search: Search) -> None:
     with pytest.raises(BudgetError, match="the smallest files found take 1,000,007 bytes"):
         search(lambda surplus: BUDGET + 7)
@@ -150,7 +168,7 @@ def test_files_divided_more_than_was_foreseen_are_followed_by_smaller_ones(
     compile_model: Callable[..., QuantizedBundle], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first attempt divides the tiny vocabulary into many widths, whose graph takes a third of the budget."""
-    with caplog.at_level(logging.INFO, logger="myqasr_fx.fit.fit"):
+    with caplog.at_level(logging.INFO, logger="myqasr_fx.fit.attempts"):
         bundle = compile_model("smallest", "60KB", recipe="normal", cache=None)
     written = [int(record.getMessage().split("wrote ")[1].split(" ")[0]) for record in caplog.records]
     assert written[0] > 60_000 >= bundle.manifest.model_bytes
