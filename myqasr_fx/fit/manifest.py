@@ -32,6 +32,7 @@ from passes.base import Program
 from passes.graph import meta
 from passes.graph.layers import Layer, nodes_of
 from passes.graph.ops import LayerKind
+from passes.graph.same_values import same_values
 from passes.lowering.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
 from passes.numbers.dynamic_range import DynamicRange
 from passes.numbers.quantized_weight import QuantizedBlock, QuantizedWeight
@@ -109,14 +110,18 @@ def _short(nats: float) -> float:
 def low_bit_products(program: Program, layers: Iterable[Layer]) -> Mapping[str, int]:
     """Graph name to the number of matrix products that must run in a low-bit kernel.
 
+    A layer that is applied to the same input again counts once: onnxruntime computes it once.
+
     Args:
         program: With quantized weights in its metadata.
         layers: Of the program.
     """
     count = dict.fromkeys(program.graphs, 0)
+    same = {name: same_values(module.graph) for name, module in program.graphs.items()}
     for layer in layers:
         for use, (_, node) in zip(layer.uses, nodes_of(program, layer), strict=True):
-            count[use.graph] += _low_bit_kernels(layer, use.kind, node)
+            if same[use.graph][node] is node:
+                count[use.graph] += _low_bit_kernels(layer, use.kind, node)
     return count
 
 

@@ -207,6 +207,28 @@ def test_products_of_two_axes_run_in_low_bit_kernels(tmp_path: Path, options: di
     assert made.errors.executed.op_types["MatMulNBits"] == 3
 
 
+class Gated(nn.Module):
+    """Applies ``first`` twice to its input, and all of it twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Linear(64, 128), nn.Linear(128, 64)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.gated(x), self.gated(x).argmax(-1)
+
+    def gated(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.first(x)) + torch.sigmoid(self.first(x)))
+
+
+def test_a_layer_that_is_applied_to_the_same_input_again_is_computed_once(tmp_path: Path) -> None:
+    made = quantize_program(Gated().eval(), [torch.randn(4, 64)], out=tmp_path / "gated.onnx", uniform_bits=4)
+    assert made.errors.executed.op_types["MatMulNBits"] == 2
+    assert sum(len(layer.uses) for layer in made.layers) == 6
+    assert made.errors.exact < 1e-4
+
+
 @pytest.mark.parametrize(("budget", "least"), [(76_612, 70_000), (82_750, 70_000), (81_884, 72_780)])
 def test_the_largest_file_that_met_the_budget_is_kept(budget: int, least: int, tmp_path: Path) -> None:
     """The text around few weights differs so much from attempt to attempt that four of them miss."""
