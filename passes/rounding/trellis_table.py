@@ -39,11 +39,13 @@ def fitted_table(columns: npt.NDArray[np.float32], bits: int, steps: int = STEPS
     """(4096,) levels fitted to weights.
 
     Args:
-        columns: (m, n) of spread 1, see :func:`sample_columns`.
+        columns: (m, n) of spread 1, see :func:`sample_columns`; without any the table stays Gaussian.
         bits: 1 to 4.
         steps: Of Lloyd's.
     """
     table = gaussian_table()
+    if not len(columns):
+        return table
     for _ in range(steps):
         paths = _paths(columns, table, bits).reshape(-1)
         total = np.bincount(paths, columns.reshape(-1), STATES)
@@ -72,14 +74,16 @@ def _paths(columns: npt.NDArray[np.float32], table: Levels, bits: int) -> npt.ND
 def sample_columns(weights: Iterable[Tensor], group_size: int, seed: int = 0) -> npt.NDArray[np.float32]:
     """(m, 512) weights, every group of its row and every strip brought to spread 1, drawn evenly from all weights.
 
+    Matrices of fewer than 512 weights give none.
+
     Args:
         weights: (N, K) each.
         group_size: Neighbours of a row that are brought to spread 1 together, where it divides K.
         seed: Of the draw.
     """
-    matrices = [weight.detach() for weight in weights if len(weight) >= _HEIGHT or weight.numel() >= _HEIGHT]
+    matrices = [weight.detach() for weight in weights if weight.numel() >= _HEIGHT]
     every = sum(weight.numel() for weight in matrices)
-    generator, drawn = np.random.default_rng(seed), []
+    generator, drawn = np.random.default_rng(seed), [np.empty((0, _HEIGHT), np.float32)]
     for weight in matrices:
         size = group_size if weight.shape[1] % group_size == 0 else weight.shape[1]
         rows = weight if len(weight) <= 4 * _HEIGHT else weight[:: len(weight) // (2 * _HEIGHT)]

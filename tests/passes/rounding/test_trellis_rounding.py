@@ -148,3 +148,9 @@ def test_a_sample_has_spread_1_and_the_same_columns_every_time() -> None:
     first, again = (sample_columns(weights, 32) for _ in range(2))
     assert np.array_equal(first, again)
     assert float(first.std()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_model_of_few_weights_has_the_gaussian_table() -> None:
+    columns = sample_columns([torch.randn(15, 34), torch.randn(3, 64)], 64)
+    assert columns.shape == (0, 512)
+    assert np.array_equal(fitted_table(columns, 2), gaussian_table())
