@@ -103,14 +103,45 @@ def check_stateless(module: fx.GraphModule) -> None:
     Raises:
         CaptureError: Naming the first that it changes.
     """
+    for root in _written(module.graph):
+        if root.op == "get_attr":
+            problem = f"the program writes into {root.target}"
+            raise CaptureError(problem, hint="export a model that keeps no state, in eval mode")
+
+
+def check_results(module: fx.GraphModule, signature: GraphSignature) -> None:
+    """Refuses results that are the same whatever the inputs, as weights are: no file has a use for them.
+
+    Args:
+        module: Gives one tensor or a tuple of tensors.
+        signature: Names of the outputs.
+
+    Raises:
+        CaptureError: Naming the first of them.
+    """
+    (output,) = module.graph.find_nodes(op="output")
+    computed = {*module.graph.find_nodes(op="placeholder"), *_written(module.graph)}
     for node in module.graph.nodes:
+        if not computed.isdisjoint(node.all_input_nodes):
+            computed.add(node)
+    results = output.args[0] if isinstance(output.args[0], tuple) else output.args
+    for name, result in zip(signature.output_names, results, strict=True):
+        if result not in computed:
+            what = f" is {result.target}, and" if result.op == "get_attr" else ""
+            raise CaptureError(
+                f"{name} of the program{what} depends on no input", hint="export a model that returns no constants"
+            )
+
+
+def _written(graph: fx.Graph) -> Iterator[fx.Node]:
+    """Tensors that the graph writes into, whether through views or not."""
+    for node in graph.nodes:
         if node.op == "call_function" and mutates(node):
             root = node.args[0]
             while isinstance(root, fx.Node) and _is_view(root):
                 root = root.args[0]
-            if isinstance(root, fx.Node) and root.op == "get_attr":
-                problem = f"the program writes into {root.target}"
-                raise CaptureError(problem, hint="export a model that keeps no state, in eval mode")
+            if isinstance(root, fx.Node):
+                yield root
 
 
 def _is_view(node: fx.Node) -> bool:

@@ -22,7 +22,15 @@ from myqasr_fx.fit.request import fit_request
 from myqasr_fx.options.needs import needs_of
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.program.fit_program import Written, fit_program, see
-from myqasr_fx.program.interface import Batch, Interface, check_stateless, checked, interface_of, no_batch
+from myqasr_fx.program.interface import (
+    Batch,
+    Interface,
+    check_results,
+    check_stateless,
+    checked,
+    interface_of,
+    no_batch,
+)
 from myqasr_fx.program.kept import KeptFloat, kept_in_float
 from myqasr_fx.program.options import program_config
 from myqasr_fx.program.verify_program import ProgramErrors, verify_program
@@ -163,6 +171,7 @@ def _arguments(batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _canonical(exported: ExportedProgram, interface: Interface) -> CanonicalGraphs:
     plain = plain_graph(exported, interface.signature)
     check_stateless(plain)
+    check_results(plain, interface.signature)
     simplify(plain.graph)
     program = run_passes(Program({GRAPH: plain}), CANONICALIZING)
     layers = find_layers(program)

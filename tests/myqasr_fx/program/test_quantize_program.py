@@ -134,6 +134,15 @@ class Counter(nn.Module):
         return self.linear(x)
 
 
+class Open(nn.Module):
+    def __init__(self, doubled: bool) -> None:
+        super().__init__()
+        self.linear, self.doubled = nn.Linear(4, 4), doubled
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.linear(x), self.linear.weight * 2 if self.doubled else self.linear.weight
+
+
 @pytest.mark.parametrize(
     ("program", "message"),
     [
@@ -141,6 +150,8 @@ class Counter(nn.Module):
         (nn.Linear(4, 4), "training mode"),
         (nn.Sequential(nn.ReLU()).eval(), "no layer to quantize"),
         (Counter().eval(), "writes into calls"),
+        (Open(doubled=False).eval(), "output_1 of the program is linear.weight, and depends on no input"),
+        (Open(doubled=True).eval(), "output_1 of the program depends on no input"),
         (nn.Linear(5, 4).eval(), "torch.export cannot export the module"),
     ],
 )
@@ -205,6 +216,23 @@ def test_products_of_two_axes_run_in_low_bit_kernels(tmp_path: Path, options: di
         network, batches, out=tmp_path / "mlp.onnx", dynamic_shapes=({0: torch.export.Dim("batch")},), **options
     )
     assert made.errors.executed.op_types["MatMulNBits"] == 3
+
+
+class Filled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 64)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows = torch.zeros(6, 64)
+        rows[1:5] = self.linear(x)
+        return rows, x, x
+
+
+def test_results_may_be_filled_in_part_or_be_an_input(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    made = quantize_program(Filled().eval(), [torch.randn(4, 64)], out=tmp_path / "filled.onnx", uniform_bits=4)
+    assert made.errors.exact < 1e-4
 
 
 class Gated(nn.Module):
