@@ -5,7 +5,7 @@ r"""Which repair holds the paper's Hessian calibration on whisper-base.
 One scale a tensor, 8-bit inputs, one width for all layers, as in the paper. Each draw calibrates on eight recordings of
 the calibration set of ``splits.json``; models run in torch, fake-quantized, and are compared with full precision along
 the tokens that full precision writes for recordings of the development set. Writes ``OUT/hessian_MODEL.csv``
-model by model and goes on where it was.
+model by model, goes on where it was, and prints the table of ``benchmarks/paper/README.md``.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="manifest of all sets")
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--rows", type=int, default=Limits().rows, help="kept of what each layer reads")
-    parser.add_argument("--bits", type=int, nargs="+", default=[5, 6])
+    parser.add_argument("--bits", type=int, nargs="+", default=[5])
     parser.add_argument("--only", nargs="+", help="names of calibrations")
     parser.add_argument("--dev", type=int, default=6, help="development recordings to compare on")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
