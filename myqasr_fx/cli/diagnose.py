@@ -18,6 +18,7 @@ from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.fitting import Fitting, in_two_lines
 from myqasr_fx.cli.transcribe import Bundle, Language
 from myqasr_fx.cli.visible import shown
+from myqasr_fx.errors import ModelError
 from myqasr_fx.process.progress import RichProgress
 
 if TYPE_CHECKING:
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 Audio = Annotated[
     list[Path], Option("--audio", help="Those that the bundle was made with, to compare on the clips of its verdict.")
 ]
-Model = Annotated[str | None, Option("--model", help="The bundle's model. [default: the name in myqasr.json]")]
+Model = Annotated[
+    str | None,
+    Option(
+        "--model",
+        help="The bundle's model; needed where that was a folder, of which myqasr.json keeps the last part of the path "
+        r"alone. \[default: the name in myqasr.json]",
+        show_default=False,
+    ),
+]
 MaxClips = Annotated[
     int, Option("--max-clips", help="Most clips to try single layers on, and to compare on of other recordings.", min=1)
 ]
@@ -46,7 +55,11 @@ def diagnose(
     debug: DebugFlag = False,
 ) -> Answer:
     """Find out where a bundle differs from its full-precision model, and what to change."""
+    from myqasr_fx.audio import found_inputs
+
     opened = QuantizedBundle.open(bundle)
+    found_inputs(audio)
+    name = model or _recorded(opened)
     from myqasr_fx.diagnose.diagnose import diagnose as compare
     from myqasr_fx.diagnose.recordings import choose
     from myqasr_fx.models.load import load_model
@@ -54,13 +67,25 @@ def diagnose(
     known = opened.manifest.config.get("language")  # names the adapter, where the model has several
     spoken = language or (known if isinstance(known, str) else None)
     chosen = choose(audio, opened.manifest, max_clips)  # recordings that are not there are told before a model loads
-    speech = load_model(model or opened.manifest.model, spoken)
+    speech = load_model(name, spoken)
     found = compare(opened, speech, chosen, speech.told(spoken), RichProgress())
     manifest = opened.manifest
     return Answer(
         {"bundle": str(bundle), **asdict(found)},
         _view(found, manifest.acceptance, all_layers, of_delta="delta" in manifest.config),
     )
+
+
+def _recorded(bundle: QuantizedBundle) -> str:
+    """The name of the bundle's model, where a model can be found by it."""
+    from myqasr_fx.models.names import check_name, how_to_give
+
+    name = bundle.manifest.model
+    try:
+        check_name(name)
+    except ModelError as error:
+        raise ModelError(f"no model to compare {bundle.path} with", hint=how_to_give(name)) from error
+    return name
 
 
 _COLUMNS = (

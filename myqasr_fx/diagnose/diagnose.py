@@ -36,6 +36,7 @@ from myqasr_fx.errors import ModelError, OptionError
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.export.read_weights import read_floats, read_weights
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.models.names import how_to_give
 from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.retired import rearranged
@@ -81,7 +82,7 @@ def diagnose(
     """
     manifest = bundle.manifest
     if speech.fingerprint != manifest.fingerprint:
-        raise ModelError(f"{speech.name} is not the model of {bundle.path}", hint=f"give --model {manifest.model}")
+        raise ModelError(f"{speech.name} is not the model of {bundle.path}", hint=how_to_give(manifest.model))
     if bundle.layout.fixed_cache:
         raise OptionError(f"layout {manifest.config['layout']} has no diagnosis", hint="quantize with --layout hf")
     for option in rearranged(manifest.config):

@@ -34,6 +34,17 @@ def check_name(name_or_path: str) -> Path | None:
     )
 
 
+def how_to_give(recorded: str) -> str:
+    """What to do where the model of a bundle is needed again.
+
+    Args:
+        recorded: What the bundle calls it: of a folder the last part of its path.
+    """
+    if recorded in BUILTIN_MODELS or _HUB_ID.fullmatch(recorded):
+        return f"give --model {recorded}"
+    return f"it was made from a folder called {shown(recorded)}: give --model FOLDER"
+
+
 def _path(name: str) -> Path | None:
     """``name`` as a path, or None when no path can have it."""
     try:

@@ -115,3 +115,16 @@ def test_advice_says_what_it_cannot_do() -> None:
     inside = tuple(replace(measure, value=measure.bound) for measure in FOUND.measures)
     text = shown(replace(FOUND, advice=(Advice("--budget 2MB", 50, "more"),), measures=inside))
     assert "makes no verdict surer; more recordings do" in text and "on others" not in text
+
+
+def test_a_bundle_of_a_folder_asks_for_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.wav").touch()
+    kept = Path(__file__).parents[2] / "data" / "bundle"
+    with pytest.raises(SystemExit) as stop:
+        main(["diagnose", str(kept), "--audio", "a.wav"])
+    out, err = capsys.readouterr()
+    said = f"no model to compare {kept} with (it was made from a folder called 'smallest': give --model FOLDER)"
+    assert (stop.value.code, out, err) == (2, "", f"myqasr: {said}\n")
