@@ -90,6 +90,9 @@ def check_target(target: Path, force: bool, contents: Contents = BUNDLE) -> None
     """
     try:
         if not os.path.lexists(target):
+            place = next(p for p in target.parents if os.path.lexists(p))
+            if not place.is_dir():
+                raise OutputError(f"cannot write output {target}: {place} is no folder", hint="choose another --out")
             return
         if not force:
             raise OutputError(f"output {target} exists", hint="choose another --out, or replace it with --force")

@@ -53,11 +53,11 @@ def fleet(
     debug: DebugFlag = False,
 ) -> Answer:
     """Quantize a model for each of many users, and go on where it stopped; exit code 3: not all have a good bundle."""
+    from myqasr_fx.cli.inputs import check_inputs
     from myqasr_fx.fleet.users import find_users
-    from myqasr_fx.models.names import check_name
 
     found = find_users(users)
-    check_name(model)
+    check_inputs(model, (), None, cache, False)
     config = asked_config(
         model,
         budget,

@@ -89,7 +89,7 @@ def quantize(
     """Quantize a model to a budget, for the speech in your recordings."""
     recordings = [*(audio or ()), *(more_audio or ())]
     if not explain:
-        check_inputs(model, recordings, None if dry_run else out, force)
+        check_inputs(model, recordings, None if dry_run else out, cache, force)
     config = asked_config(
         model if recordings and not explain else None,
         budget,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -20,7 +19,7 @@ import torch
 
 from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.bundle.signals import signals_held
-from myqasr_fx.errors import OutputError
+from myqasr_fx.bundle.writable_folder import refusals
 from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.energies import Energies
 from myqasr_fx.measure.layer_ledger import LayerLedger
@@ -141,7 +140,7 @@ class Store:
 
     def __post_init__(self) -> None:
         if self.folder is not None:
-            with self._refused():
+            with refusals(self.folder, "cache"):
                 self.folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, key: Key[T], compute: Callable[[], T]) -> T:
@@ -176,7 +175,7 @@ class Store:
         if self.folder is None or (self.private and key.codec.tells):
             return
         payload = key.codec.encode(value)
-        with self._refused(), signals_held():
+        with refusals(self.folder, "cache"), signals_held():
             descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{key.file}.")
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -190,13 +189,6 @@ class Store:
     def ledger(self, clips: ClipSet, what: str) -> LayerLedger:
         """Of ``what`` is measured layer by layer on these clips."""
         return LayerLedger(self.folder and self.folder / self.keys.layers(clips, what))
-
-    @contextmanager
-    def _refused(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"cache {self.folder}: {error.strerror}", hint="choose another --cache") from error
 
 
 NOTHING_KEPT = Store(None, Keys("", None, ""))

@@ -49,6 +49,26 @@ FLEET = ("fleet", TINY, "--out", "out")
             "myqasr: no size was given: give --budget, such as 24MB, or --avg-bits, --uniform-bits\n",
         ),
         ((*FLEET, "--users", "users"), "myqasr: no size was given: give --budget, such as 24MB\n"),
+        (
+            ("quantize", TINY, "a.wav", "--budget", "24MB", "--out", "a.wav/p/out"),
+            "/a.wav is no folder (choose another --out)\n",
+        ),
+        (
+            ("quantize", TINY, "a.wav", "--budget", "24MB", "--out", "out", "--cache", "a.wav"),
+            "myqasr: cache a.wav: is no folder (choose another --cache)\n",
+        ),
+        (
+            ("quantize", TINY, "a.wav", "--budget", "24MB", "--dry-run", "--cache", "a.wav/deep/cache"),
+            "myqasr: cache a.wav/deep/cache: a.wav is no folder (choose another --cache)\n",
+        ),
+        (
+            ("quantize", TINY, "a.wav", "--budget", "24MB", "--out", "out", "--cache", "/proc/cache"),
+            "myqasr: cache /proc/cache: No such file or directory (choose another --cache)\n",
+        ),
+        (
+            (*FLEET, "--users", "users", "--budget", "24MB", "--cache", "a.wav"),
+            "myqasr: cache a.wav: is no folder (choose another --cache)\n",
+        ),
         (("quantise",), "No such command 'quantise'. Did you mean 'quantize'? (see `myqasr --help`)\n"),
     ],
 )
@@ -62,7 +82,8 @@ def test_nothing_heavy_is_imported_for_it(tmp_path: Path, save_model: Callable[.
     work = (
         "import sys\n"
         "from myqasr_fx.cli.app import main\n"
-        "words = [['quantize', 'x', 'a.wav'], ['quantize', 'x', 'none'], ['fleet', 'x', '--users', 'u']]\n"
+        "words = [['quantize', 'x', 'a.wav', '--cache', 'a.wav']]\n"
+        "words = [*words, ['quantize', 'x', 'a.wav'], ['quantize', 'x', 'none'], ['fleet', 'x', '--users', 'u']]\n"
         "words = [[*given, '--budget', '24MB'] for given in words]\n"
         "small = [['quantize', 'model', 'a.wav'], ['fleet', 'model', '--users', 'users']]\n"
         "for given in [*words, *([*given, '--budget', '4KB'] for given in small)]:\n"
@@ -71,7 +92,7 @@ def test_nothing_heavy_is_imported_for_it(tmp_path: Path, save_model: Callable[.
     )
     (tmp_path / "a.wav").touch()
     ran = subprocess.run([sys.executable, "-c", work], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == ["2", "False"] * 5, ran.stderr
+    assert ran.stdout.split() == ["2", "False"] * 6, ran.stderr
     assert "unknown model 'x'" in ran.stderr and "u: no such file or folder" in ran.stderr
     assert ran.stderr.count("a budget of 4,000 bytes is infeasible: the codes of") == 2
     assert not (tmp_path / "o").exists()
