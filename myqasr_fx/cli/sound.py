@@ -15,6 +15,9 @@ from myqasr_fx.errors import AudioError, OptionError
 _BLOCK_SECONDS = 0.1
 _FULL_SCALE = 32768
 
+_FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")
+"""How WAV, FLAC, OGG and tagged MP3 files begin."""
+
 EXTRA = "install myqasr-fx[listen], or send sound to `myqasr listen BUNDLE -`"
 
 
@@ -22,7 +25,7 @@ def from_standard_input() -> Iterator[np.ndarray]:
     """Blocks (T,) float32 of 16-bit little-endian samples, one channel at 16 kHz, until the input ends.
 
     Raises:
-        AudioError: Standard input is closed or a terminal.
+        AudioError: Standard input is closed or a terminal, or its first bytes are those of a file.
     """
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         raise AudioError("standard input: has no sound", hint="send 16-bit samples at 16 kHz, one channel, into it")
@@ -30,8 +33,12 @@ def from_standard_input() -> Iterator[np.ndarray]:
 
 
 def _blocks() -> Iterator[np.ndarray]:
-    size = 2 * round(_BLOCK_SECONDS * SAMPLING_RATE)
+    size, first = 2 * round(_BLOCK_SECONDS * SAMPLING_RATE), True
     while data := sys.stdin.buffer.read(size):
+        if first and data.startswith(_FILES):
+            hint = "`myqasr transcribe BUNDLE -` reads it"
+            raise AudioError("standard input: is a file, not raw 16-bit samples", hint=hint)
+        first = False
         yield np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / _FULL_SCALE
 
 

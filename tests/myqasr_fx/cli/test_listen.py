@@ -85,6 +85,16 @@ def test_a_bundle_on_standard_input(sound: np.ndarray, capsys: pytest.CaptureFix
     assert finals
 
 
+@pytest.mark.parametrize("begin", [b"RIFF", b"fLaC", b"OggS", b"ID3"])
+def test_a_file_is_not_heard_as_samples(
+    begin: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder, settings: Meter())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(begin + bytes(99_999))))
+    said = "standard input: is a file, not raw 16-bit samples (`myqasr transcribe BUNDLE -` reads it)"
+    assert run(capsys, "bundle", "-") == (2, "", f"myqasr: {said}\n")
+
+
 def test_what_cannot_be_listened_to_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
