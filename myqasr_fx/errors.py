@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from passes.errors import (
     AllocationError,
     BudgetError,
@@ -32,7 +35,14 @@ __all__ = [
     "ProgramInputError",
     "QuantizationError",
     "VerificationError",
+    "did_you_mean",
 ]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The begin of a hint: a name that is much like ``word``, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 class ModelError(MyqasrError):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
-from myqasr_fx.errors import ModelError
+from myqasr_fx.errors import ModelError, did_you_mean
 from myqasr_fx.models.builtin import BUILTIN_MODELS
 from myqasr_fx.models.refusal import shown
 
@@ -26,8 +25,7 @@ def check_name(name_or_path: str) -> Path | None:
         raise ModelError(f"{path}: is a file, expected a model's folder", hint=f"try {path.parent}")
     if name_or_path in BUILTIN_MODELS or _HUB_ID.fullmatch(name_or_path):
         return None
-    close = difflib.get_close_matches(name_or_path, BUILTIN_MODELS, n=1)
-    guess = f"did you mean {close[0]}? " if close else ""
+    guess = did_you_mean(name_or_path, BUILTIN_MODELS)
     raise ModelError(
         f"unknown model {shown(name_or_path)}: no folder, built-in name or hub id",
         hint=f"{guess}built-in are {', '.join(BUILTIN_MODELS)}; a hub id looks like openai/whisper-base",

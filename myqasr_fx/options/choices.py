@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from importlib import import_module
 
 from myqasr_fx.bundle.layout import LAYOUTS
-from myqasr_fx.errors import OptionError
+from myqasr_fx.errors import OptionError, did_you_mean
 from myqasr_fx.options.recipes import EFFORTS, RECIPES
 
 
@@ -29,6 +28,4 @@ def check_choice(option: str, value: str) -> None:
     if option == "sensitivity" and "@" in str(value):  # kl@4: the metric at a width
         import_module("passes.sensitivity.named").metric_of(value)
         return
-    close = difflib.get_close_matches(str(value), known, n=1)
-    guess = f"did you mean {close[0]}? " if close else ""
-    raise OptionError(f"unknown {option} {value!r}", hint=f"{guess}known: {', '.join(known)}")
+    raise OptionError(f"unknown {option} {value!r}", hint=f"{did_you_mean(str(value), known)}known: {', '.join(known)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.bundle.layout import LAYOUTS
-from myqasr_fx.errors import OptionError
+from myqasr_fx.errors import OptionError, did_you_mean
 from myqasr_fx.options.budget import Budget
 from myqasr_fx.options.checks import is_width
 from myqasr_fx.options.choices import check_choice
@@ -25,6 +25,8 @@ from passes.numbers.scheme import MAX_PACKED_BITS
 _OPTIONS = {f.name for f in fields(QuantizeConfig)} - {"budget", "rules", "recipe", "acceptance"}
 _THRESHOLDS = {f.name for f in fields(Thresholds)}
 _BUDGET_OPTIONS = {"avg_bits", "uniform_bits", "budget_kind"}
+_NAMED = {"budget", "recipe", "effort", "rules", "keep"}
+"""Of :func:`resolve_config`, beside the explicit ones."""
 
 
 def resolve_config(
@@ -111,9 +113,9 @@ def asked_size(
 
 def _given(explicit: Mapping[str, object]) -> dict[str, Any]:
     given = {name: value for name, value in explicit.items() if value is not None}
-    known = _OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS
-    if set(given) - known:
-        raise OptionError(f"unknown option {min(set(given) - known)!r}", hint=f"known: {', '.join(sorted(known))}")
+    if unknown := set(given) - _OPTIONS - _BUDGET_OPTIONS - _THRESHOLDS:
+        name, known = min(unknown), sorted(_OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS | _NAMED)
+        raise OptionError(f"unknown option {name!r}", hint=f"{did_you_mean(name, known)}known: {', '.join(known)}")
     return given
 
 

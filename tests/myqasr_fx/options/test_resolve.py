@@ -181,6 +181,9 @@ def test_one_width_for_everything_overrides_a_recipe_s_allocation(tmp_path: Path
 def test_unknown_option_and_recipe() -> None:
     with pytest.raises(OptionError, match="unknown option 'granulartiy'"):
         resolve_config("24MB", granulartiy="channel")
+    with pytest.raises(OptionError, match=r"'rouding' \(did you mean rounding\? known: ") as refused:
+        resolve_config("24MB", rouding="rtn")
+    assert {"budget", "effort", "keep", "recipe", "rules", "max_kl"} <= set((refused.value.hint or "").split(", "))
     with pytest.raises(OptionError, match="recipe"):
         resolve_config("24MB", recipe="nonsense")
 
