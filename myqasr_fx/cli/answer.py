@@ -16,7 +16,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from myqasr_fx.bundle.signals import signals_as_exceptions
-from myqasr_fx.cli.streams import check_output, flush_output
+from myqasr_fx.cli.streams import check_output, flush_output, printing
 from myqasr_fx.cli.system_errors import system_errors_explained
 from myqasr_fx.cli.visible import json_text
 from myqasr_fx.errors import OptionError
@@ -52,17 +52,20 @@ class Answer:
 def say(text: str) -> None:
     """Writes on standard output what cannot wait for a command's answer."""
     output = _output.get() or sys.stdout
-    output.write(text)
-    output.flush()
+    with printing(output):
+        output.write(text)
+        output.flush()
 
 
 def tell(view: RenderableType, progress: RichProgress) -> None:
     """Prints what cannot wait for a command's answer as that is printed, while ``progress`` shows its bars."""
-    if on_terminal():
-        with progress.above(_output.get() or sys.stdout) as console:
+    output = _output.get() or sys.stdout
+    with printing(output):
+        if not on_terminal():
+            say(_piped(view, output))
+            return
+        with progress.above(output) as console:
             console.print(view, highlight=False)
-    else:
-        say(_piped(view, _output.get() or sys.stdout))
 
 
 def on_terminal() -> bool:
@@ -84,7 +87,8 @@ def answering(command: Callable[P, Answer | None]) -> Callable[P, None]:
         with signals_as_exceptions(), contextlib.redirect_stdout(sys.stderr), system_errors_explained():
             answer = command(*args, **kwargs)
         if answer is not None:
-            _print(answer, bool(kwargs["as_json"]))
+            with printing(sys.stdout):
+                _print(answer, bool(kwargs["as_json"]))
         flush_output()
         if answer is not None and answer.exit_code:
             raise typer.Exit(answer.exit_code)

@@ -1,6 +1,7 @@
 """The commands together, and how their failures end: one line on standard error and an exit code.
 
-0: done; 1: an error that nobody foresaw; 2: bad input; 3: done, and what was found is bad news; 130: interrupted.
+0: done; 1: an error that nobody foresaw; 2: bad input; 3: done, and what was found is bad news; 130: interrupted;
+141: whoever read the output left.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ from myqasr_fx.errors import MyqasrError
 from myqasr_fx.process.freed_memory import keep_freed_memory
 
 INTERRUPTED = 130
+
+CLOSED_PIPE = 141
+"""As of programs that SIGPIPE ends."""
 
 LONGEST_LINE = 280
 """Characters of a line about an error, without our name before it."""
@@ -108,6 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Prints one line about ``error``; returns the exit code."""
+    if BrokenPipeError in (type(error), isinstance(error, SystemExit) and type(error.__context__)):
+        drop_output(sys.stdout)  # whoever read it has enough; typer and rich make SystemExit(1) of that
+        return CLOSED_PIPE
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
@@ -122,11 +129,8 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, ModuleNotFoundError) and (missing := _requirement(error)):
         hint = "install the package with its requirements, not with those of the runtime alone"
         return _line(f"this command needs {missing}, which is not installed ({hint})", 2)
-    if isinstance(error, BrokenPipeError):  # whoever read our output has enough
-        drop_output()
-        return 141
-    if isinstance(error, OSError) and error.strerror:  # those of the commands are explained where they come from
-        drop_output()
+    if isinstance(error, OSError) and error.strerror:  # of help; those of the commands are explained where they are
+        drop_output(sys.stdout)
         return _line(f"standard output: {error.strerror} (send it elsewhere)", 2)
     place = write_fault(error, arguments)
     hint = "run again with --debug to see where" if place is None else f"please report it with {place}"

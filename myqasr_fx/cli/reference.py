@@ -31,6 +31,7 @@ The same texts as `myqasr COMMAND --help`, of `quantize` and `transcribe` as `--
 | 3 | done, and what was found is bad news: a rejected bundle, weights that are dequantized on every run |
 | 130 | interrupted; nothing half-written stays. `listen` of a microphone ends by Ctrl-C, with 0 |
 | 129, 143 | the same for SIGHUP and SIGTERM |
+| 141 | whoever read standard output left, such as `head`; nothing is said |
 
 Results go to standard output, as a table or, with `--json`, as one JSON object; progress goes to standard error, and so
 does an error, after which standard output stays empty.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from io import TextIOWrapper
+from typing import TextIO
 
 from myqasr_fx.errors import OutputError
 
@@ -32,17 +34,36 @@ def check_output() -> None:
         raise OutputError("standard output is closed", hint="send it to a file or to /dev/null")
 
 
+@contextlib.contextmanager
+def printing(output: TextIO) -> Iterator[None]:
+    """Context of whatever writes to standard output, which is ``output`` where a command has redirected it.
+
+    Raises:
+        BrokenPipeError: Whoever read it has enough.
+        OutputError: There is no room, or another failure.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output(output)
+        raise OutputError(f"standard output: {error.strerror}", hint="send it elsewhere") from error
+
+
 def flush_output() -> None:
     """Brings what was printed to whoever reads it.
 
     Raises:
-        OSError: They left, there is no room, or another failure.
+        BrokenPipeError: They left.
+        OutputError: There is no room, or another failure.
     """
     if sys.stdout is not None:
-        sys.stdout.flush()
+        with printing(sys.stdout):
+            sys.stdout.flush()
 
 
-def drop_output() -> None:
-    """Sends what is left to nowhere: the interpreter's own flush at exit must not fail again."""
+def drop_output(output: TextIO) -> None:
+    """Sends what is left in ``output`` to nowhere: the interpreter's own flush at exit must not fail again."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())

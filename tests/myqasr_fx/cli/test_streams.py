@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 MYQASR = [sys.executable, "-m", "myqasr_fx"]
 KEPT = Path(__file__).parents[2] / "data" / "bundle"
@@ -24,6 +26,14 @@ app.main(sys.argv[1:])
 """  # noqa: E501
 
 
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    """A recording."""
+    sound = np.random.default_rng(0).normal(0, 0.1, 16_000)
+    soundfile.write(tmp_path / "a.wav", sound, 16_000)
+    return tmp_path / "a.wav"
+
+
 def run(*arguments: str, shell: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """Runs ``myqasr`` with ``shell`` behind it."""
     command = ["bash", "-c", f'"$@" {shell}', "bash", *MYQASR, *arguments]
@@ -37,6 +47,36 @@ def test_a_full_device_is_one_line(arguments: tuple[str, ...]) -> None:
     done = run(*arguments, shell=">/dev/full")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("myqasr: standard output: No space left")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--format", "srt"), ("--json",)])
+def test_a_full_device_is_told_of_texts_too(arguments: tuple[str, ...], speech: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    done = run("transcribe", str(KEPT), str(speech), *arguments, shell=">/dev/full")
+    said = "myqasr: standard output: No space left on device (send it elsewhere)\n"
+    assert (done.returncode, done.stderr) == (2, "transcribe …\n" + said)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("inspect", str(KEPT)), ("inspect", str(KEPT), "--json"), ("models",)]
+)
+def test_a_reader_that_left_is_told_as_by_sigpipe(arguments: tuple[str, ...]) -> None:
+    assert left(*arguments) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_texts_for_a_reader_that_left(arguments: tuple[str, ...], speech: Path) -> None:
+    assert left("transcribe", str(KEPT), str(speech), *arguments) == (141, "transcribe …\n")
+
+
+def left(*arguments: str) -> tuple[int, str]:
+    """Exit code and standard error of a command whose output nobody reads any more."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*MYQASR, *arguments], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    return done.returncode, done.stderr
 
 
 def test_closed_streams(tmp_path: Path) -> None:
