@@ -120,10 +120,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return _line("interrupted", INTERRUPTED)
     if isinstance(error, typer.TyperException):
-        text = getattr(error, "format_message", lambda: str(error))().rstrip(".") or "no command given"
-        context = getattr(error, "ctx", None)
-        see = f"see `{context.command_path if context else 'myqasr'} --help`"
-        return _line(f"{text} ({see})" if text.endswith("?") else f"{text}; {see}", 2)
+        return _line(_of_usage(error, arguments), 2)
     if isinstance(error, MyqasrError):
         return _line(str(error), 2)
     if isinstance(error, ModuleNotFoundError) and (missing := _requirement(error)):
@@ -135,6 +132,19 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     place = write_fault(error, arguments)
     hint = "run again with --debug to see where" if place is None else f"please report it with {place}"
     return _line(f"unexpected {type(error).__name__}: {str(error) or 'no message'}; {hint}", 1)
+
+
+def _of_usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
+    """What is wrong with ``arguments``, and where to read on."""
+    text = getattr(error, "format_message", lambda: str(error))().rstrip(".") or "no command given"
+    text = text.replace("Value error, ", "", 1)  # pydantic's, before the words of whoever refused
+    unknown = getattr(error, "option_name", None)
+    for word in arguments:
+        if unknown and word.startswith(unknown) and os.path.lexists(word):
+            return f"{text}; for the file of that name give ./{word}, or -- before it"
+    context = getattr(error, "ctx", None)
+    see = f"see `{context.command_path if context else 'myqasr'} --help`"
+    return f"{text} ({see})" if text.endswith("?") else f"{text}; {see}"
 
 
 def _requirement(error: ModuleNotFoundError) -> str | None:

@@ -16,6 +16,7 @@ from myqasr_fx.cli.app import main
 def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     monkeypatch.chdir(tmp_path)
     Path("a.wav").touch()
+    Path("-dash.wav").touch()
     Path("users/anna").mkdir(parents=True)
 
     def call(*words: str) -> str:
@@ -69,6 +70,15 @@ FLEET = ("fleet", TINY, "--out", "out")
             (*FLEET, "--users", "users", "--budget", "24MB", "--cache", "a.wav"),
             "myqasr: cache a.wav: is no folder (choose another --cache)\n",
         ),
+        (
+            ("transcribe", "bundle", "a.wav", "--format", "doc"),
+            "myqasr: Invalid value for '--format': 'doc' is not one of 'text', 'json', 'srt', 'vtt'; see `myqasr tr",
+        ),
+        (
+            ("transcribe", "bundle", "-dash.wav"),
+            "myqasr: No such option: -d; for the file of that name give ./-dash.wav, or -- before it\n",
+        ),
+        (("transcribe", "bundle", "-dasher.wav"), "No such option: -d; see `myqasr transcribe --help`\n"),
         (("quantise",), "No such command 'quantise'. Did you mean 'quantize'? (see `myqasr --help`)\n"),
     ],
 )
