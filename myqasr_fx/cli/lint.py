@@ -14,8 +14,9 @@ from typer import Argument
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.fitting import Fitting, in_two_lines, with_words_below
+from myqasr_fx.cli.notices import notice
 from myqasr_fx.cli.visible import shown, visible
-from myqasr_fx.errors import OptionError
+from myqasr_fx.errors import MyqasrError, OptionError
 
 if TYPE_CHECKING:
     from myqasr_fx.lint.record import LintedNode, LintReport
@@ -29,16 +30,37 @@ NAMED = 3
 SLOW_EXIT = 3
 """Some weight is dequantized on every run."""
 
-Files = Annotated[list[Path], Argument(metavar="FILE", help="ONNX files, or folders such as a bundle.")]
+BROKEN_EXIT = 2
+"""Some file cannot be read or run, whatever the others are."""
+
+Files = Annotated[
+    list[Path],
+    Argument(
+        metavar="FILE", help="ONNX files, or folders such as a bundle; broken files are passed over, with exit code 2."
+    ),
+]
 
 
 def lint(files: Files, *, as_json: JsonFlag = False, debug: DebugFlag = False) -> Answer:
     """Show which low-bit weights of an ONNX file onnxruntime runs as such; exit code 3: one is unpacked each run."""
     from myqasr_fx.lint.lint import lint as lint_file
 
-    reports = [lint_file(path) for path in _files(files)]
-    data = {"files": [{**asdict(r), "run_bytes": r.run_bytes, "folded_bytes": r.folded_bytes} for r in reports]}
-    return Answer(data, Group(*map(_view, reports)), SLOW_EXIT if any(r.run_bytes for r in reports) else 0)
+    reports, broken, found = [], list[MyqasrError](), _files(files)
+    for path in found:
+        try:
+            reports.append(lint_file(path))
+        except MyqasrError as error:
+            broken.append(error)
+    if broken and len(found) == 1:
+        raise broken[0]
+    for failure in broken:
+        notice(f"not used: {failure}")
+    data = {
+        "files": [{**asdict(r), "run_bytes": r.run_bytes, "folded_bytes": r.folded_bytes} for r in reports],
+        "not_used": [str(error) for error in broken],
+    }
+    slow = SLOW_EXIT if any(r.run_bytes for r in reports) else 0
+    return Answer(data, Group(*map(_view, reports)), BROKEN_EXIT if broken else slow)
 
 
 def _files(paths: list[Path]) -> list[Path]:
@@ -63,9 +85,14 @@ def _view(report: LintReport) -> RenderableType:
         f"{report.onnxruntime}: {counts}",
         f"memory: {report.memory_bytes:,} bytes of constants, {report.folded_bytes:,} more than stored by folding; "
         f"{report.run_bytes:,} bytes dequantized on every run; {report.activations} roundings of activations left",
-        f"needs: opset {report.min_opset} or newer, onnxruntime {report.min_runtime} or newer",
+        f"needs: {_opset(report)}onnxruntime {report.min_runtime} or newer",
     ]
     return Group(*map(shown, head), *([table] if report.nodes else []), *(shown(x, "yellow") for x in _advice(report)))
+
+
+def _opset(report: LintReport) -> str:
+    """That a file asks for one; operators of other domains, such as MatMulNBits, ask for none."""
+    return f"opset {report.min_opset} or newer, " if report.min_opset > 1 else ""
 
 
 def _table(report: LintReport, *, narrow: bool) -> Table:

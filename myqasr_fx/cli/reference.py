@@ -27,7 +27,7 @@ The same texts as `myqasr COMMAND --help`, of `quantize` and `transcribe` as `--
 | --- | --- |
 | 0 | done |
 | 1 | an error that nobody foresaw; `--debug` shows where |
-| 2 | bad input, said in one line on standard error |
+| 2 | bad input, said in one line on standard error; of `lint` with several files, one of them cannot be read or run |
 | 3 | done, and what was found is bad news: a rejected bundle, weights that are dequantized on every run |
 | 130 | interrupted; nothing half-written stays. `listen` of a microphone ends by Ctrl-C, with 0 |
 | 129, 143 | the same for SIGHUP and SIGTERM |

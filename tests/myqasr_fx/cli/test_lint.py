@@ -59,6 +59,27 @@ def test_nothing_to_look_at_is_one_line(
     assert words in err
 
 
+def test_a_broken_file_keeps_nobody_from_the_others(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    save(tmp_path / "a.onnx", 1)
+    (tmp_path / "b.onnx").write_bytes(b"no protobuf")
+    save(tmp_path / "c.onnx", 0)
+    code, out, err = run(capsys, str(tmp_path), "--json")
+    told = json.loads(out)
+    assert code == 2
+    assert [Path(file["file"]).name for file in told["files"]] == ["a.onnx", "c.onnx"]
+    assert told["not_used"] == [err.removeprefix("not used: ").rstrip("\n")]
+    assert err.startswith(f"not used: {tmp_path / 'b.onnx'}: no ONNX file") and err.count("\n") == 1
+    code, out, err = run(capsys, str(tmp_path / "b.onnx"))
+    assert (code, out) == (2, "") and err.startswith(f"myqasr: {tmp_path / 'b.onnx'}: no ONNX file")
+
+
+def test_no_opset_is_asked_for_by_operators_of_other_domains() -> None:
+    for opset, said in ((1, "needs: onnxruntime 1.25 or newer"), (21, "needs: opset 21 or newer, onnxruntime 1.25 or")):
+        console = Console(width=160, record=True)
+        console.print(_view(LintReport("a.onnx", 1, 21, 10, "1.32", opset, "1.25", 1, 0, ())))
+        assert said in console.export_text()
+
+
 def test_advice_is_given_once_and_folded_scales_are_summed_up() -> None:
     advised = [node(f"w{i}", Runs.EACH_RUN, "change it") for i in range(5)]
     folded = [node(f"s{i}", Runs.FOLDED) for i in range(9)]
