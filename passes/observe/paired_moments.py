@@ -26,6 +26,9 @@ from torch import Tensor
 
 from passes.observe.few_frames import DAMPING, damped_by, steadied, undecided
 
+WIDE = 4096
+"""Inputs from which on the order of the products matters; narrower layers are shifted in fractions of a second."""
+
 
 class PairedMoments:
     """Adds up the second moments of pairs of inputs.
@@ -102,7 +105,7 @@ class PairedMoments:
         gram, cross = self._moments()
         matrix, frames = weight.reshape(len(weight), -1), self.frames
         # By rows or by inputs, whichever are fewer: the rest of a wide layer's work is the factor of its matrix.
-        few = len(matrix) < len(gram)
+        few = len(gram) >= WIDE and len(matrix) < len(gram)
         gap = cross.double().sub_(gram)  # in place: of wide layers each takes hundreds of megabytes
         gap = matrix.double() @ gap if few else gap
         shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING, torch.float64), gap.T).T.to(weight.dtype)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from passes.numbers.affine import dequantize, qparams_from_range
+from passes.observe import paired_moments
 from passes.observe.paired_moments import PairedMoments
 from passes.rounding.carry import falling_columns
 from passes.rounding.gptq import gptq
@@ -40,7 +42,8 @@ def test_the_shifted_weight_gives_the_outputs_of_full_precision() -> None:
     )
 
 
-def test_a_row_shifts_alike_in_a_tall_layer_and_in_a_flat_one() -> None:
+def test_a_row_shifts_alike_in_a_tall_layer_and_in_a_flat_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paired_moments, "WIDE", 64)
     weight, exact, rounded, weights = make_pair()
     moments = PairedMoments(64)
     moments.add(exact, rounded, weights)
