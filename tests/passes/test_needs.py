@@ -25,7 +25,7 @@ def test_every_method_declares_what_it_needs() -> None:
     assert COVERS["single"].needs == NOTHING and COVERS["twin"].needs == Needs(rows=True)
     for name, method in CALIBRATIONS.items():
         searched = name not in ("min_max", "percentile", "mse")
-        assert method.needs(False) == Needs(rows=searched, row_gradients=name == "hessian")
+        assert method.needs(False) == Needs(rows=searched, row_gradients=name in ("hessian", "hessian_blended"))
         assert method.needs(True).rows == (name != "min_max")
 
 
