@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from adapt_learning import CONTEXT, Learner, Setting, learn, noisy, weights_kept
+from adapt_learning import CONTEXT, Learner, Setting, learn, weights_kept
 from adapt_pairs import LEFT_ALONE
 from adapt_tables import CTC_CASES, WHISPER_CASES, Row, tables
 from rows_file import read_rows, write_rows
 from splits import spread
 
 from myqasr_fx.acceptance.compare import word_edits
+from myqasr_fx.adapt.changed_audio import noisy
 from myqasr_fx.audio import load_audio
 from myqasr_fx.evaluate import Utterance, read_manifest
 from myqasr_fx.evaluate.wer import normalize, normalize_plain, word_errors

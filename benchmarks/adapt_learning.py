@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.signal import resample_poly
 from torch import Tensor, nn
 from torch.nn import functional
 
-from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.adapt.changed_audio import changed
+from myqasr_fx.adapt.learn import EPOCHS, RATE, TOGETHER
+from myqasr_fx.adapt.reader import IMPOSSIBLE
 from myqasr_fx.measure.forced_run import forced_clip
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Context, Runtime, Transcript, WhisperRuntime
@@ -28,15 +29,6 @@ from myqasr_fx.runtime.torch_runner import torch_runtime
 from passes.base import Program
 
 CONTEXT = Context(USUAL_MARGIN)
-SPEEDS = ((1, 1), (9, 10), (11, 10))
-EPOCHS = 3
-RATE = 5e-4
-"""Of Adam."""
-
-TOGETHER = 4
-"""Clips a step."""
-
-IMPOSSIBLE = -1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +92,8 @@ class Learner:
         return functional.log_softmax(logits.index_fill(-1, suppressed, IMPOSSIBLE), -1)
 
     def changed(self, samples: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Audio a tenth faster or slower or neither, with two gaps of 20 to 80 ms and noise 10 to 25 dB below it.
-
-        A CTC model hears it as fast as it is: its frames are compared.
-        """
-        up, down = SPEEDS[generator.integers(len(SPEEDS))] if self.speech.generation is not None else (1, 1)
-        audio = np.asarray(resample_poly(samples, up, down), np.float32) if up != down else samples.copy()
-        for _ in range(2):
-            length = int(generator.uniform(0.02, 0.08) * SAMPLING_RATE)
-            start = int(generator.integers(max(1, len(audio) - length)))
-            audio[start : start + length] = 0
-        return noisy(audio, generator.uniform(10, 25), generator)
+        """Changed a little; a CTC model hears it as fast as it is, since its frames are compared."""
+        return changed(samples, generator, keep_speed=self.speech.generation is None)
 
     def own(self, samples: np.ndarray, said: Transcript) -> Own:
         """What the model as it came makes of a clip."""
@@ -144,12 +127,6 @@ def learn(learner: Learner, clips: Sequence[np.ndarray], said: Sequence[Transcri
                     samples = learner.changed(item.samples, generator) if setting.changed else item.samples
                     (_loss(learner.log_probabilities(samples, item.said), item, setting) / len(step)).backward()
                 optimizer.step()
-
-
-def noisy(samples: np.ndarray, decibels: float, generator: np.random.Generator) -> np.ndarray:
-    """With white noise so far below it."""
-    level = np.sqrt(np.mean(samples**2)) * 10 ** (-decibels / 20)
-    return np.asarray(samples + level * generator.standard_normal(len(samples)), np.float32)
 
 
 def _loss(found: Tensor, own: Own, setting: Setting) -> Tensor:

@@ -17,9 +17,12 @@ from myqasr_fx.acceptance.advice import Run
 from myqasr_fx.acceptance.assess import Contenders, assess
 from myqasr_fx.acceptance.short_context import check_context
 from myqasr_fx.acceptance.trial import Trial
+from myqasr_fx.adapt.adapt import adapt, check_enough
 from myqasr_fx.audio import AudioInput, ClipSet, found_inputs, select_clips
-from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.adaptation_record import SELF
+from myqasr_fx.bundle.bundle import BundleManifest, QuantizedBundle
 from myqasr_fx.bundle.context_record import SPEECH
+from myqasr_fx.bundle.layout import Layout
 from myqasr_fx.bundle.output_folder import output_folder
 from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.delta.make import write_delta
@@ -42,7 +45,7 @@ from myqasr_fx.measure.speech import no_speech_rule
 from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.models.client_files import write_client_files
 from myqasr_fx.models.load import load_model
-from myqasr_fx.models.prepared import Prepared
+from myqasr_fx.models.prepared import Prepared, with_learned
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.more import counted_bytes, looked_longest, unused_bytes
@@ -121,7 +124,7 @@ def quantize(
         heard = None if config.private else assessed.comparisons
         details = ReportDetails(layer_details(fitted.program, prepared.layers), heard)
         write_bundle_report(folder, manifest, details, job.shares.judge if config.embed_audio else ())
-        write_client_files(prepared.speech, request.layout, (file.name for file in manifest.files), folder)
+        _write_beside(prepared, manifest, request.layout, folder)
         if base and fitted.gain:
             write_delta(base.bundle, folder, fitted.gain)
         write_run(folder, road.progress)
@@ -176,7 +179,8 @@ def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
         seed=config.seed,
         dump_ir=config.dump_ir,
     )
-    graphs = " ".join(map(str, filter(None, (config.layout, prepared.silence))))
+    learned = prepared.learned and prepared.learned.digest
+    graphs = " ".join(map(str, filter(None, (config.layout, prepared.silence, learned))))
     store = Store(config.cache, Keys(prepared.speech.fingerprint, language, graphs, rule), config.private)
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
@@ -218,11 +222,23 @@ def _prepare(
         config = for_model(road.config, speech)
     with clock.stage("read audio"):
         clips = select_clips(recordings, config.max_clips, seed=config.seed)
+        if config.adapt == SELF:
+            check_enough(len(clips.clips))
     with clock.stage("capture graphs"):
         prepared = model if isinstance(model, Prepared) else captured(speech, config)
         request = fit_request(prepared, config)
         check_feasible(prepared, request)
-    return measuring(prepared, clips, replace(road, config=config)), request, config
+    job = measuring(prepared, clips, road := replace(road, config=config))
+    if config.adapt == SELF:
+        job = measuring(with_learned(prepared, adapt(job)), clips, road)
+    return job, request, config
+
+
+def _write_beside(prepared: Prepared, manifest: BundleManifest, layout: Layout, folder: Path) -> None:
+    """What clients read beside the files, and what the model learned before."""
+    write_client_files(prepared.speech, layout, (file.name for file in manifest.files), folder)
+    if prepared.learned is not None:
+        prepared.learned.write(folder)
 
 
 def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Trial:

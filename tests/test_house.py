@@ -24,7 +24,7 @@ LAYERS = (  # of rooms; each may import from those above it
     | {"myqasr_fx.integrations"},
     {"myqasr_fx.runtime", "myqasr_fx.report", "myqasr_fx.lint"},
     {"myqasr_fx.evaluate", "myqasr_fx.measure", "myqasr_fx.verify"},
-    {"myqasr_fx.fit", "myqasr_fx.acceptance", "myqasr_fx.corpora"},
+    {"myqasr_fx.adapt", "myqasr_fx.fit", "myqasr_fx.acceptance", "myqasr_fx.corpora"},
     {"myqasr_fx.pipeline", "myqasr_fx.program", "myqasr_fx.diagnose"},
     {"myqasr_fx.api", "myqasr_fx.fleet", "myqasr_fx.personalize"},
     {"myqasr_fx.cli", "myqasr_fx"},

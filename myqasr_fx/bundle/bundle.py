@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from myqasr_fx.bundle.adaptation_record import AdaptationRecord
 from myqasr_fx.bundle.byte_category import in_order
 from myqasr_fx.bundle.context_record import ContextRecord
 from myqasr_fx.bundle.file_names import digest_of, file_inside, is_file
@@ -77,6 +78,7 @@ class BundleManifest:
         damage: What the allocation expected; None where it expects nothing.
         batch: Which clips the files take together: those of equal lengths, and why; absent where any.
         context: How little silence behind a clip the encoder may hear; absent where it was not asked.
+        adaptation: What the model learned from the recordings before; absent where it was not asked to.
     """
 
     format_version: int
@@ -98,6 +100,7 @@ class BundleManifest:
     damage: DamageRecord | None = None
     batch: str | None = None
     context: ContextRecord | None = None
+    adaptation: AdaptationRecord | None = None
 
     def __post_init__(self) -> None:
         check_least(self, ("model_bytes", "num_weights", "budget_bytes"), 1)
@@ -126,7 +129,7 @@ class BundleManifest:
     def content(self) -> dict[str, Any]:
         """What ``myqasr.json`` holds."""
         content = dataclasses.asdict(self)
-        for name in ("batch", "context"):  # older releases open what has no field that they do not know
+        for name in ("batch", "context", "adaptation"):  # older releases open what has no field that they do not know
             if content[name] is None:
                 del content[name]
         return content

@@ -164,6 +164,15 @@ Context = Annotated[
         "30 s (Whisper only).",
     ),
 ]
+Adapt = Annotated[
+    str | None,
+    _option(
+        _RUN,
+        "--adapt",
+        "self: the model first learns from half of the clips, without labels, and keeps that if the other half says "
+        "that it helps.",
+    ),
+]
 MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]
 Seed = Annotated[int | None, _option(_RUN, "--seed", "Seed of everything random.")]
 Cache = Annotated[Path | None, _option(_RUN, "--cache", "Folder for statistics that later runs use again.")]

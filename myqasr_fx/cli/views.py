@@ -45,6 +45,7 @@ def summary(bundle: QuantizedBundle, place: str | None = None) -> RenderableType
         ("bytes", _bytes(manifest)),
         *([("spent on", _spent(manifest))] if manifest.categories else []),
         ("bits", f"{manifest.file_bits_per_weight:.2f} a weight in the files, scales included; {_widths(manifest)}"),
+        *([("learned", manifest.adaptation.told)] if manifest.adaptation else []),
         ("calibration", _calibration(manifest.calibration)),
         (
             "verified",

@@ -36,8 +36,9 @@ from myqasr_fx.errors import ModelError, OptionError
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.export.read_weights import read_floats, read_weights
 from myqasr_fx.measure.forced_run import ForcedClip, ForcedRun, forced_clip
+from myqasr_fx.models.learned import read_learned
 from myqasr_fx.models.names import how_to_give
-from myqasr_fx.models.prepared import Prepared, prepare
+from myqasr_fx.models.prepared import Prepared, prepare, with_learned
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.retired import rearranged
 from myqasr_fx.options.thresholds import Thresholds
@@ -89,7 +90,8 @@ def diagnose(
         name = option.replace("_", "-")
         raise OptionError(f"a bundle of --{name} has no diagnosis: its layers are not those of the model")
     with progress.stage("capture graphs"):
-        prepared = prepare(speech, silence=manifest.context.silence if manifest.context else None)
+        silence = manifest.context.silence if manifest.context else None
+        prepared = with_learned(prepare(speech, silence=silence), read_learned(bundle))
     paths = model_files(bundle, prepared.program.graphs)
     weights = quantized_weights(prepared, manifest.layers, read_weights(paths.values(), manifest.layers))
     floats = _floats(prepared, paths.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -88,6 +88,11 @@ def _check(bundle: QuantizedBundle, fingerprint: str) -> None:
             f"{place}: its layers read 8-bit inputs, whose codes belong to their scales",
             hint="make the base with --optimize size and float activations",
         )
+    if manifest.adaptation is not None and manifest.adaptation.adopted:
+        raise OptionError(
+            f"{place}: its model learned from recordings before, and its norms are no other user's",
+            hint="make the base without --adapt",
+        )
     if bundle.layout.fixed_cache:
         problem = f"{place}: layout {bundle.layout.name}, whose decoder cannot read a whole transcript at once"
         raise OptionError(problem, hint="make the base in another layout")
@@ -151,7 +156,7 @@ def _spec(block: BlockRecord) -> WeightSpec:
 
 def _with_rounded_leftovers(prepared: Prepared, tables: bool) -> Prepared:
     program = run_passes(prepared.program, (RoundFloats(tables),))
-    return Prepared(program, prepared.signatures, prepared.layers, prepared.speech, prepared.silence)
+    return replace(prepared, program=program)
 
 
 def _stored_biases(prepared: Prepared, files: tuple[Path, ...]) -> dict[str, Tensor]:

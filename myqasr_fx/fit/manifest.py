@@ -85,6 +85,7 @@ def build_manifest(
         versions=_versions(),
         damage=_damage(fitted.expectation),
         batch=prepared.speech.family.batch(prepared.speech.config),
+        adaptation=None if prepared.learned is None else prepared.learned.record,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from myqasr_fx.bundle.adaptation_record import SELF
 from myqasr_fx.capture.canonical import CANONICALIZING
 from myqasr_fx.measure.clip_shares import ClipShares
 from myqasr_fx.measure.measure import steps
@@ -16,12 +17,17 @@ from myqasr_fx.verify.fake_quant import LOWERING
 from passes.allocation.allocate_bits import AllocateBits
 from passes.base import Pass
 from passes.calibration.calibrate import Calibrate
+from passes.canonical.replace_parameters import ReplaceParameters
 from passes.lowering.lower_qdq import LowerToQDQ
 from passes.rounding.correct_biases import CorrectBiases
 from passes.rounding.restore_layers import RestoreLayers
 from passes.rounding.round_floats import RoundFloats
 from passes.rounding.round_weights import RoundWeights
 from passes.sensitivity.rank_sensitivity import RankSensitivity
+
+_LEARNING = (
+    Stage("adapt", "learn norms and biases from half of the clips; others decide", (ReplaceParameters.__name__,)),
+)
 
 
 def stages(config: QuantizeConfig, shares: ClipShares | None = None) -> tuple[Stage, ...]:
@@ -36,6 +42,7 @@ def stages(config: QuantizeConfig, shares: ClipShares | None = None) -> tuple[St
     hear[0] = replace(hear[0], passes=_own_names(observers(needs)))
     found = (
         Stage("prepare", f"capture the graphs for {config.layout}", _own_names(CANONICALIZING)),
+        *(_LEARNING if config.adapt == SELF else ()),
         *hear,
         *_fitting(config),
         Stage("verify", "files on onnxruntime beside fake quantization in torch", _own_names(LOWERING), "observe"),

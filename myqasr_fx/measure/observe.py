@@ -18,6 +18,9 @@ from passes.needs import Needs
 from passes.observe.insert_gram_observers import InsertGramObservers, read_grams
 from passes.observe.insert_observers import InsertObservers, read_statistics
 
+OBSERVE = "observe activations"
+"""Name of the stage."""
+
 
 def observers(needs: Needs) -> tuple[Pass, ...]:
     """The passes that insert what has to watch the graphs.
@@ -36,7 +39,7 @@ def observe(job: MeasureJob, clips: ClipSet) -> Measurements:
         clips: At least one.
     """
     if not job.request.statistics:
-        return Measurements(_observed(job, clips, _heard(job, clips)), {})
+        return Measurements(_observed(job, clips, hear(job, clips)), {})
     needs, store = job.request.needs, job.store
     heard_key, grams_key = store.keys.statistics(clips), store.keys.grams(clips, needs.curvature)
     heard, grams = store.read(heard_key), store.read(grams_key) if needs.grams else {}
@@ -55,17 +58,23 @@ def _observed(job: MeasureJob, clips: ClipSet, said: tuple[Transcript, ...]) -> 
     return Observed(clips, said, Context.of(job.prepared.silence, USUAL_MARGIN))
 
 
-def _heard(job: MeasureJob, clips: ClipSet) -> tuple[Transcript, ...]:
-    """What the full-precision model writes for the clips, and nothing else."""
+def hear(job: MeasureJob, clips: ClipSet, stage: str = OBSERVE) -> tuple[Transcript, ...]:
+    """What the full-precision model writes for the clips, and nothing else.
+
+    Args:
+        job: Model and store.
+        clips: At least one.
+        stage: What the progress is told.
+    """
     key = job.store.keys.transcripts(clips.clips)
-    return job.store.get(key, lambda: _transcribed(job, clips, job.prepared.program))
+    return job.store.get(key, lambda: _transcribed(job, clips, job.prepared.program, stage))
 
 
-def _transcribed(job: MeasureJob, clips: ClipSet, program: Program) -> tuple[Transcript, ...]:
+def _transcribed(job: MeasureJob, clips: ClipSet, program: Program, stage: str = OBSERVE) -> tuple[Transcript, ...]:
     runtime = torch_runtime(job.prepared.speech, program, job.request.no_speech)
     transcripts: list[Transcript] = []
     samples = [clip.samples for clip in clips.clips]
-    with job.progress.stage("observe activations", len(samples)) as advance:
+    with job.progress.stage(stage, len(samples)) as advance:
         for start in range(0, len(samples), job.limits.batch):
             with job.progress.part(MODEL_PASSES):
                 part = samples[start : start + job.limits.batch]

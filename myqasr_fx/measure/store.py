@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -18,18 +18,21 @@ from typing import Generic, TypeVar
 import torch
 
 from myqasr_fx.audio import Clip, ClipSet
+from myqasr_fx.bundle.adaptation_record import AdaptationRecord
 from myqasr_fx.bundle.signals import signals_held
 from myqasr_fx.bundle.writable_folder import refusals
 from myqasr_fx.measure.clip_shares import Positions
 from myqasr_fx.measure.energies import Energies
 from myqasr_fx.measure.layer_ledger import LayerLedger
 from myqasr_fx.measure.stored import (
+    ADAPTATION,
     CURVATURES,
     DAMAGES,
     ENERGIES,
     GRAMS,
     LEVELS,
     LOGITS,
+    PARAMETERS,
     STATISTICS,
     TRANSCRIPTS,
     Codec,
@@ -44,6 +47,8 @@ from passes.observe.insert_gram_observers import Grams
 
 VERSION = "10"
 """Changes with the meaning of anything kept."""
+
+Parameters = Mapping[str, torch.Tensor]
 
 T = TypeVar("T")
 
@@ -110,6 +115,15 @@ class Keys:
         """Of full-precision logits (L, vocabulary) of one clip, named by the SHA-256 of its samples."""
         said = (samples, " ".join(map(str, tokens)), language or "")
         return Key(LOGITS, (self.fingerprint, torch.__version__, self.graphs, *said))
+
+    def parameters(self, clips: ClipSet, shares: tuple[Positions, Positions], seed: int) -> Key[Parameters]:
+        """Of what the model learned of some of the clips; the others decided whether it helps."""
+        positions = (" ".join(map(str, share)) for share in shares)
+        return Key(PARAMETERS, self._of(clips.sha256, *positions, str(seed)))
+
+    def adaptation(self, clips: ClipSet, shares: tuple[Positions, Positions], seed: int) -> Key[AdaptationRecord]:
+        """Of whether that helps."""
+        return Key(ADAPTATION, self.parameters(clips, shares, seed).parts)
 
     def levels(self, bits: int) -> Key[Levels]:
         """Of the table of trellis codes that is fitted to the weights, whatever the clips."""

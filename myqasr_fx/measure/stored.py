@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from myqasr_fx.bundle.adaptation_record import AdaptationRecord
 from myqasr_fx.measure.energies import Energies
 from myqasr_fx.runtime import Transcript
 from passes.allocation.choice import Damages
@@ -152,6 +153,18 @@ LOGITS: Codec[Tensor] = Codec("logits", lambda logits: save({"logits": logits.co
 
 DAMAGES: Codec[Damages] = Codec("damages", _plain_damages, _damages)
 """To expect of every choice of an allocation."""
+
+PARAMETERS: Codec[Mapping[str, Tensor]] = Codec(
+    "parameters", lambda tensors: save({name: tensor.contiguous() for name, tensor in tensors.items()}), load
+)
+"""That a model learned."""
+
+ADAPTATION: Codec[AdaptationRecord] = Codec(
+    "adaptation",
+    lambda record: json.dumps(asdict(record)).encode(),
+    lambda payload: AdaptationRecord(**json.loads(payload)),
+)
+"""Whether that helps."""
 
 LEVELS: Codec[Levels] = Codec("levels", lambda levels: levels.tobytes(), _levels)
 """Of a table of trellis codes."""

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from myqasr_fx.bundle.layout import DEFAULT, LAYOUTS, Layout
 from myqasr_fx.capture.canonical import CANONICALIZING, CanonicalGraphs
 from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper_fixed import ENCODER
+from myqasr_fx.models.learned import Learned
 from myqasr_fx.models.onnx_asr import adapters
 from myqasr_fx.models.sherpa import sherpa_properties
 from myqasr_fx.models.speech_model import SpeechModel
+from passes.canonical.replace_parameters import ReplaceParameters
 from passes.graph.layers import find_layers
 from passes.manager.run_passes import run_passes
 
@@ -25,10 +29,12 @@ class Prepared(CanonicalGraphs):
     Args:
         speech: The model; its network shares its parameters with the graphs.
         silence: Frames of the silence behind a clip that one stands for, where the graphs count them.
+        learned: What the model learned before; the parameters of the graphs are those, not the network's.
     """
 
     speech: SpeechModel
     silence: int | None = None
+    learned: Learned | None = None
 
 
 def prepare(
@@ -45,6 +51,17 @@ def prepare(
     captured = speech.capture(fixed_cache=layout.fixed_cache, silence=silence)
     program = run_passes(captured, CANONICALIZING, dump_ir and dump_ir / "prepare")
     return Prepared(program, _signatures(speech, layout, silence), find_layers(program), speech, silence)
+
+
+def with_learned(prepared: Prepared, learned: Learned | None) -> Prepared:
+    """The model with what it learned, if that is used, in its graphs."""
+    changed = with_parameters(prepared, learned.tensors) if learned and learned.tensors else prepared
+    return replace(changed, learned=learned)
+
+
+def with_parameters(prepared: Prepared, tensors: Mapping[str, Tensor]) -> Prepared:
+    """The model with other values for some parameters: other graphs over the same tensors, but for those."""
+    return replace(prepared, program=run_passes(prepared.program, (ReplaceParameters(tensors),)))
 
 
 def _signatures(speech: SpeechModel, layout: Layout, silence: int | None) -> Mapping[str, GraphSignature]:

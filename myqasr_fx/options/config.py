@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from myqasr_fx.bundle.adaptation_record import NONE, SELF
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import FULL, SPEECH
 from myqasr_fx.bundle.layout import DEFAULT as DEFAULT_LAYOUT
@@ -31,7 +32,7 @@ Optimize = Literal["size", "balanced", "speed"]
 
 
 _PROBABILITIES = ("no_speech_threshold", "vad_threshold")
-_LATER = {**dict.fromkeys((*_PROBABILITIES, "conv_granularity")), "context": FULL}
+_LATER = {**dict.fromkeys((*_PROBABILITIES, "conv_granularity")), "context": FULL, "adapt": NONE}
 """Options that older releases do not know, and what they do."""
 
 
@@ -72,6 +73,8 @@ class QuantizeConfig:
             of the bundle are dropped, see ``myqasr_fx.runtime.no_speech``; 1 keeps all, None takes the usual one.
         context: ``full``: the bundle hears every clip in 30 s, as in training; ``speech``: with as little silence
             behind it as does as well on the clips that are judged. Whisper only.
+        adapt: ``self``: before it is quantized, the model learns from half of the clips, without labels, and keeps that
+            where the other half says that it helps; ``none``: it stays as it came.
         vad_threshold: Probability of speech, 0 to 1, that silero-vad, an extra, must hear somewhere in a clip: others
             are left out of the calibration; None does not ask it.
         rules: Per-layer exceptions; the first that matches counts.
@@ -116,6 +119,7 @@ class QuantizeConfig:
     no_speech_threshold: float | None = None
     vad_threshold: float | None = None
     context: str = FULL
+    adapt: str = NONE
     rules: tuple[LayerRule, ...] = ()
     private: bool = False
     embed_audio: bool = False
@@ -132,6 +136,7 @@ class QuantizeConfig:
         expect(self.format in get_args(Format), "format", self.format, ", ".join(get_args(Format)))
         expect(self.optimize in get_args(Optimize), "optimize", self.optimize, ", ".join(get_args(Optimize)))
         expect(self.context in (FULL, SPEECH), "context", self.context, f"{FULL} or {SPEECH}")
+        expect(self.adapt in (NONE, SELF), "adapt", self.adapt, f"{NONE} or {SELF}")
         expect(is_int(self.activation_bits, 4, 8), "activation bits", self.activation_bits, "4 to 8")
         expect(is_width(self.min_bits, kind), "min bits", self.min_bits, widths(kind))
         expect(is_width(self.max_bits, kind), "max bits", self.max_bits, widths(kind))

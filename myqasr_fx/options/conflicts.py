@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
+from myqasr_fx.bundle.adaptation_record import NONE
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import NoSizeError, OptionError
 from myqasr_fx.options.budget import Budget
@@ -43,6 +45,14 @@ class Choices(Methods, Protocol):
     @property
     def sequential(self) -> bool:
         """Round layers behind the rounded ones."""
+
+    @property
+    def adapt(self) -> str:
+        """Whether the model learns from the recordings first."""
+
+    @property
+    def delta(self) -> Path | None:
+        """A bundle whose codes stay."""
 
     @property
     def layout(self) -> str:
@@ -92,6 +102,11 @@ def check_conflicts(config: Choices) -> None:
         raise OptionError(
             f"sequential with calibration {config.calibration!r}", hint="take --parallel, or --calibration min_max"
         )
+    if config.adapt != NONE and config.delta is not None:
+        raise OptionError(
+            f"adapt {config.adapt!r} with delta: the base has codes of a model that has not learned",
+            hint="take one of the two",
+        )
     _check_layout(config)
     _check_groups(config)
     _check_trellis(config)
@@ -113,6 +128,12 @@ def _check_size(config: Choices) -> None:
 def _check_layout(config: Choices) -> None:
     needs = needs_of(config)
     reads_whole = config.sequential or needs.roles or needs.curvature or needs.rows
+    if LAYOUTS[config.layout].fixed_cache and config.adapt != NONE:
+        raise OptionError(
+            f"layout {config.layout!r} with adapt {config.adapt!r}: a model learns from whole transcripts, which the "
+            "decoder that this client runs cannot read at once",
+            hint="leave --adapt out",
+        )
     if LAYOUTS[config.layout].fixed_cache and reads_whole:
         raise OptionError(
             f"layout {config.layout!r} with allocation {config.allocation!r}, sensitivity {config.sensitivity!r}, "

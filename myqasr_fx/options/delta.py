@@ -43,6 +43,7 @@ def delta_config(base: object, given: Mapping[str, Any]) -> QuantizeConfig:
     file = read_rules(folder)
     size = Budget(**{f.name: config["budget"][f.name] for f in fields(Budget)})
     merged = {**file.options, **given}
-    merged.pop("budget_kind", None)
+    for name in ("budget_kind", "adapt"):
+        merged.pop(name, None)
     bounds = Thresholds(**{name: merged.pop(name) for name in _BOUNDS & merged.keys()})
     return QuantizeConfig(budget=size, rules=file.layers, acceptance=bounds, delta=folder, **merged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from myqasr_fx.bundle.adaptation_record import SELF
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.needs import needs_of, weighs_damage
 
@@ -15,7 +16,11 @@ def usual_seconds(config: QuantizeConfig) -> Mapping[str, float]:
         config: Resolved options.
     """
     needs, weighs = needs_of(config), weighs_damage(config.allocation)
-    found = {"load model": 1.5, "read audio": 0.5, "capture graphs": 10.0, "observe activations": 55.0}
+    found = {"load model": 1.5, "read audio": 0.5, "capture graphs": 10.0}
+    if config.adapt == SELF:
+        found |= {"hear recordings": 40.0, "learn from recordings": 40.0}
+        found |= {"hear them again": 20.0, "compare what it learned": 15.0}
+    found["observe activations"] = 55.0
     if needs.rows:
         found["sample activations"] = 20.0
     if needs.curvature:

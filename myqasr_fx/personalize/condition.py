@@ -42,6 +42,11 @@ class Condition:
         if value:
             options |= dict([_option(f"{_SIZES.get(size, size)}={value}")])
         explicit: dict[str, Any] = {**options, "cache": cache, "holdout": 0.0, "no_speech_threshold": 1.0}
+        if "adapt" in options:
+            raise OptionError(
+                f"recipe {self.recipe!r}: adapt asks which clips teach and which decide, where here all calibrate",
+                hint="quantize each model with --adapt self and compare them with `myqasr evaluate`",
+            )
         return resolve_config(None if value or size == "none" else self.budget, recipe=name, **explicit)
 
 

@@ -27,6 +27,7 @@ class Limits:
         rows: Rows kept of what each layer reads over all clips, at least one a clip.
         pairs: Pairs of matrices kept of each product of attention, one of a clip's heads each.
         columns: Columns kept of the right matrix of a pair.
+        taught_clips: Most clips that a model learns from, and most that decide whether it helped.
         attempts: Files written at most: the first measures the text around the payload, the others are exact to a few
             bytes.
         spare: Share of the budget that may stay unused because of a wrong estimate.
@@ -55,6 +56,7 @@ class Limits:
     rows: int = 256
     pairs: int = 8
     columns: int = 128
+    taught_clips: int = 16
     attempts: int = 4
     spare: float = 0.002
     spare_bytes: int = 4096

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from adapt import SETTINGS, Heard, tried
-from adapt_learning import Learner, learn, noisy, parameters_of, weights_kept
+from adapt_learning import Learner, learn, parameters_of, weights_kept
 from adapt_pairs import LEFT_ALONE, cells_of, improves, pairs_of
 from adapt_tables import MEASURES, Row, measures_table, words_table
 
@@ -91,9 +91,3 @@ def test_a_half_is_tried_on_the_other(make_speech_model) -> None:
     found = tried(learner, spoken, 1, LEFT_ALONE)
     assert [row.audio for row in found] == ["0.wav", "2.wav"]
     assert all(row.words == 2 and row.half == 1 for row in found)
-
-
-def test_noise_is_so_many_decibels_below() -> None:
-    sample = np.sin(np.arange(16_000, dtype=np.float32))
-    added = noisy(sample, 20.0, np.random.default_rng(0)) - sample
-    assert 10 * np.log10(np.mean(sample**2) / np.mean(added**2)) == pytest.approx(20.0, abs=0.2)

@@ -1,0 +1,166 @@
+r"""Do the files keep what a model learned? Words of one person's bundles, with and without ``--adapt self``.
+
+    python benchmarks/adapt_files.py whisper-base 36MB --data ../shared/data/speech/manifest.jsonl \
+        --speakers nathalie AllisonSmith_es
+
+Three fifths of a person's recordings, at most 32, are given to ``quantize`` with the default options in their language;
+words are counted on at most 24 of the others, of the model as it came in torch and of the bundles on onnxruntime.
+Writes ``OUT/adapt_files_MODEL_BUDGET.csv``, a row a recording and model, goes on where it stopped, and prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from adapt_decided import UNACCENTED
+from adapt_decided_tables import GROUPS
+from rows_file import read_rows, write_rows
+
+import myqasr_fx
+from myqasr_fx.audio import load_audio
+from myqasr_fx.evaluate import Utterance, read_manifest
+from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
+from myqasr_fx.evaluate.wer import normalize, without_diacritics, word_errors
+from myqasr_fx.models.load import load_model
+from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime import Runtime, load_bundle
+from myqasr_fx.runtime.torch_runner import torch_runtime
+
+FULL, PLAIN, LEARNED = "full precision", "none", "self"
+"""The model as it came, and the values of ``--adapt``."""
+
+GIVEN, COUNTED = 32, 24
+SHARE = 0.6
+"""Of a person's recordings, given to ``quantize``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A recording as one model writes it.
+
+    Args:
+        speaker: Whose it is.
+        model: ``FULL``, ``PLAIN`` or ``LEARNED``.
+        bytes: Of the model files; 0 for the model as it came.
+        adopted: 1 where the files are those of a model that has learned.
+        audio: File name.
+        errors: Word errors.
+        words: Of the reference.
+    """
+
+    speaker: str
+    model: str
+    bytes: int
+    adopted: int
+    audio: str
+    errors: int
+    words: int
+
+
+def main() -> None:
+    options = _options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"adapt_files_{Path(options.model).name}_{options.budget}.csv"
+    rows, utterances = read_rows(Row, path), read_manifest(options.data, {}, None)
+    speech = load_model(options.model)
+    for speaker in options.speakers:
+        if speaker not in {row.speaker for row in rows}:
+            rows += tried(speech, options.budget, shared_out(utterances, speaker))
+            write_rows(Row, path, rows)
+    print(table(rows))
+
+
+def shared_out(utterances: Sequence[Utterance], speaker: str) -> tuple[list[Utterance], list[Utterance]]:
+    """Recordings to give and to count on, in a seeded order."""
+    own = [utterance for utterance in utterances if utterance.fields.get("speaker") == speaker]
+    ordered = [own[index] for index in np.random.default_rng(0).permutation(len(own))]
+    given = min(GIVEN, int(SHARE * len(ordered)))
+    return ordered[:given], ordered[given:][:COUNTED]
+
+
+def tried(speech: SpeechModel, budget: str, halves: tuple[Sequence[Utterance], Sequence[Utterance]]) -> list[Row]:
+    """The model as it came, and the bundles of one person."""
+    given, counted = halves
+    rows = heard(torch_runtime(speech, speech.capture()), counted, FULL, 0, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        for adapt in (PLAIN, LEARNED):
+            bundle = myqasr_fx.quantize(
+                speech,
+                [str(utterance.audio) for utterance in given],
+                budget,
+                out=Path(folder) / adapt,
+                language=given[0].lang,
+                adapt=adapt,
+            )
+            record = bundle.manifest.adaptation
+            adopted = int(record is not None and record.adopted)
+            rows += heard(load_bundle(bundle.path), counted, adapt, bundle.manifest.model_bytes, adopted)
+    return rows
+
+
+def heard(runtime: Runtime, utterances: Sequence[Utterance], model: str, size: int, adopted: int) -> list[Row]:
+    """Word errors on every recording."""
+    rows = []
+    for utterance in utterances:
+        (said,) = runtime.transcribe_batch([load_audio(utterance.audio).samples], utterance.lang)
+        normalizer = without_diacritics(normalize) if utterance.fields["dataset"] in UNACCENTED else normalize
+        errors = word_errors(*(normalizer(text, utterance.lang) for text in (utterance.text, said.text)))
+        speaker = str(utterance.fields["speaker"])
+        rows.append(Row(speaker, model, size, adopted, utterance.name, errors.errors, errors.total))
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown: word errors and what learning changes, for each group; intervals draw speakers, then recordings."""
+    lines = [
+        "| speakers | learned | full precision, % | plain, % | adapt self, % | to plain, points | to full precision |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    learned = {row.speaker for row in rows if row.adopted}
+    for name, group in (*GROUPS.items(), ("all", tuple({row.speaker for row in rows}))):
+        present = [speaker for speaker in group if speaker in {row.speaker for row in rows}]
+        if present:
+            own = [row for row in rows if row.speaker in present]
+            rates = " | ".join(f"{100 * rate_of(own, model):.1f}" for model in (FULL, PLAIN, LEARNED))
+            changes = " | ".join(change_of(own, present, model) for model in (PLAIN, FULL))
+            lines.append(f"| {name} | {len(learned & set(present))} of {len(present)} | {rates} | {changes} |")
+    return "\n".join(lines)
+
+
+def rate_of(rows: Sequence[Row], model: str) -> float:
+    """Word error rate."""
+    own = [row for row in rows if row.model == model]
+    return sum(row.errors for row in own) / sum(row.words for row in own)
+
+
+def change_of(rows: Sequence[Row], speakers: Sequence[str], model: str) -> str:
+    """Of ``LEARNED`` to ``model``, paired."""
+    found = {(row.speaker, row.audio, row.model): row for row in rows}
+    pairs = [
+        [(row, found[speaker, row.audio, model]) for row in rows if (row.speaker, row.model) == (speaker, LEARNED)]
+        for speaker in speakers
+    ]
+    changes = [[now.errors - before.errors for now, before in group] for group in pairs]
+    totals = [[before.words for _, before in group] for group in pairs]
+    around = grouped_difference_interval(changes, totals)
+    change = sum(map(sum, changes)) / sum(map(sum, totals))
+    return f"{100 * change:+.1f} [{100 * around.low:+.1f}, {100 * around.high:+.1f}]"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a built-in model or a folder")
+    parser.add_argument("budget", help="size such as 36MB")
+    parser.add_argument("--data", type=Path, required=True, help="manifest")
+    parser.add_argument("--speakers", nargs="+", required=True, help="names of the manifest")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

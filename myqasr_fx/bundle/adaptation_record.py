@@ -1,0 +1,61 @@
+"""What a model learned from the recordings before it was quantized, as ``myqasr.json`` keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from myqasr_fx.bundle.records import check_least
+
+NONE, SELF = "none", "self"
+"""What the option ``adapt`` may be: the model as it came, or one that has learned from what it wrote itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationRecord:
+    """Whether what was learned is in the files, and why.
+
+    Args:
+        adopted: It is: on the clips that decided, the whole interval of the change of divergence lies below zero.
+        taught: Clips that it learned from.
+        taught_seconds: Their length together.
+        decided: Clips, others than those, on which it was compared.
+        before: Divergence of what the model hears from what it hears when the same clip is changed a little (speed,
+            gaps, noise), nats a position, as it came.
+        after: The same of the model that learned.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end.
+        words: That the model as it came writes for the clips that decided.
+        changed: Words that the one that learned writes otherwise, leaves out or adds.
+    """
+
+    adopted: bool
+    taught: int
+    taught_seconds: float
+    decided: int
+    before: float
+    after: float
+    low: float
+    high: float
+    words: int
+    changed: int
+
+    def __post_init__(self) -> None:
+        check_least(self, ("taught", "decided"), 1)
+        check_least(self, ("taught_seconds", "words", "changed"))
+        if self.low > self.high:
+            raise ValueError(f"low: {self.low}, expected at most {self.high}")
+
+    @property
+    def told(self) -> str:
+        """What became of it and why, for people."""
+        change = f"{self.after - self.before:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        why = (
+            f"on {self.decided} others, divergence when they are changed a little (speed, gaps, noise): "
+            f"{self.before:.3f} nats a token as it came, {change} after learning"
+        )
+        if not self.adopted:
+            return f"nothing: what {self.taught} clips taught was left out, since nothing shows that it helps ({why})"
+        return (
+            f"from {self.taught} clips, without labels, and kept ({why}); it writes {self.changed} of {self.words} "
+            "words otherwise than the model as it came; full precision means the model that has learned"
+        )
