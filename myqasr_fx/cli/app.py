@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -107,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if debug and not isinstance(error, SystemExit):
             traceback.print_exc()
         code = _report(error, given)
+    atexit.register(gc.freeze)  # or Python looks through all objects once more, those of torch for a second
     sys.exit(code or 0)
 
 
