@@ -22,14 +22,17 @@ from adapt_decided_tables import GROUPS
 from rows_file import read_rows, write_rows
 
 import myqasr_fx
+from myqasr_fx.adapt.changed_audio import noisy
 from myqasr_fx.audio import load_audio
 from myqasr_fx.evaluate import Utterance, read_manifest
 from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
-from myqasr_fx.evaluate.wer import normalize, without_diacritics, word_errors
+from myqasr_fx.evaluate.wer import normalize, normalize_plain, without_diacritics, word_errors
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import Runtime, load_bundle
+from myqasr_fx.runtime import Runtime, WhisperRuntime, load_bundle
 from myqasr_fx.runtime.torch_runner import torch_runtime
+
+Heard = tuple[Utterance, np.ndarray]
 
 FULL, PLAIN, LEARNED = "full precision", "none", "self"
 """The model as it came, and the values of ``--adapt``."""
@@ -65,25 +68,36 @@ class Row:
 def main() -> None:
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"adapt_files_{Path(options.model).name}_{options.budget}.csv"
+    noise = "" if options.noise is None else f"_{options.noise:g}dB"
+    path = options.out / f"adapt_files_{Path(options.model).name}_{options.budget}{noise}.csv"
     rows, utterances = read_rows(Row, path), read_manifest(options.data, {}, None)
     speech = load_model(options.model)
     for speaker in options.speakers:
         if speaker not in {row.speaker for row in rows}:
-            rows += tried(speech, options.budget, shared_out(utterances, speaker))
+            rows += tried(
+                speech, options.budget, [loaded(half, options.noise) for half in shared_out(utterances, speaker)]
+            )
             write_rows(Row, path, rows)
     print(table(rows))
 
 
 def shared_out(utterances: Sequence[Utterance], speaker: str) -> tuple[list[Utterance], list[Utterance]]:
     """Recordings to give and to count on, in a seeded order."""
-    own = [utterance for utterance in utterances if utterance.fields.get("speaker") == speaker]
+    own = [u for u in utterances if u.fields.get("speaker") == speaker and u.fields.get("split") in (None, "test")]
     ordered = [own[index] for index in np.random.default_rng(0).permutation(len(own))]
     given = min(GIVEN, int(SHARE * len(ordered)))
     return ordered[:given], ordered[given:][:COUNTED]
 
 
-def tried(speech: SpeechModel, budget: str, halves: tuple[Sequence[Utterance], Sequence[Utterance]]) -> list[Row]:
+def loaded(utterances: Sequence[Utterance], noise: float | None) -> list[Heard]:
+    """With white noise so many decibels below each."""
+    generator = np.random.default_rng(0)
+    samples = [load_audio(utterance.audio).samples for utterance in utterances]
+    heard = samples if noise is None else [noisy(each, noise, generator) for each in samples]
+    return list(zip(utterances, heard, strict=True))
+
+
+def tried(speech: SpeechModel, budget: str, halves: Sequence[Sequence[Heard]]) -> list[Row]:
     """The model as it came, and the bundles of one person."""
     given, counted = halves
     rows = heard(torch_runtime(speech, speech.capture()), counted, FULL, 0, 0)
@@ -91,10 +105,10 @@ def tried(speech: SpeechModel, budget: str, halves: tuple[Sequence[Utterance], S
         for adapt in (PLAIN, LEARNED):
             bundle = myqasr_fx.quantize(
                 speech,
-                [str(utterance.audio) for utterance in given],
+                [samples for _, samples in given],
                 budget,
                 out=Path(folder) / adapt,
-                language=given[0].lang,
+                language=given[0][0].lang if speech.generation else None,
                 adapt=adapt,
             )
             record = bundle.manifest.adaptation
@@ -103,12 +117,15 @@ def tried(speech: SpeechModel, budget: str, halves: tuple[Sequence[Utterance], S
     return rows
 
 
-def heard(runtime: Runtime, utterances: Sequence[Utterance], model: str, size: int, adopted: int) -> list[Row]:
+def heard(runtime: Runtime, recordings: Sequence[Heard], model: str, size: int, adopted: int) -> list[Row]:
     """Word errors on every recording."""
     rows = []
-    for utterance in utterances:
-        (said,) = runtime.transcribe_batch([load_audio(utterance.audio).samples], utterance.lang)
-        normalizer = without_diacritics(normalize) if utterance.fields["dataset"] in UNACCENTED else normalize
+    whisper = isinstance(runtime, WhisperRuntime)
+    for utterance, samples in recordings:
+        (said,) = runtime.transcribe_batch([samples], utterance.lang if whisper else None)
+        normalizer = normalize if whisper else normalize_plain
+        if utterance.fields["dataset"] in UNACCENTED:
+            normalizer = without_diacritics(normalizer)
         errors = word_errors(*(normalizer(text, utterance.lang) for text in (utterance.text, said.text)))
         speaker = str(utterance.fields["speaker"])
         rows.append(Row(speaker, model, size, adopted, utterance.name, errors.errors, errors.total))
@@ -158,6 +175,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("budget", help="size such as 36MB")
     parser.add_argument("--data", type=Path, required=True, help="manifest")
     parser.add_argument("--speakers", nargs="+", required=True, help="names of the manifest")
+    parser.add_argument("--noise", type=float, help="white noise so many decibels below every recording")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args()
 

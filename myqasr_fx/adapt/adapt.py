@@ -1,8 +1,10 @@
 """Learns from the recordings, and keeps what was learned only where others of them say that it helps.
 
-One half of the clips teaches, the other decides. A model that hears its user well hears the same in a recording and in
-the same one changed a little; so what was learned is adopted when the divergence between the two falls, with the whole
-interval of the change, on clips that taught nothing. Chosen on six speakers, tried on others: ``benchmarks/README.md``.
+One half of the clips teaches, the other decides. A Whisper that hears its user well hears the same in a recording and
+in the same one changed a little; so what was learned is adopted when the divergence between the two falls, with the
+whole interval of the change, on clips that taught nothing. That of a CTC model rises where its errors fall, since it
+grows sure of more frames; there the entropy has to fall. Chosen on few speakers, and the first tried on others:
+``benchmarks/README.md``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from myqasr_fx.adapt.changed_audio import changed
 from myqasr_fx.adapt.learn import EPOCHS, learn
 from myqasr_fx.adapt.reader import Reader, Tensors
 from myqasr_fx.audio import Clip, ClipSet
-from myqasr_fx.bundle.adaptation_record import AdaptationRecord
+from myqasr_fx.bundle.adaptation_record import DIVERGENCE, ENTROPY, AdaptationRecord
 from myqasr_fx.errors import AudioError
 from myqasr_fx.evaluate.bootstrap import rate_interval
 from myqasr_fx.evaluate.wer import ErrorCount, normalize, normalize_plain, word_errors
@@ -33,7 +35,7 @@ LEAST = 8
 """Clips with speech: fewer than four that decide say nothing."""
 
 CHANGES = 2
-"""Ways in which every clip that decides is changed."""
+"""Ways in which every clip that decides is changed, for a Whisper."""
 
 _STREAM = 2  # the seed's other uses draw from other streams
 
@@ -52,8 +54,8 @@ class _Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Apart:
-    """How a model that hears a clip differs from itself when it hears that changed, over the positions of a text."""
+class _Unsure:
+    """The measure of one model on one clip, summed over the positions of a text."""
 
     nats: float
     positions: int
@@ -117,33 +119,39 @@ def _compared(job: MeasureJob, heard: _Heard, tensors: Tensors) -> AdaptationRec
     taught = replace(job, prepared=with_parameters(job.prepared, tensors), store=NOTHING_KEPT)
     clips, before = heard.decides(), [heard.said[at] for at in heard.decide]
     after = hear(taught, clips, "hear them again")
-    generator, frames = np.random.default_rng([job.request.seed, _STREAM]), job.prepared.speech.generation is None
+    generator, whisper = np.random.default_rng([job.request.seed, _STREAM]), job.prepared.speech.generation is not None
     came, now = Reader(job.run), Reader(taught.run)
     found = []
     with job.progress.stage("compare what it learned", len(after)) as advance, torch.no_grad():
         for clip, old, new in zip(clips.clips, before, after, strict=True):
-            others = [changed(clip.samples, generator, keep_speed=frames) for _ in range(CHANGES)]
-            found.append((_apart(came, clip, others, old), _apart(now, clip, others, new)))
+            others = [changed(clip.samples, generator) for _ in range(CHANGES)] if whisper else []
+            found.append((_unsure(came, clip, others, old), _unsure(now, clip, others, new)))
             advance(1)
-    normalizer, edits = normalize_plain if frames else normalize, ErrorCount(0, 0)
+    normalizer, edits = normalize if whisper else normalize_plain, ErrorCount(0, 0)
     for old, new in zip(before, after, strict=True):
         edits += word_errors(*(normalizer(said.text, said.language) for said in (old, new)))
-    return _record(heard, found, edits)
+    return _record(heard, DIVERGENCE if whisper else ENTROPY, found, edits)
 
 
-def _apart(reader: Reader, clip: Clip, others: Sequence[np.ndarray], said: Transcript) -> _Apart:
+def _unsure(reader: Reader, clip: Clip, others: Sequence[np.ndarray], said: Transcript) -> _Unsure:
+    """Divergence from what it expects of the clip changed, mean of the ways; the entropy where there are none."""
     found = reader.expected(reader.clip(clip.samples, said))
+    if not others:
+        return _Unsure(-float((found.exp() * found).sum()), len(found))
     beside = [reader.expected(reader.clip(samples, said)) for samples in others]
     nats = sum(float((found.exp() * (found - other)).sum()) for other in beside) / len(others)
-    return _Apart(nats, len(found))
+    return _Unsure(nats, len(found))
 
 
-def _record(heard: _Heard, found: Sequence[tuple[_Apart, _Apart]], edits: ErrorCount) -> AdaptationRecord:
+def _record(
+    heard: _Heard, measure: str, found: Sequence[tuple[_Unsure, _Unsure]], edits: ErrorCount
+) -> AdaptationRecord:
     totals = [before.positions for before, _ in found]
     changes = [after.nats * before.positions / after.positions - before.nats for before, after in found]
     around, came = rate_interval(changes, totals), sum(before.nats for before, _ in found) / sum(totals)
     return AdaptationRecord(
         adopted=around.high < 0,
+        measure=measure,
         taught=len(heard.teach),
         taught_seconds=round(sum(heard.clips.clips[at].seconds for at in heard.teach), 3),
         decided=len(found),

@@ -9,18 +9,25 @@ from myqasr_fx.bundle.records import check_least
 NONE, SELF = "none", "self"
 """What the option ``adapt`` may be: the model as it came, or one that has learned from what it wrote itself."""
 
+DIVERGENCE, ENTROPY = "divergence", "entropy"
+_MEASURES = {
+    DIVERGENCE: "divergence when they are changed a little (speed, gaps, noise)",
+    ENTROPY: "entropy of what it expects",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AdaptationRecord:
     """Whether what was learned is in the files, and why.
 
     Args:
-        adopted: It is: on the clips that decided, the whole interval of the change of divergence lies below zero.
+        adopted: It is: on the clips that decided, the whole interval of the change of the measure lies below zero.
+        measure: ``divergence`` of what the model expects of a clip from what it expects of the same one changed a
+            little (speed, gaps, noise), or ``entropy`` of what it expects, for CTC models.
         taught: Clips that it learned from.
         taught_seconds: Their length together.
         decided: Clips, others than those, on which it was compared.
-        before: Divergence of what the model hears from what it hears when the same clip is changed a little (speed,
-            gaps, noise), nats a position, as it came.
+        before: The measure of the model as it came, nats a position.
         after: The same of the model that learned.
         low: Lower end of the 95 % interval of the difference.
         high: Upper end.
@@ -29,6 +36,7 @@ class AdaptationRecord:
     """
 
     adopted: bool
+    measure: str
     taught: int
     taught_seconds: float
     decided: int
@@ -40,6 +48,8 @@ class AdaptationRecord:
     changed: int
 
     def __post_init__(self) -> None:
+        if self.measure not in _MEASURES:
+            raise ValueError(f"measure: {self.measure[:40]!r}, expected {' or '.join(_MEASURES)}")
         check_least(self, ("taught", "decided"), 1)
         check_least(self, ("taught_seconds", "words", "changed"))
         if self.low > self.high:
@@ -50,8 +60,8 @@ class AdaptationRecord:
         """What became of it and why, for people."""
         change = f"{self.after - self.before:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
         why = (
-            f"on {self.decided} others, divergence when they are changed a little (speed, gaps, noise): "
-            f"{self.before:.3f} nats a token as it came, {change} after learning"
+            f"on {self.decided} others, {_MEASURES[self.measure]}: {self.before:.3f} nats a position as it came, "
+            f"{change} after learning"
         )
         if not self.adopted:
             return f"nothing: what {self.taught} clips taught was left out, since nothing shows that it helps ({why})"

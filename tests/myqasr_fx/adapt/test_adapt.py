@@ -46,6 +46,7 @@ def test_halves_teach_and_decide(name: str, make_job: MakeJob) -> None:
     learned = adapt(job)
     record = learned.record
     assert (record.taught, record.decided) == (5, 5)
+    assert record.measure == ("divergence" if name == "whisper-smallest" else "entropy")
     assert job.shares.held_out and len(job.shares.judge) == 2
     assert record.low <= record.after - record.before <= record.high
     assert record.adopted == (record.high < 0) == bool(learned.tensors)
@@ -74,7 +75,9 @@ def test_too_few_clips_are_told(make_job: MakeJob) -> None:
 
 
 def record(adopted: bool) -> AdaptationRecord:
-    return AdaptationRecord(adopted, 5, 10.0, 5, 0.3, 0.2 if adopted else 0.4, -0.2, -0.1 if adopted else 0.2, 40, 3)
+    return AdaptationRecord(
+        adopted, "divergence", 5, 10.0, 5, 0.3, 0.2 if adopted else 0.4, -0.2, -0.1 if adopted else 0.2, 40, 3
+    )
 
 
 def test_a_model_that_learned_computes_with_it_and_has_statistics_of_its_own(make_job: MakeJob, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.progress import Silent
 
-RECORD = AdaptationRecord(True, 5, 10.0, 5, 0.3, 0.2, -0.2, -0.05, 40, 3)
+RECORD = AdaptationRecord(True, "divergence", 5, 10.0, 5, 0.3, 0.2, -0.2, -0.05, 40, 3)
 NORM = "wav2vec2.encoder.layer_norm.bias"
 Compile = Callable[..., QuantizedBundle]
 
