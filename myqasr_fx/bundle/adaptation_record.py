@@ -9,6 +9,9 @@ from myqasr_fx.bundle.records import check_least
 NONE, SELF = "none", "self"
 """What the option ``adapt`` may be: the model as it came, or one that has learned from what it wrote itself."""
 
+LEARNED = "learned.safetensors"
+"""Beside the model files of a bundle: what its files were quantized from differs from the model in these tensors."""
+
 DIVERGENCE, ENTROPY = "divergence", "entropy"
 _MEASURES = {
     DIVERGENCE: "divergence when they are changed a little (speed, gaps, noise)",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from myqasr_fx.bundle.adaptation_record import LEARNED
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 
 BUNDLE_FILES = (
@@ -15,7 +16,7 @@ BUNDLE_FILES = (
     *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "merges.txt", "normalizer.json", "tokens.txt"),
-    *("delta/delta.json", "delta/delta.xz"),
+    *(LEARNED, "delta/delta.json", "delta/delta.xz"),
 )
 """What ``quantize`` writes beside the model files."""
 

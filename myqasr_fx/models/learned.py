@@ -11,13 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from myqasr_fx.bundle.adaptation_record import AdaptationRecord
+from myqasr_fx.bundle.adaptation_record import LEARNED, AdaptationRecord
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.file_names import is_file
 from myqasr_fx.errors import BundleError
-
-LEARNED = "learned.safetensors"
-"""Beside the model files of a bundle: what its files were quantized from differs from the model in these tensors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

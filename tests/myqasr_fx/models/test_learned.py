@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 from myqasr_fx import pipeline
-from myqasr_fx.bundle.adaptation_record import AdaptationRecord
+from myqasr_fx.bundle.adaptation_record import LEARNED, AdaptationRecord
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.diagnose.diagnose import diagnose
 from myqasr_fx.diagnose.recordings import choose
 from myqasr_fx.errors import BundleError, OptionError
-from myqasr_fx.models.learned import LEARNED, Learned, read_learned
+from myqasr_fx.models.learned import Learned, read_learned
 from myqasr_fx.models.prepared import Prepared, with_learned
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
@@ -67,7 +67,12 @@ def test_the_files_are_those_of_the_model_that_has_learned(
     assert diagnose(plain, speech, chosen, None, Silent()).bundle_kl > 0.05
 
 
-def test_where_nothing_was_adopted_the_files_are_the_plain_ones(compile_learned: Compile) -> None:
+def test_where_nothing_was_adopted_the_files_are_the_plain_ones(
+    compile_learned: Compile, compile_model: Compile
+) -> None:
+    adopted, left = ({f.name: f.sha256 for f in compile_learned(adopted=a).manifest.files} for a in (True, False))
+    plain = {file.name: file.sha256 for file in compile_model(uniform_bits=8).manifest.files}
+    assert left == plain != adopted
     bundle = compile_learned(adopted=False)
     assert not (bundle.path / LEARNED).exists()
     found = read_learned(bundle)
