@@ -14,9 +14,8 @@ Three checks, teacher-forced on the user's clips:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,26 +25,19 @@ import onnxruntime
 
 from myqasr_fx.bundle.records import VerificationRecord
 from myqasr_fx.bundle.session_options import ACCURACY_LEVEL, PRECISE_INTEGERS
-from myqasr_fx.bundle.temporary_folder import temporary_folder
-from myqasr_fx.errors import BundleError, VerificationError
-from myqasr_fx.export.activation_rounding import Rounding, roundings, write_without_roundings
-from myqasr_fx.export.executed import ExecutedGraph, check_fused, check_room, read_executed
+from myqasr_fx.errors import VerificationError
+from myqasr_fx.export.activation_rounding import Rounding, roundings
+from myqasr_fx.export.executed import ExecutedGraph, check_fused
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.freed_memory import give_back, trim
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.process.mapped_tensors import mapped_array
-from myqasr_fx.process.onnx_session import stored_bytes
-from myqasr_fx.runtime import GraphRunner, OrtSettings
-from myqasr_fx.runtime.opened import Opened
-from myqasr_fx.runtime.ort_runner import OrtRunner, largest_first
-from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
+from myqasr_fx.runtime import GraphRunner
+from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.verify.bench import Bench, Sessions
 from myqasr_fx.verify.fake_quant import Reference, dequantized_late
-from myqasr_fx.verify.forced_logits import Sample, enough, forced_logits
+from myqasr_fx.verify.forced_logits import Sample, enough
 from myqasr_fx.verify.logits import Difference, agreement, difference
-from passes.base import Program
-
-EXACT = OrtSettings(optimize=False)
-"""Every operator as the file has it, in float32."""
 
 SESSION_OPTIONS: tuple[Mapping[str, str], ...] = (
     MappingProxyType({}),
@@ -103,7 +95,7 @@ def verify_files(
     heard = torch_runtime(speech, dequantized_late(reference.fake_quant), silence=silence)
     used, expected = enough(heard, samples, limits)
     del heard
-    bench = _Bench(speech, paths, used, limits, silence)
+    bench = Bench(speech, paths, used, limits, silence)
     if bench.one_at_a_time:
         expected = [mapped_array(logits) for logits in expected]
     give_back()
@@ -124,7 +116,7 @@ def verify_files(
 
 
 def _check_exact(
-    bench: _Bench, exact: Difference, expected: Sequence[np.ndarray], reference: Reference
+    bench: Bench, exact: Difference, expected: Sequence[np.ndarray], reference: Reference
 ) -> tuple[float, float | None]:
     """Errors with exact kernels, without and with rounded activations; None when none are rounded."""
     error, rounding_error = exact.error, None
@@ -159,16 +151,7 @@ def _check_roundings(paths: Mapping[str, Path], expected: Mapping[str, Set[Round
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sessions:
-    """Sessions with the options of a bundle, and what they really run, by the name of the graph."""
-
-    options: Mapping[str, str]
-    runners: Mapping[str, GraphRunner]
-    executed: Mapping[str, ExecutedGraph]
-
-
-def _shipped(bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]) -> tuple[_Sessions, Difference, float]:
+def _shipped(bench: Bench, exact: Difference, expected: Sequence[np.ndarray]) -> tuple[Sessions, Difference, float]:
     """Sessions of the first options that agree with torch, how far their logits are apart, and how far they agree."""
     share = 0.0
     for options in SESSION_OPTIONS:
@@ -186,68 +169,6 @@ def _shipped(bench: _Bench, exact: Difference, expected: Sequence[np.ndarray]) -
 
 
 _DEFECT = "this is a defect of the export: please report it with the options used"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Bench:
-    """The files and the clips."""
-
-    speech: SpeechModel
-    paths: Mapping[str, Path]
-    samples: Sequence[Sample]
-    limits: Limits
-    silence: int | None
-
-    @property
-    def one_at_a_time(self) -> bool:
-        """The files are so large that no two graphs are open at once, and what a run took is handed back."""
-        return sum(map(stored_bytes, self.paths.values())) > self.limits.unfolded_bytes
-
-    def on_torch(self, program: Program) -> Iterator[np.ndarray]:
-        return forced_logits(torch_runtime(self.speech, dequantized_late(program), silence=self.silence), self.samples)
-
-    def exact(self) -> Iterator[np.ndarray]:
-        settings = replace(EXACT, unfolds=not self.one_at_a_time)
-        opened = {n: Opened(partial(OrtRunner, path, settings), _inputs(path)) for n, path in self.paths.items()}
-        return self.heard_by(opened)
-
-    def heard_by(self, runners: Mapping[str, GraphRunner]) -> Iterator[np.ndarray]:
-        return forced_logits(runtime_of(self.speech, runners, model_bytes=0, silence=self.silence), self.samples)
-
-    def sessions(self, options: Mapping[str, str]) -> _Sessions:
-        """Opened once for both: to be heard, and to read back what they run."""
-        executed: dict[str, ExecutedGraph] = {}
-        opens = {name: partial(self._opened, options, executed, name) for name, _ in largest_first(self.paths)}
-        if self.one_at_a_time:
-            opened = {name: Opened(each, _inputs(self.paths[name])) for name, each in opens.items()}
-            return _Sessions(options, opened, executed)
-        return _Sessions(options, {name: each() for name, each in opens.items()}, executed)
-
-    def _opened(self, options: Mapping[str, str], executed: dict[str, ExecutedGraph], name: str) -> OrtRunner:
-        """A session; what it runs goes to ``executed``, which a second opening need not read back."""
-        path, settings = self.paths[name], OrtSettings(entries=options, arena=not self.one_at_a_time)
-        if name in executed:
-            return OrtRunner(path, settings)
-        with temporary_folder() as folder:
-            try:
-                runner = OrtRunner(path, settings.written_to(folder / path.name))
-            except BundleError as error:
-                check_room(folder, path, error)
-                raise VerificationError(error.message, hint=error.hint) from error
-            executed[name] = read_executed(folder / path.name)
-        return runner
-
-    def with_float_activations(self) -> Iterator[np.ndarray]:
-        written = {name: write_without_roundings(path) for name, path in self.paths.items()}
-        try:
-            yield from replace(self, paths=written).exact()
-        finally:
-            for path in written.values():
-                path.unlink()
-
-
-def _inputs(path: Path) -> frozenset[str]:
-    return frozenset(value.name for value in onnx.load(path, load_external_data=False).graph.input)
 
 
 def _check_file(path: Path) -> None:

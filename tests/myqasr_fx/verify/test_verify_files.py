@@ -21,6 +21,7 @@ from myqasr_fx.runtime import GraphRunner, OrtSettings, WhisperRuntime
 from myqasr_fx.runtime.opened import Opened
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.torch_runner import torch_runtime
+from myqasr_fx.verify import bench
 from myqasr_fx.verify import verify_files as module
 from myqasr_fx.verify.fake_quant import Reference, make_reference
 from myqasr_fx.verify.forced_logits import Sample, forced_logits
@@ -216,7 +217,7 @@ def test_the_decoder_is_opened_when_the_encoder_is_closed(whisper: Made, monkeyp
     """Of a large model an open file takes a gigabyte."""
     said: list[str] = []
 
-    class Told(module.OrtRunner):
+    class Told(bench.OrtRunner):
         def __init__(self, path: Path, settings: OrtSettings | None = None) -> None:
             said.append(f"open {path.stem}")
             super().__init__(path, settings)
@@ -226,7 +227,7 @@ def test_the_decoder_is_opened_when_the_encoder_is_closed(whisper: Made, monkeyp
         closes(opened)
 
     closes = Opened.close
-    monkeypatch.setattr(module, "OrtRunner", Told)
+    monkeypatch.setattr(bench, "OrtRunner", Told)
     monkeypatch.setattr(Opened, "close", close)
     whisper.verify()
     assert said[:3] == ["open encoder_model", "close", "open decoder_model_merged"]
@@ -235,11 +236,11 @@ def test_the_decoder_is_opened_when_the_encoder_is_closed(whisper: Made, monkeyp
 @pytest.mark.parametrize("family", ["ctc", "whisper"])
 def test_weights_that_are_unfolded_for_every_clip_are_the_same(family: str, request: pytest.FixtureRequest) -> None:
     made: Made = request.getfixturevalue(family)
-    settings = [replace(module.EXACT, unfolds=unfolds) for unfolds in (True, False)]
+    settings = [replace(bench.EXACT, unfolds=unfolds) for unfolds in (True, False)]
     paths = {path.stem: path for path in sorted(made.folder.glob("*.onnx"))}
-    bench = module._Bench(made.speech, paths, made.samples[:2], Limits(), None)
+    compared = bench.Bench(made.speech, paths, made.samples[:2], Limits(), None)
     once, anew = (
-        list(bench.heard_by({name: OrtRunner(path, each) for name, path in paths.items()})) for each in settings
+        list(compared.heard_by({name: OrtRunner(path, each) for name, path in paths.items()})) for each in settings
     )
     for one, other in zip(once, anew, strict=True):
         assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(one)
