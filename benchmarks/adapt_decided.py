@@ -123,15 +123,19 @@ def tried(prepared: Prepared, spoken: Sequence[Heard], before: Sequence[Measured
 def row_of(part: int, role: int, item: Heard, came: Measured, now: Measured) -> Row:
     """One recording."""
     utterance = item.utterance
-    normalizer = without_diacritics(normalize) if utterance.fields["dataset"] in UNACCENTED else normalize
-    texts = (utterance.text, came.said.text, now.said.text)
-    reference, *found = (normalizer(text, utterance.lang) for text in texts)
-    errors, after = (word_errors(reference, text) for text in found)
     return Row(
         *(str(utterance.fields["dataset"]), utterance.lang, str(utterance.fields["speaker"]), part, role),
-        *(utterance.name, errors.total, errors.errors, after.errors, came.positions, now.positions),
+        *(utterance.name, *row_errors(utterance, came.said.text, now.said.text), came.positions, now.positions),
         *(round(value, 4) for value in (came.entropy, now.entropy, came.apart, now.apart)),
     )
+
+
+def row_errors(utterance: Utterance, *texts: str) -> tuple[int, ...]:
+    """Words of the reference, and the word errors of each text."""
+    normalizer = without_diacritics(normalize) if utterance.fields["dataset"] in UNACCENTED else normalize
+    reference, *found = (normalizer(text, utterance.lang) for text in (utterance.text, *texts))
+    counts = [word_errors(reference, text) for text in found]
+    return (counts[0].total, *(count.errors for count in counts))
 
 
 def _options() -> argparse.Namespace:

@@ -9,6 +9,7 @@ from adapt_decided import measured, tried
 from adapt_decided_tables import OTHERS, Row, tables, trials_of
 from adapt_files import FULL, LEARNED, PLAIN, shared_out, table
 from adapt_files import Row as FileRow
+from rows_file import read_rows
 
 from myqasr_fx.evaluate import Utterance
 from myqasr_fx.models.prepared import prepare
@@ -93,3 +94,16 @@ def test_the_table_of_files_pairs_recordings() -> None:
     assert table(found).splitlines()[2] == (
         "| with an accent | 1 of 1 | 40.0 | 50.0 | 30.0 | -20.0 [-20.0, -20.0] | -10.0 [-10.0, -10.0] |"
     )
+
+
+def test_the_page_shows_what_the_rows_say() -> None:
+    folder = Path(__file__).parents[2] / "benchmarks"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    block = page.partition("### Kept where it helps")[2].partition("| --- |")[2].partition("\n\n")[0]
+    shown = [line for line in block.splitlines() if line.startswith("| ")]
+    made = [
+        f"| {model} {line}"
+        for model in ("base", "tiny.en")
+        for line in tables(read_rows(Row, folder / "results" / f"adapt_decided_whisper-{model}.csv")).splitlines()[2:]
+    ]
+    assert len(shown) == 14 and set(shown) <= set(made)

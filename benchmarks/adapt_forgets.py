@@ -1,0 +1,114 @@
+r"""What does a model that learned from one speaker lose on others, and in other languages?
+
+    python benchmarks/adapt_forgets.py whisper-base --data ../shared/data/speech/manifest.jsonl
+
+A third of a speaker's recordings teaches (as ``--adapt self``, kept in any case), and the model writes recordings of
+all other speakers of ``adapt_decided.py``. At full precision, in the language of the recordings. Writes
+``OUT/adapt_forgets_MODEL.csv``, a row a teacher and recording, goes on where it stopped, and prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapt_decided import Heard, heard, row_errors, written
+from adapt_decided_tables import CASES, PARTS
+from rows_file import read_rows, write_rows
+
+from myqasr_fx.adapt.learn import learn
+from myqasr_fx.adapt.reader import Reader
+from myqasr_fx.evaluate import read_manifest
+from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
+from myqasr_fx.measure.forced_run import ForcedRun
+from myqasr_fx.models.load import load_model
+from myqasr_fx.models.prepared import Prepared, prepare, with_parameters
+
+EACH = 4
+"""Recordings of every other speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A recording of somebody from whom the model did not learn.
+
+    Args:
+        teacher: From whom it learned.
+        taught: In which language.
+        speaker: Whose the recording is.
+        language: Of it.
+        audio: File name.
+        words: Of the reference.
+        errors: Of the model as it came.
+        errors_after: Of the one that learned.
+    """
+
+    teacher: str
+    taught: str
+    speaker: str
+    language: str
+    audio: str
+    words: int
+    errors: int
+    errors_after: int
+
+
+def main() -> None:
+    options = _options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"adapt_forgets_{Path(options.model).name}.csv"
+    rows, prepared = read_rows(Row, path), prepare(load_model(options.model))
+    utterances = read_manifest(options.data, {}, None)
+    teachers = [name for name in CASES[Path(options.model).name] if name not in {row.teacher for row in rows}]
+    spoken = {name: heard(prepared, utterances, name) for name in CASES[Path(options.model).name] if teachers}
+    for teacher in teachers:
+        rows += forgotten(prepared, spoken, teacher)
+        write_rows(Row, path, rows)
+    print(table(rows))
+
+
+def forgotten(prepared: Prepared, spoken: dict[str, list[Heard]], teacher: str) -> list[Row]:
+    """Of one model that learned, a row a recording of the others."""
+    reader, own, rows = Reader(ForcedRun(prepared)), spoken[teacher], []
+    clips = [reader.clip(item.samples, item.said) for item in own[::PARTS]]
+    learned = with_parameters(prepared, learn(reader, clips, 0, lambda steps: None))
+    for speaker, items in spoken.items():
+        for item in items[:EACH] if speaker != teacher else ():
+            said = written(learned, item.samples, item.utterance.lang)
+            words, errors, after = row_errors(item.utterance, item.said.text, said.text)
+            languages = own[0].utterance.lang, item.utterance.lang
+            rows.append(Row(teacher, languages[0], speaker, languages[1], item.utterance.name, words, errors, after))
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown; intervals draw teachers, then recordings."""
+    head = "| speech of others | words | before, % | after, % | difference, points |"
+    lines = [head, "| --- | --- | --- | --- | --- |"]
+    for name, same in (("in the same language", True), ("in other languages", False)):
+        chosen = [row for row in rows if (row.taught == row.language) is same]
+        teachers = dict.fromkeys(row.teacher for row in chosen)
+        groups = [[row for row in chosen if row.teacher == teacher] for teacher in teachers]
+        if groups:
+            changes = [[row.errors_after - row.errors for row in group] for group in groups]
+            around = grouped_difference_interval(changes, [[row.words for row in group] for group in groups])
+            words, before = sum(row.words for row in chosen), sum(row.errors for row in chosen)
+            added = sum(map(sum, changes))
+            rates = f"{words:,} | {100 * before / words:.1f} | {100 * (before + added) / words:.1f}"
+            difference = f"{100 * added / words:+.1f} [{100 * around.low:+.1f}, {100 * around.high:+.1f}]"
+            lines.append(f"| {name} | {rates} | {difference} |")
+    return "\n".join(lines)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a built-in model or a folder")
+    parser.add_argument("--data", type=Path, required=True, help="manifest")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
