@@ -223,7 +223,7 @@ def _prepare(
     with clock.stage("read audio"):
         clips = select_clips(recordings, config.max_clips, seed=config.seed)
         if config.adapt == SELF:
-            check_enough(len(clips.clips))
+            check_enough(len(clips.clips), "clips")
     with clock.stage("capture graphs"):
         prepared = model if isinstance(model, Prepared) else captured(speech, config)
         request = fit_request(prepared, config)

@@ -19,7 +19,7 @@ from myqasr_fx.adapt.changed_audio import changed
 from myqasr_fx.adapt.learn import EPOCHS, learn
 from myqasr_fx.adapt.reader import Reader, Tensors
 from myqasr_fx.audio import Clip, ClipSet
-from myqasr_fx.bundle.adaptation_record import DIVERGENCE, ENTROPY, AdaptationRecord
+from myqasr_fx.bundle.adaptation_record import DIVERGENCE, ENTROPY, LEAST, AdaptationRecord
 from myqasr_fx.errors import AudioError
 from myqasr_fx.evaluate.bootstrap import rate_interval
 from myqasr_fx.evaluate.wer import ErrorCount, normalize, normalize_plain, word_errors
@@ -27,12 +27,9 @@ from myqasr_fx.measure.clip_shares import Positions, spread
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.observe import hear
 from myqasr_fx.measure.store import NOTHING_KEPT
-from myqasr_fx.models.learned import Learned
+from myqasr_fx.models.learned import Learned, digest_of
 from myqasr_fx.models.prepared import with_parameters
 from myqasr_fx.runtime import Transcript
-
-LEAST = 8
-"""Clips with speech: fewer than four that decide say nothing."""
 
 CHANGES = 2
 """Ways in which every clip that decides is changed, for a Whisper."""
@@ -75,21 +72,22 @@ def adapt(job: MeasureJob) -> Learned:
     shares = (heard.teach, heard.decide)
     tensors = store.get(store.keys.parameters(heard.clips, shares, seed), lambda: _taught(job, heard))
     record = store.get(store.keys.adaptation(heard.clips, shares, seed), lambda: _compared(job, heard, tensors))
-    return Learned(record, tensors if record.adopted else {})
+    return Learned(replace(record, sha256=digest_of(tensors)), tensors) if record.adopted else Learned(record)
 
 
-def check_enough(clips: int) -> None:
+def check_enough(clips: int, what: str) -> None:
     """Refuses to learn from too few.
 
     Args:
-        clips: With speech, or before it is known in which there is any.
+        clips: How many there are.
+        what: They are.
 
     Raises:
         AudioError: They are too few.
     """
     if clips < LEAST:
         raise AudioError(
-            f"adapt self: {clips} clips with speech, expected at least {LEAST}: half of them teach, half decide",
+            f"adapt self: {clips} {what}, expected at least {LEAST}: half of them teach, half decide",
             hint="give more recordings, or leave --adapt out",
         )
 
@@ -99,10 +97,15 @@ def _hear(job: MeasureJob) -> _Heard:
     shares = job.shares
     clips = ClipSet((*shares.observe.clips, *(shares.judge if shares.held_out else ())), (), None)
     said = hear(job, clips, "hear recordings")
-    spoken = [at for at, text in enumerate(said) if text.tokens and not text.no_speech]
-    check_enough(len(spoken))
+    spoken = [at for at, text in enumerate(said) if text.text and not text.no_speech]
+    check_enough(len(spoken), "clips with speech")
     most = job.limits.taught_clips
     calibrating = tuple(at for at in spoken if at < len(shares.observe.clips))
+    if len(calibrating) < LEAST // 2:
+        raise AudioError(
+            f"adapt self: {len(calibrating)} clips to learn from, expected at least {LEAST // 2}: others are held out",
+            hint="give more recordings, a smaller --holdout, or leave --adapt out",
+        )
     teach = spread(calibrating, min(len(spoken) // 2, most))
     return _Heard(clips, said, teach, spread(tuple(at for at in spoken if at not in teach), most))
 

@@ -12,6 +12,9 @@ NONE, SELF = "none", "self"
 LEARNED = "learned.safetensors"
 """Beside the model files of a bundle: what its files were quantized from differs from the model in these tensors."""
 
+LEAST = 8
+"""Clips with speech: fewer than four that decide say nothing."""
+
 DIVERGENCE, ENTROPY = "divergence", "entropy"
 _MEASURES = {
     DIVERGENCE: "divergence when they are changed a little (speed, gaps, noise)",
@@ -36,6 +39,7 @@ class AdaptationRecord:
         high: Upper end.
         words: That the model as it came writes for the clips that decided.
         changed: Words that the one that learned writes otherwise, leaves out or adds.
+        sha256: Of what is in ``LEARNED``; empty where nothing was adopted.
     """
 
     adopted: bool
@@ -49,6 +53,7 @@ class AdaptationRecord:
     high: float
     words: int
     changed: int
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.measure not in _MEASURES:

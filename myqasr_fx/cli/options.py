@@ -169,8 +169,8 @@ Adapt = Annotated[
     _option(
         _RUN,
         "--adapt",
-        "self: the model first learns from half of the clips, without labels, and keeps that if the other half says "
-        "that it helps.",
+        "self: the model first learns from half of the clips, at most 16, without labels, and keeps that if as many "
+        "others say that it helps.",
     ),
 ]
 MaxClips = Annotated[int | None, _option(_RUN, "--max-clips", "Most windows of 30 s to use.")]

@@ -26,7 +26,7 @@ from passes.rounding.round_weights import RoundWeights
 from passes.sensitivity.rank_sensitivity import RankSensitivity
 
 _LEARNING = (
-    Stage("adapt", "learn norms and biases from half of the clips; others decide", (ReplaceParameters.__name__,)),
+    Stage("adapt", "learn from half of the clips, at most 16; as many others decide", (ReplaceParameters.__name__,)),
 )
 
 

@@ -16,6 +16,8 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.file_names import is_file
 from myqasr_fx.errors import BundleError
 
+_AGAIN = "copy the bundle again, or quantize again"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
@@ -32,11 +34,7 @@ class Learned:
     @property
     def digest(self) -> str:
         """SHA-256 of the tensors; empty where there are none."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.tensors.items()):
-            digest.update(name.encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
-        return digest.hexdigest() if self.tensors else ""
+        return digest_of(self.tensors)
 
     def write(self, folder: Path) -> None:
         """Writes the tensors, if there are any, into a bundle's folder.
@@ -48,19 +46,31 @@ class Learned:
             (folder / LEARNED).write_bytes(save({name: t.contiguous() for name, t in self.tensors.items()}))
 
 
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names and values; empty where there are none."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest() if tensors else ""
+
+
 def read_learned(bundle: QuantizedBundle) -> Learned | None:
     """What the model of a bundle had learned; None where it had not been asked to.
 
     Raises:
-        BundleError: The file is missing or damaged.
+        BundleError: The file is missing, damaged or another's.
     """
     record = bundle.manifest.adaptation
     if record is None or not record.adopted:
         return None if record is None else Learned(record)
     path = bundle.file(LEARNED)
     if not is_file(path):
-        raise BundleError(f"{path}: missing", hint="copy the bundle again, or quantize again")
+        raise BundleError(f"{path}: missing", hint=_AGAIN)
     try:
-        return Learned(record, load(path.read_bytes()))
+        found = Learned(record, load(path.read_bytes()))
     except (SafetensorError, ValueError) as error:
-        raise BundleError(f"{path}: damaged: {error}", hint="copy the bundle again, or quantize again") from error
+        raise BundleError(f"{path}: damaged: {error}", hint=_AGAIN) from error
+    if found.digest != record.sha256:
+        raise BundleError(f"{path}: not what the model of this bundle learned", hint=_AGAIN)
+    return found

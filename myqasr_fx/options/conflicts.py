@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from myqasr_fx.bundle.adaptation_record import NONE
+from myqasr_fx.bundle.adaptation_record import LEAST, NONE
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import NoSizeError, OptionError
 from myqasr_fx.options.budget import Budget
@@ -49,6 +49,10 @@ class Choices(Methods, Protocol):
     @property
     def adapt(self) -> str:
         """Whether the model learns from the recordings first."""
+
+    @property
+    def max_clips(self) -> int:
+        """Most windows to use."""
 
     @property
     def delta(self) -> Path | None:
@@ -102,6 +106,11 @@ def check_conflicts(config: Choices) -> None:
         raise OptionError(
             f"sequential with calibration {config.calibration!r}", hint="take --parallel, or --calibration min_max"
         )
+    if config.adapt != NONE and config.max_clips < LEAST:
+        raise OptionError(
+            f"adapt {config.adapt!r} with max clips {config.max_clips}: it needs {LEAST}, half to learn from",
+            hint="raise --max-clips, or leave --adapt out",
+        )
     if config.adapt != NONE and config.delta is not None:
         raise OptionError(
             f"adapt {config.adapt!r} with delta: the base has codes of a model that has not learned",
@@ -132,7 +141,7 @@ def _check_layout(config: Choices) -> None:
         raise OptionError(
             f"layout {config.layout!r} with adapt {config.adapt!r}: a model learns from whole transcripts, which the "
             "decoder that this client runs cannot read at once",
-            hint="leave --adapt out",
+            hint="give --adapt none",
         )
     if LAYOUTS[config.layout].fixed_cache and reads_whole:
         raise OptionError(

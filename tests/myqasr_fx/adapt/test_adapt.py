@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from myqasr_fx import pipeline
-from myqasr_fx.adapt.adapt import LEAST, adapt
+from myqasr_fx.adapt.adapt import adapt
 from myqasr_fx.audio import select_clips
-from myqasr_fx.bundle.adaptation_record import AdaptationRecord
+from myqasr_fx.bundle.adaptation_record import LEAST, AdaptationRecord
 from myqasr_fx.errors import AudioError
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.models.learned import Learned
-from myqasr_fx.models.prepared import Prepared, with_learned
+from myqasr_fx.models.prepared import Prepared, with_learned, with_parameters
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
@@ -29,11 +29,11 @@ MakeJob = Callable[..., MeasureJob]
 @pytest.fixture
 def make_job(make_speech_model: Callable[[str], SpeechModel], captured_once: Callable[..., Prepared]) -> MakeJob:
     def make(
-        name: str = "whisper-smallest", clips: int = 10, cache: Path | None = None, **options: object
+        name: str = "whisper-smallest", clips: int = 10, cache: Path | None = None, holdout: float = 0.25
     ) -> MeasureJob:
         generator = np.random.default_rng(0)
         samples = [generator.normal(0, 0.1, 8_000 + 800 * n).astype(np.float32) for n in range(clips)]
-        config = resolve_config(uniform_bits=4, no_speech_threshold=1.0, cache=cache)
+        config = resolve_config(uniform_bits=4, no_speech_threshold=1.0, cache=cache, holdout=holdout)
         road = pipeline.Road(config, Silent(), Limits())
         return pipeline.measuring(captured_once(make_speech_model(name)), select_clips(samples, clips), road)
 
@@ -66,6 +66,20 @@ def test_what_was_learned_is_kept_for_later_runs(make_job: MakeJob, tmp_path: Pa
     again = adapt(make_job(cache=tmp_path))
     assert again.record == first.record and again.digest == first.digest
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_too_few_to_learn_from_are_told(make_job: MakeJob) -> None:
+    with pytest.raises(AudioError, match="adapt self: 2 clips to learn from, expected at least 4") as error:
+        adapt(make_job(holdout=0.8))
+    assert "--holdout" in str(error.value.hint)
+
+
+def test_clips_without_a_word_do_not_count(make_job: MakeJob) -> None:
+    job = make_job("smallest")
+    bias = job.prepared.speech.network.get_parameter("lm_head.bias").detach().clone()
+    bias[job.prepared.speech.config.pad_token_id] += 1e3
+    with pytest.raises(AudioError, match="adapt self: 0 clips with speech"):
+        adapt(replace(job, prepared=with_parameters(job.prepared, {"lm_head.bias": bias})))
 
 
 def test_too_few_clips_are_told(make_job: MakeJob) -> None:

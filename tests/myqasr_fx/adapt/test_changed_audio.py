@@ -27,6 +27,14 @@ def test_lengths_are_those_of_a_tenth_faster_or_slower() -> None:
     assert {len(changed(TONE, generator, keep_speed=True)) for _ in range(20)} == {len(TONE)}
 
 
+def test_what_fills_30_s_is_not_made_slower() -> None:
+    """Its last words would be gone."""
+    generator = np.random.default_rng(0)
+    for seconds in (27.2, 27.3, 30.0):
+        samples = np.resize(TONE, int(16_000 * seconds))
+        assert max(len(changed(samples, generator)) for _ in range(20)) <= 30 * 16_000
+
+
 def test_samples_stay_as_they_were_and_very_short_ones_are_taken() -> None:
     kept = TONE.copy()
     changed(TONE, np.random.default_rng(1))

@@ -70,7 +70,7 @@ def test_the_result_says_what_became_of_it(
     ("options", "told"),
     [
         (("--adapt", "whisper-base"), "adapt 'whisper-base': expected none or self"),
-        (("--adapt", "self", "--max-clips", "3"), "adapt self: 3 clips with speech, expected at least 8"),
+        (("--adapt", "self", "--max-clips", "3"), "adapt 'self' with max clips 3: it needs 8"),
         (("--adapt", "self", "--layout", "sherpa-onnx"), "with adapt 'self'"),
     ],
 )

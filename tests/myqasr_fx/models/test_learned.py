@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file, save
 
 from myqasr_fx import pipeline
 from myqasr_fx.bundle.adaptation_record import LEARNED, AdaptationRecord
@@ -17,7 +17,7 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.diagnose.diagnose import diagnose
 from myqasr_fx.diagnose.recordings import choose
 from myqasr_fx.errors import BundleError, OptionError
-from myqasr_fx.models.learned import Learned, read_learned
+from myqasr_fx.models.learned import Learned, digest_of, read_learned
 from myqasr_fx.models.prepared import Prepared, with_learned
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
@@ -41,7 +41,7 @@ def compile_learned(
         values = prepared.speech.network.get_parameter(NORM).detach()
         generator = torch.Generator().manual_seed(0)
         tensors = {NORM: values + torch.randn(values.shape, generator=generator)}
-        record = RECORD if adopted else replace(RECORD, adopted=False, high=0.1)
+        record = replace(RECORD, sha256=digest_of(tensors)) if adopted else replace(RECORD, adopted=False, high=0.1)
         config = resolve_config(recipe="paper-file", uniform_bits=8, **options)
         model = with_learned(prepared, Learned(record, tensors if adopted else {}))
         limits = Limits(spare_bytes=1 << 14)
@@ -54,7 +54,9 @@ def test_the_files_are_those_of_the_model_that_has_learned(
     compile_learned: Compile, make_speech_model: Callable[[str], SpeechModel], noise: list[np.ndarray]
 ) -> None:
     bundle = compile_learned()
-    assert bundle.manifest.adaptation == RECORD and QuantizedBundle.open(bundle.path).manifest == bundle.manifest
+    found = read_learned(bundle)
+    assert found is not None and bundle.manifest.adaptation == replace(RECORD, sha256=found.digest)
+    assert QuantizedBundle.open(bundle.path).manifest == bundle.manifest
     speech = make_speech_model("smallest")
     assert bundle.manifest.fingerprint == speech.fingerprint
     (tensor,) = load_file(bundle.path / LEARNED).values()
@@ -90,6 +92,9 @@ def test_a_file_that_is_missing_or_damaged_is_told(compile_learned: Compile) -> 
     whole = (bundle.path / LEARNED).read_bytes()
     (bundle.path / LEARNED).write_bytes(whole[:-8])
     with pytest.raises(BundleError, match=r"learned\.safetensors: damaged"):
+        read_learned(bundle)
+    (bundle.path / LEARNED).write_bytes(save({name: -tensor for name, tensor in load(whole).items()}))
+    with pytest.raises(BundleError, match=r"learned\.safetensors: not what the model of this bundle learned"):
         read_learned(bundle)
     (bundle.path / LEARNED).unlink()
     with pytest.raises(BundleError, match=r"learned\.safetensors: missing"):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from myqasr_fx.bundle.adaptation_record import AdaptationRecord
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import BundleError, EvaluationError, OutputError
@@ -28,6 +29,17 @@ def test_one_bundle_gets_its_page(folders: list[Path]) -> None:
     assert path == folders[0] / "report.html"
     assert "All the same" in path.read_text()
     assert "All the same" not in make_report(folders[:1], None, (), private=True).read_text()
+
+
+def test_a_comparison_says_whose_full_precision_has_learned(
+    folders: list[Path], manifest: BundleManifest, tmp_path: Path
+) -> None:
+    told = "is the model after it learned from recordings"
+    assert told not in make_report(folders, tmp_path / "plain.html", (), private=False).read_text()
+    record = AdaptationRecord(True, "divergence", 5, 10.0, 5, 0.3, 0.2, -0.2, -0.05, 40, 3)
+    replace(manifest, adaptation=record).write(folders[1])
+    page = make_report(folders, tmp_path / "both.html", (), private=False).read_text()
+    assert f"Full precision of b/bundle {told}" in page
 
 
 def test_several_are_compared_under_the_names_that_tell_them_apart(folders: list[Path], tmp_path: Path) -> None:
