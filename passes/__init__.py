@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from passes.calibration.calibrate import Calibrate
     from passes.canonical.canonicalize import Canonicalize
     from passes.canonical.decompose_attention import DecomposeAttention
+    from passes.canonical.replace_parameters import ReplaceParameters
     from passes.graph.layers import Layer, Use, find_layers
     from passes.graph.ops import LayerKind
     from passes.lowering.fold_constants import FoldConstants
@@ -66,6 +67,7 @@ _HOME = {
     "ProgramPass": "base",
     "RankSensitivity": "sensitivity.rank_sensitivity",
     "RemoveObservers": "observe.remove_observers",
+    "ReplaceParameters": "canonical.replace_parameters",
     "RestoreLayers": "rounding.restore_layers",
     "RoundFloats": "rounding.round_floats",
     "RoundWeights": "rounding.round_weights",
@@ -111,6 +113,7 @@ __all__ = [
     "ProgramPass",
     "RankSensitivity",
     "RemoveObservers",
+    "ReplaceParameters",
     "RestoreLayers",
     "RoundFloats",
     "RoundWeights",

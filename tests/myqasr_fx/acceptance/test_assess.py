@@ -14,7 +14,7 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.runtime import OrtRunner, OrtSettings, Runtime
 from myqasr_fx.runtime.opened import Opened
-from myqasr_fx.verify import verify_files
+from myqasr_fx.verify import bench
 
 CompileModel = Callable[..., QuantizedBundle]
 FEW = Limits(held_out_from=4, spare_bytes=1 << 14)
@@ -80,7 +80,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return asked(runtime, item)
 
     closes, asked = Opened.close, assess.forced
-    monkeypatch.setattr(verify_files, "OrtRunner", Told)
+    monkeypatch.setattr(bench, "OrtRunner", Told)
     monkeypatch.setattr(Opened, "close", close)
     monkeypatch.setattr(assess, "forced", forced)
     return said
