@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ _PATIENCE = 5.0  # seconds for a connection
 _SEE = "see `ray status`, or take --ray local"
 
 
-def rows_on_ray(tasks: Sequence[Task], setting: Setting, workers: Workers) -> Iterator[UserRow]:
+def rows_on_ray(tasks: Sequence[Task], setting: Setting, workers: Workers) -> Generator[UserRow, None, None]:
     """A row a task, as they come.
 
     Args:
@@ -60,10 +60,8 @@ class _Crew:
     def rows(self, tasks: Sequence[Task]) -> Iterator[UserRow]:
         waiting, tries = deque(tasks), dict.fromkeys((task.user for task in tasks), 0)
         busy: dict[Any, tuple[Any, Task]] = {}
-        while waiting or busy:
-            while waiting and self._idle:
-                worker, task = self._idle.pop(), waiting.popleft()
-                busy[worker.do.remote(task)] = worker, task
+        self._begin(waiting, busy)
+        while busy:
             (ready, *_), _ = self._ray.wait(list(busy))
             worker, task = busy.pop(ready)
             try:
@@ -74,11 +72,19 @@ class _Crew:
                 tries[task.user] += 1
                 if tries[task.user] < TRIES:
                     waiting.append(task)
+                    self._begin(waiting, busy)
                     continue
                 row = UserRow(task.user, "", 0.0, error=f"{TRIES} workers died over it (too little memory?)")
             if isinstance(row, str):
                 raise OptionError(f"a worker cannot begin: {row}")
+            self._begin(waiting, busy)  # before the row is handled: nobody waits for that
             yield row
+
+    def _begin(self, waiting: deque[Task], busy: dict[Any, tuple[Any, Task]]) -> None:
+        """Gives tasks to those who have none."""
+        while waiting and self._idle:
+            worker, task = self._idle.pop(), waiting.popleft()
+            busy[worker.do.remote(task)] = worker, task
 
     def _hired(self) -> Any:
         return self._kind.remote(self._setting)

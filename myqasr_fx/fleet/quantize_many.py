@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -105,10 +106,11 @@ def run_fleet(
     tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
     order = Order(out.absolute(), config, limits or Limits())
     if prepared is not None:
-        rows: Iterator[UserRow] = map(Maker(prepared, order).row, tasks)
+        maker = Maker(prepared, order)
+        rows: Generator[UserRow, None, None] = (maker.row(task) for task in tasks)
     elif workers is not None:
         rows = rows_on_ray(tasks, _setting(model, speech, order), workers)
-    with progress.stage("users", len(users)) as advance:
+    with closing(rows), progress.stage("users", len(users)) as advance:  # whatever happens, workers end here
         for row in rows:
             if fresh := row.error is not None or row != done.get(row.user):  # what failed was tried again
                 ledger.append(row)

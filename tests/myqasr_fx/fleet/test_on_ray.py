@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import ray
 import torch
 
 from myqasr_fx.errors import OptionError
@@ -92,6 +93,21 @@ def test_a_killed_worker_costs_nobody_a_bundle(
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["ann", "bob", "dan", "eva", LEDGER]
     told = capfd.readouterr()
     assert not told.out and "raylet" not in told.err
+
+
+@pytest.mark.slow
+def test_whatever_happens_to_a_row_the_workers_end(
+    save_model: Callable[..., Path], users: Path, tmp_path: Path
+) -> None:
+    def stop(stage: str, done: int, steps: int) -> None:
+        if stage == "users" and done == 1:
+            raise KeyboardInterrupt
+
+    found = find_users(users)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run_fleet(str(save_model("smallest")), found, tmp_path, CONFIG, Told(stop), LIMITS, asked_workers(1, None))
+    assert stopped.traceback  # which holds on to the rows
+    assert not ray.is_initialized()
 
 
 def test_a_worker_tells_a_budget_that_nobody_can_have(save_model: Callable[..., Path], tmp_path: Path) -> None:
