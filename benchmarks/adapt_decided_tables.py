@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from adapt_pairs import change_of
 from rows_file import read_rows
 
 from myqasr_fx.evaluate import rate_interval
-from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
 
 PARTS = 3
 OTHERS = (1, 2)
@@ -127,18 +127,9 @@ def tables(rows: Sequence[Row]) -> str:
 
 
 def _change(trials: Sequence[Trial]) -> str:
-    """Intervals draw speakers, then recordings."""
-    speakers = dict.fromkeys(trial.speaker for trial in trials)
-    groups = [[row for trial in trials if trial.speaker == speaker for row in trial.count] for speaker in speakers]
-    changes = [[row.errors_after - row.errors for row in group] for group in groups]
-    around = grouped_difference_interval(changes, [[row.words for row in group] for group in groups])
-    rows = [row for group in groups for row in group]
-    words, before = sum(row.words for row in rows), sum(row.errors for row in rows)
-    added = sum(map(sum, changes))
-    rates = f"{100 * before / words:.1f} of {words:,} | {100 * (before + added) / words:.1f}"
-    difference = f"{100 * added / words:+.1f} [{100 * around.low:+.1f}, {100 * around.high:+.1f}]"
+    pairs = [(row, replace(row, errors=row.errors_after)) for trial in trials for row in trial.count]
     better, worse = (sum(sign * trial.added < 0 for trial in trials) for sign in (1, -1))
-    return f"{rates} | {difference} | {better}, {worse}"
+    return f"{change_of(pairs)} | {better}, {worse}"
 
 
 def main() -> None:

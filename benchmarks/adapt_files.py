@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from adapt_decided import UNACCENTED
 from adapt_decided_tables import GROUPS
+from adapt_pairs import change_of
 from rows_file import read_rows, write_rows
 
 import myqasr_fx
 from myqasr_fx.adapt.changed_audio import noisy
 from myqasr_fx.audio import load_audio
 from myqasr_fx.evaluate import Utterance, read_manifest
-from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
 from myqasr_fx.evaluate.wer import normalize, normalize_plain, without_diacritics, word_errors
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
@@ -140,33 +140,19 @@ def table(rows: Sequence[Row]) -> str:
     ]
     learned = {row.speaker for row in rows if row.adopted}
     for name, group in (*GROUPS.items(), ("all", tuple({row.speaker for row in rows}))):
-        present = [speaker for speaker in group if speaker in {row.speaker for row in rows}]
-        if present:
-            own = [row for row in rows if row.speaker in present]
-            rates = " | ".join(f"{100 * rate_of(own, model):.1f}" for model in (FULL, PLAIN, LEARNED))
-            changes = " | ".join(change_of(own, present, model) for model in (PLAIN, FULL))
-            lines.append(f"| {name} | {len(learned & set(present))} of {len(present)} | {rates} | {changes} |")
+        if own := [row for row in rows if row.speaker in group]:
+            speakers = {row.speaker for row in own}
+            plain, full = (change_of(pairs_to(own, model)) for model in (PLAIN, FULL))
+            rates = f"{full.before:.1f} of {full.words:,} | {plain.before:.1f} | {plain.after:.1f}"
+            told = f"{len(learned & speakers)} of {len(speakers)} | {rates} | {plain.difference} | {full.difference}"
+            lines.append(f"| {name} | {told} |")
     return "\n".join(lines)
 
 
-def rate_of(rows: Sequence[Row], model: str) -> float:
-    """Word error rate."""
-    own = [row for row in rows if row.model == model]
-    return sum(row.errors for row in own) / sum(row.words for row in own)
-
-
-def change_of(rows: Sequence[Row], speakers: Sequence[str], model: str) -> str:
-    """Of ``LEARNED`` to ``model``, paired."""
+def pairs_to(rows: Sequence[Row], model: str) -> list[tuple[Row, Row]]:
+    """Recordings of ``model``, and of the bundles that may have learned."""
     found = {(row.speaker, row.audio, row.model): row for row in rows}
-    pairs = [
-        [(row, found[speaker, row.audio, model]) for row in rows if (row.speaker, row.model) == (speaker, LEARNED)]
-        for speaker in speakers
-    ]
-    changes = [[now.errors - before.errors for now, before in group] for group in pairs]
-    totals = [[before.words for _, before in group] for group in pairs]
-    around = grouped_difference_interval(changes, totals)
-    change = sum(map(sum, changes)) / sum(map(sum, totals))
-    return f"{100 * change:+.1f} [{100 * around.low:+.1f}, {100 * around.high:+.1f}]"
+    return [(found[row.speaker, row.audio, model], row) for row in rows if row.model == LEARNED]
 
 
 def _options() -> argparse.Namespace:

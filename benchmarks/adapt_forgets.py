@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapt_decided import Heard, heard, row_errors, written
 from adapt_decided_tables import CASES, PARTS
+from adapt_pairs import change_of
 from rows_file import read_rows, write_rows
 
 from myqasr_fx.adapt.learn import learn
 from myqasr_fx.adapt.reader import Reader
 from myqasr_fx.evaluate import read_manifest
-from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
 from myqasr_fx.measure.forced_run import ForcedRun
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import Prepared, prepare, with_parameters
@@ -85,20 +85,12 @@ def forgotten(prepared: Prepared, spoken: dict[str, list[Heard]], teacher: str) 
 
 def table(rows: Sequence[Row]) -> str:
     """In Markdown; intervals draw teachers, then recordings."""
-    head = "| speech of others | words | before, % | after, % | difference, points |"
-    lines = [head, "| --- | --- | --- | --- | --- |"]
+    lines = ["| speech of others | before, % | after, % | difference, points |", "| --- | --- | --- | --- |"]
     for name, same in (("in the same language", True), ("in other languages", False)):
-        chosen = [row for row in rows if (row.taught == row.language) is same]
-        teachers = dict.fromkeys(row.teacher for row in chosen)
-        groups = [[row for row in chosen if row.teacher == teacher] for teacher in teachers]
-        if groups:
-            changes = [[row.errors_after - row.errors for row in group] for group in groups]
-            around = grouped_difference_interval(changes, [[row.words for row in group] for group in groups])
-            words, before = sum(row.words for row in chosen), sum(row.errors for row in chosen)
-            added = sum(map(sum, changes))
-            rates = f"{words:,} | {100 * before / words:.1f} | {100 * (before + added) / words:.1f}"
-            difference = f"{100 * added / words:+.1f} [{100 * around.low:+.1f}, {100 * around.high:+.1f}]"
-            lines.append(f"| {name} | {rates} | {difference} |")
+        chosen = [replace(row, speaker=row.teacher) for row in rows if (row.taught == row.language) is same]
+        if chosen:
+            change = change_of([(row, replace(row, errors=row.errors_after)) for row in chosen])
+            lines.append(f"| {name} | {change} |")
     return "\n".join(lines)
 
 

@@ -15,24 +15,12 @@ from myqasr_fx.evaluate.bootstrap import grouped_difference_interval
 LEFT_ALONE = "as it came"
 
 
-class Heard(Protocol):
-    """A recording that a model did not learn from, as a row of a file tells it."""
-
-    @property
-    def setting(self) -> str:
-        """How the model learned, or ``LEFT_ALONE``."""
+class Counted(Protocol):
+    """A recording as one model writes it."""
 
     @property
     def speaker(self) -> str:
-        """Whose it is."""
-
-    @property
-    def half(self) -> int:
-        """Which half of the speaker's recordings the model learned from."""
-
-    @property
-    def audio(self) -> str:
-        """File name."""
+        """Whose it is, or from whom the model learned: who is sampled."""
 
     @property
     def errors(self) -> int:
@@ -43,6 +31,23 @@ class Heard(Protocol):
         """Of the reference."""
 
 
+class Heard(Counted, Protocol):
+    """A recording that a model did not learn from, as a row of a file tells it."""
+
+    @property
+    def setting(self) -> str:
+        """How the model learned, or ``LEFT_ALONE``."""
+
+    @property
+    def half(self) -> int:
+        """Which half of the speaker's recordings the model learned from."""
+
+    @property
+    def audio(self) -> str:
+        """File name."""
+
+
+C = TypeVar("C", bound=Counted)
 R = TypeVar("R", bound=Heard)
 
 Measure = Callable[[R], tuple[float, int]]
@@ -61,9 +66,13 @@ class Change:
     better: int
     worse: int
 
+    @property
+    def difference(self) -> str:
+        """With its interval."""
+        return f"{self.after - self.before:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
+
     def __str__(self) -> str:
-        difference = f"{self.after - self.before:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
-        return f"{self.before:.1f} of {self.words:,} | {self.after:.1f} | {difference}"
+        return f"{self.before:.1f} of {self.words:,} | {self.after:.1f} | {self.difference}"
 
 
 def pairs_of(rows: Sequence[R], setting: str) -> list[tuple[R, R]]:
@@ -80,7 +89,7 @@ def cells_of(pairs: Sequence[tuple[R, R]]) -> list[list[tuple[R, R]]]:
     return list(cells.values())
 
 
-def change_of(pairs: Sequence[tuple[R, R]]) -> Change:
+def change_of(pairs: Sequence[tuple[C, C]]) -> Change:
     """Over all of them."""
     speakers = dict.fromkeys(before.speaker for before, _ in pairs)
     grouped = [[pair for pair in pairs if pair[0].speaker == speaker] for speaker in speakers]

@@ -20,9 +20,8 @@ from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.adapt.adapt import adapt, check_enough
 from myqasr_fx.audio import AudioInput, ClipSet, found_inputs, select_clips
 from myqasr_fx.bundle.adaptation_record import SELF
-from myqasr_fx.bundle.bundle import BundleManifest, QuantizedBundle
+from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import SPEECH
-from myqasr_fx.bundle.layout import Layout
 from myqasr_fx.bundle.output_folder import output_folder
 from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.delta.make import write_delta
@@ -44,6 +43,7 @@ from myqasr_fx.measure.measurements import Measurements
 from myqasr_fx.measure.speech import no_speech_rule
 from myqasr_fx.measure.store import Keys, Store
 from myqasr_fx.models.client_files import write_client_files
+from myqasr_fx.models.learned import write_learned
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import Prepared, with_learned
 from myqasr_fx.models.speech_model import SpeechModel
@@ -113,9 +113,8 @@ def quantize(
             fitted, job = fit_to_base(job, base, folder) if base else fit(job, folder), job.fitted()
         with road.progress.stage("verify on onnxruntime"):
             verified = verify(job, fitted)
-        full = learning.prepared.program  # as captured: that of the job has rounded leftovers
-        rule, prepared = learning.request.no_speech, job.prepared
-        contenders = Contenders(prepared.speech, full, verified.runners, rule, prepared.silence)
+        full, prepared = learning.prepared.program, job.prepared  # full as captured: the job's has rounded leftovers
+        contenders = Contenders(prepared.speech, full, verified.runners, learning.request.no_speech, prepared.silence)
         assessed = assess(contenders, _trial(learning, job, fitted, road), road.progress, road.limits)
         manifest = build_manifest(prepared, config.as_dict(), job.measurements.observed.clips, fitted, verified)
         calibration = replace(manifest.calibration, decides=decided_by_clips(config))
@@ -124,7 +123,8 @@ def quantize(
         heard = None if config.private else assessed.comparisons
         details = ReportDetails(layer_details(fitted.program, prepared.layers), heard)
         write_bundle_report(folder, manifest, details, job.shares.judge if config.embed_audio else ())
-        _write_beside(prepared, manifest, request.layout, folder)
+        write_client_files(prepared.speech, request.layout, (file.name for file in manifest.files), folder)
+        write_learned(prepared.learned, folder)
         if base and fitted.gain:
             write_delta(base.bundle, folder, fitted.gain)
         write_run(folder, road.progress)
@@ -232,13 +232,6 @@ def _prepare(
     if config.adapt == SELF:
         job = measuring(with_learned(prepared, adapt(job)), clips, road)
     return job, request, config
-
-
-def _write_beside(prepared: Prepared, manifest: BundleManifest, layout: Layout, folder: Path) -> None:
-    """What clients read beside the files, and what the model learned before."""
-    write_client_files(prepared.speech, layout, (file.name for file in manifest.files), folder)
-    if prepared.learned is not None:
-        prepared.learned.write(folder)
 
 
 def _trial(learning: MeasureJob, job: FitJob, fitted: Fitted, road: Road) -> Trial:

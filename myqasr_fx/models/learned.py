@@ -36,15 +36,6 @@ class Learned:
         """SHA-256 of the tensors; empty where there are none."""
         return digest_of(self.tensors)
 
-    def write(self, folder: Path) -> None:
-        """Writes the tensors, if there are any, into a bundle's folder.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
-        if self.tensors:
-            (folder / LEARNED).write_bytes(save({name: t.contiguous() for name, t in self.tensors.items()}))
-
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of names and values; empty where there are none."""
@@ -53,6 +44,16 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest() if tensors else ""
+
+
+def write_learned(learned: Learned | None, folder: Path) -> None:
+    """Writes the tensors, if there are any, into a bundle's folder.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    if learned is not None and learned.tensors:
+        (folder / LEARNED).write_bytes(save({name: t.contiguous() for name, t in learned.tensors.items()}))
 
 
 def read_learned(bundle: QuantizedBundle) -> Learned | None:

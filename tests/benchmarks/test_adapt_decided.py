@@ -92,7 +92,7 @@ def test_the_table_of_files_pairs_recordings() -> None:
         for n in range(3)
     ]
     assert table(found).splitlines()[2] == (
-        "| with an accent | 1 of 1 | 40.0 | 50.0 | 30.0 | -20.0 [-20.0, -20.0] | -10.0 [-10.0, -10.0] |"
+        "| with an accent | 1 of 1 | 40.0 of 30 | 50.0 | 30.0 | -20.0 [-20.0, -20.0] | -10.0 [-10.0, -10.0] |"
     )
 
 

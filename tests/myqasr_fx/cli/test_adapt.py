@@ -10,18 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from myqasr_fx.cli.app import main
-from myqasr_fx.models.speech_model import SpeechModel
-
 CLIPS = 9
-
-
-@pytest.fixture
-def model(make_speech_model: Callable[[str], SpeechModel], tmp_path: Path) -> Path:
-    folder = tmp_path / "model"
-    make_speech_model("smallest").network.save_pretrained(folder)
-    make_speech_model("smallest").save_configs(folder)
-    return folder
 
 
 @pytest.fixture
@@ -32,16 +21,6 @@ def audio(tmp_path: Path) -> Path:
     for index in range(CLIPS):
         soundfile.write(folder / f"{index}.wav", noise.normal(0, 0.1, 20_000).astype(np.float32), 16_000)
     return folder
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        return (int(stop.value.code or 0), *capsys.readouterr())
-
-    return call
 
 
 def test_the_result_says_what_became_of_it(

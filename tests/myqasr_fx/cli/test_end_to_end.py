@@ -14,8 +14,6 @@ import soundfile
 
 from myqasr_fx.bundle.bundle import MANIFEST
 from myqasr_fx.cli import quantize
-from myqasr_fx.cli.app import main
-from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.progress import Advance, Silent
 
 STAGES = (
@@ -68,14 +66,6 @@ class Stopping(Silent):
 
 
 @pytest.fixture(scope="module")
-def model(make_speech_model: Callable[[str], SpeechModel], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    make_speech_model("smallest").network.save_pretrained(folder)
-    make_speech_model("smallest").save_configs(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("audio")
     noise = np.random.default_rng(0)
@@ -100,16 +90,6 @@ def command(model: Path, audio: Path, tmp_path: Path) -> list[str]:
         "--audio",
         *files,
     ]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        return (int(stop.value.code or 0), *capsys.readouterr())
-
-    return call
 
 
 def test_from_recordings_to_a_scored_bundle(
