@@ -87,7 +87,10 @@ def _fitted(job: FitJob, base: Base) -> Values:
         known = base.layers[name].weight
         if known is None:
             raise KeyError(name)
-        return known if moments is None else refit_scales(moments.shifted(weight), known, moments.gram())
+        if moments is None:
+            return known
+        target, gram = moments.target(weight)
+        return refit_scales(target, known, gram)
 
     found = in_sequence(job, {name for name, known in base.layers.items() if known.weight}, refitted)
     weights = {name: known.weight for name, known in base.layers.items() if known.weight}

@@ -189,7 +189,7 @@ def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES)
     def rounded(name: str, weight: Tensor, moments: PairedMoments | None) -> QuantizedWeight:
         target, gram = weight, grams.get(name)
         if moments is not None and gram is not None:
-            target, gram = moments.shifted(weight), moments.gram()
+            target, gram = moments.target(weight)
         found = _rounded(target, schemes[name], gram, tables)
         return laid_aside(found) if job.prepared.speech.lies_in_files else found
 

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from passes.errors import QuantizationError
 from passes.observe.gram_observer import frame_weights
+from passes.observe.second_moment import upper_moment, whole_moment
 from passes.observe.shelf import Shelf, Sum
 
 
@@ -82,7 +83,7 @@ class CurvatureSum:
         """Adds a matrix product that read (…, frames, K) and whose result (…, frames, N) has this gradient."""
         weights = _frame_weights(inputs, gradient)
         scaled = (inputs * weights.sqrt().unsqueeze(-1)).reshape(-1, inputs.shape[-1])
-        self._add(scaled.T @ scaled, float(weights.sum()), gradient)
+        self._add(upper_moment(scaled), float(weights.sum()), gradient)
 
     def add_scale(self, inputs: Tensor, gradient: Tensor) -> None:
         """Adds a product that reads only parts of ``inputs`` for an output, of which the mean square alone is kept.
@@ -123,7 +124,7 @@ class CurvatureSum:
         lookups = None if self._lookups is None else self._lookups / positions
         if self._rows is None:
             return Curvature(torch.zeros(1, 1), torch.zeros(shape[0]), lookups)
-        return Curvature(self._gram.value() / max(self._weight, 1e-30), self._rows / positions, lookups)
+        return Curvature(whole_moment(self._gram.value()) / max(self._weight, 1e-30), self._rows / positions, lookups)
 
 
 def probe(logits: Tensor, generator: torch.Generator) -> Tensor:

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from passes.graph import ops
 from passes.graph.fake_values import tensor_of
+from passes.observe.second_moment import upper_moment, whole_moment
 from passes.observe.shelf import Shelf, Sum
 
 STEADY_WEIGHT = 0.2
@@ -97,13 +98,13 @@ class GramObserver(nn.Module):
         rows = values.float() if self.patches is None else self.patches.rows(values.float())
         weights = frame_weights(rows)
         scaled = (rows * weights.sqrt().unsqueeze(-1)).reshape(-1, rows.shape[-1])
-        self.total.add(scaled.T @ scaled)
+        self.total.add(upper_moment(scaled))
         self.weight += float(weights.sum())
         self.squares += float(weights.square().sum())
 
     def gram(self) -> Tensor | None:
         """(K, K) float32 mean; None when nothing was seen."""
-        return self.total.value() / self.weight if self.total else None
+        return whole_moment(self.total.value()) / self.weight if self.total else None
 
     @property
     def frames(self) -> float:

@@ -25,9 +25,7 @@ import torch
 from torch import Tensor
 
 from passes.observe.few_frames import DAMPING, damped_by, steadied, undecided
-
-WIDE = 4096
-"""Inputs from which on the order of the products matters; narrower layers are shifted in fractions of a second."""
+from passes.observe.second_moment import upper_moment, whole_moment
 
 
 class PairedMoments:
@@ -39,7 +37,7 @@ class PairedMoments:
     """
 
     def __init__(self, cols: int, *, centred: bool = False) -> None:
-        self._gram = torch.zeros(cols, cols)
+        self._gram = torch.zeros(cols, cols)  # the blocks below the diagonal are filled in where it is asked for
         self._cross = torch.zeros(cols, cols)
         self._means = torch.zeros(2, cols)  # sums of x and x'
         self._weight = 0.0
@@ -57,8 +55,8 @@ class PairedMoments:
         cols = len(self._gram)
         roots = weights.sqrt().reshape(-1, 1)
         x, seen = (values.reshape(-1, cols) * roots for values in (exact, rounded))
-        self._gram += seen.T @ seen
-        self._cross += x.T @ seen
+        upper_moment(seen, into=self._gram)
+        self._cross.addmm_(x.T, seen)
         self._means += torch.cat([roots.T @ x, roots.T @ seen])
         self._weight += float(weights.sum())
         self._squares += float(weights.square().sum())
@@ -69,9 +67,10 @@ class PairedMoments:
         other._centred = centred
         return other
 
-    def gram(self) -> Tensor:
-        """H (K, K), steadied where frames are few."""
-        return steadied(self._moments()[0], self.frames)
+    def target(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """V, of the shape of ``weight`` (rows first, K others), and H (K, K), steadied where frames are few."""
+        gram, cross = self._moments()
+        return self._shifted(weight, gram, cross), steadied(gram, self.frames)
 
     def mean_error(self, weight: Tensor, rounded: Tensor) -> Tensor:
         """``W m - Q m'`` (N,): what a bias has to add.
@@ -87,7 +86,7 @@ class PairedMoments:
     def _moments(self) -> tuple[Tensor, Tensor]:
         """H and C."""
         total = max(self._weight, 1e-30)
-        gram, cross = self._gram / total, self._cross / total
+        gram, cross = whole_moment(self._gram) / total, self._cross / total
         if not self._centred:
             return gram, cross
         exact, seen = self._means / total
@@ -100,12 +99,10 @@ class PairedMoments:
         """How many frames of equal weight tell as much."""
         return self._weight**2 / max(self._squares, 1e-30)
 
-    def shifted(self, weight: Tensor) -> Tensor:
-        """V, of the shape of ``weight``: rows first, K others."""
-        gram, cross = self._moments()
+    def _shifted(self, weight: Tensor, gram: Tensor, cross: Tensor) -> Tensor:
+        """V."""
         matrix, frames = weight.reshape(len(weight), -1), self.frames
-        # By rows or by inputs, whichever are fewer: the rest of a wide layer's work is the factor of its matrix.
-        few = len(gram) >= WIDE and len(matrix) < len(gram)
+        few = len(matrix) < len(gram)  # by rows or by inputs, whichever are fewer
         gap = cross.double().sub_(gram)  # in place: of wide layers each takes hundreds of megabytes
         gap = matrix.double() @ gap if few else gap
         shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING, torch.float64), gap.T).T.to(weight.dtype)

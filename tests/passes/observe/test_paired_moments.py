@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from passes.numbers.affine import dequantize, qparams_from_range
-from passes.observe import paired_moments
 from passes.observe.paired_moments import PairedMoments
 from passes.rounding.carry import falling_columns
 from passes.rounding.gptq import gptq
@@ -35,20 +33,20 @@ def test_the_shifted_weight_gives_the_outputs_of_full_precision() -> None:
     root = weights.sqrt().reshape(-1, 1)
     best = torch.linalg.lstsq(rounded.reshape(-1, 64) * root, exact.reshape(-1, 64) @ weight.T * root).solution.T
     pair = (exact, rounded, weights)
-    plain, shifted, least = (output_error(pair, weight, q) for q in (weight, moments.shifted(weight), best))
+    plain, shifted, least = (output_error(pair, weight, q) for q in (weight, moments.target(weight)[0], best))
     assert least <= shifted < least + 0.3 * (plain - least)
     torch.testing.assert_close(
-        moments.gram(), (rounded * weights.unsqueeze(-1)).reshape(-1, 64).T @ rounded.reshape(-1, 64) / weights.sum()
+        moments.target(weight)[1],
+        (rounded * weights.unsqueeze(-1)).reshape(-1, 64).T @ rounded.reshape(-1, 64) / weights.sum(),
     )
 
 
-def test_a_row_shifts_alike_in_a_tall_layer_and_in_a_flat_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paired_moments, "WIDE", 64)
+def test_a_row_shifts_alike_in_a_tall_layer_and_in_a_flat_one() -> None:
     weight, exact, rounded, weights = make_pair()
     moments = PairedMoments(64)
     moments.add(exact, rounded, weights)
-    tall = moments.shifted(torch.cat([weight, weight, weight]))  # 96 rows of 64 inputs; one third of them is flat
-    torch.testing.assert_close(moments.shifted(weight), tall[:32], rtol=1e-5, atol=1e-5)
+    tall = moments.target(torch.cat([weight, weight, weight]))[0]  # 96 rows of 64 inputs; one third of them is flat
+    torch.testing.assert_close(moments.target(weight)[0], tall[:32], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(tall[:32], weight, atol=1e-2)
 
 
@@ -57,9 +55,11 @@ def test_rounding_it_beats_rounding_the_weight() -> None:
     moments = PairedMoments(64)
     moments.add(exact, rounded, weights)
     errors = []
-    for target in (weight, moments.shifted(weight)):
+    for target in (weight, moments.target(weight)[0]):
         groups = target.reshape(32, -1, 32)
-        found = gptq(target, qparams_from_range(groups.amin(-1), groups.amax(-1), 3, False, 32), moments.gram())
+        found = gptq(
+            target, qparams_from_range(groups.amin(-1), groups.amax(-1), 3, False, 32), moments.target(weight)[1]
+        )
         errors.append(output_error((exact, rounded, weights), weight, dequantize(found.codes, found.qparams)))
     assert errors[1] < 0.9 * errors[0]
 
@@ -67,9 +67,9 @@ def test_rounding_it_beats_rounding_the_weight() -> None:
 def test_equal_inputs_and_no_inputs_shift_nothing() -> None:
     weight, exact, _, weights = make_pair()
     moments = PairedMoments(64)
-    assert torch.equal(moments.shifted(weight), weight)
+    assert torch.equal(moments.target(weight)[0], weight)
     moments.add(exact, exact, weights)
-    torch.testing.assert_close(moments.shifted(weight.reshape(32, 16, 4)), weight.reshape(32, 16, 4))
+    torch.testing.assert_close(moments.target(weight.reshape(32, 16, 4))[0], weight.reshape(32, 16, 4))
 
 
 def test_inputs_that_hardly_differ_shift_little_and_can_be_factored() -> None:
@@ -77,8 +77,8 @@ def test_inputs_that_hardly_differ_shift_little_and_can_be_factored() -> None:
     moments = PairedMoments(64, centred=True)
     seen = 3.0 + 1e-7 * exact
     moments.add(seen, seen, weights)
-    torch.testing.assert_close(moments.shifted(weight), weight)
-    assert torch.isfinite(falling_columns(moments.gram()).factor).all()
+    torch.testing.assert_close(moments.target(weight)[0], weight)
+    assert torch.isfinite(falling_columns(moments.target(weight)[1]).factor).all()
 
 
 def test_a_bias_takes_up_the_mean_error() -> None:
@@ -86,13 +86,13 @@ def test_a_bias_takes_up_the_mean_error() -> None:
     exact, rounded = exact + 3.0, rounded + 2.5
     moments = PairedMoments(64, centred=True)
     moments.add(exact, rounded, weights)
-    found = moments.shifted(weight)
+    found = moments.target(weight)[0]
     bias = moments.mean_error(weight, found)
     error = weights.unsqueeze(-1) * (exact @ weight.T - rounded @ found.T - bias)
     torch.testing.assert_close(error.sum((0, 1)) / weights.sum(), torch.zeros(32), rtol=0, atol=1e-3)
     centred = rounded - (weights.unsqueeze(-1) * rounded).sum((0, 1)) / weights.sum()
     scaled = (centred * weights.sqrt().unsqueeze(-1)).reshape(-1, 64)
-    torch.testing.assert_close(moments.gram(), scaled.T @ scaled / weights.sum(), rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(moments.target(weight)[1], scaled.T @ scaled / weights.sum(), rtol=1e-3, atol=1e-2)
 
 
 def test_a_layer_with_a_bias_shares_the_sums_of_one_without() -> None:
@@ -100,6 +100,6 @@ def test_a_layer_with_a_bias_shares_the_sums_of_one_without() -> None:
     shared, own = PairedMoments(64), PairedMoments(64, centred=True)
     for moments in (shared, own):
         moments.add(exact + 3.0, rounded + 2.5, weights)
-    plain = shared.shifted(weight)
-    assert torch.equal(shared.as_centred(True).shifted(weight), own.shifted(weight))
-    assert torch.equal(shared.shifted(weight), plain) and not torch.equal(plain, own.shifted(weight))
+    plain = shared.target(weight)[0]
+    assert torch.equal(shared.as_centred(True).target(weight)[0], own.target(weight)[0])
+    assert torch.equal(shared.target(weight)[0], plain) and not torch.equal(plain, own.target(weight)[0])
