@@ -7,6 +7,8 @@ of groups by least squares, then every column the path that is best with all oth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,12 +58,13 @@ class TrellisRounding:
                 paths.choose(column, wanted, scale[column // size])
             return paths.rounded(qparams)
         order = falling_columns(gram)
-        carry_errors(weight, order, lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
-        if not self.turns:
-            return replace(paths.rounded(qparams), damping=order.damping)
-        chunk = _Chunk(weight, paths, qparams, damped(gram).to(torch.float32))
-        for _ in range(self.turns):
-            chunk.turn(fixed=False)
+        with _left_to(paths):
+            carry_errors(weight, order, lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
+            if not self.turns:
+                return replace(paths.rounded(qparams), damping=order.damping)
+            chunk = _Chunk(weight, paths, qparams, damped(gram).to(torch.float32))
+            for _ in range(self.turns):
+                chunk.turn(fixed=False)
         turned = paths.rounded(replace(qparams, scale=chunk.scale.t().contiguous()))
         return replace(turned, damping=order.damping)
 
@@ -81,6 +84,19 @@ def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:
     return Rounded(torch.full((rows, cols), MIDDLE, dtype=torch.uint8), qparams, trellis=codes)
 
 
+@contextmanager
+def _left_to(paths: _Paths) -> Iterator[None]:
+    """Leaves the cores to a search that takes several."""
+    # Behind each of torch's operators its other threads wait for the next one at full speed, for milliseconds, on the
+    # core that the second half of a column needs.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if paths.in_halves else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 class _Paths:
     """The windows of all columns so far."""
 
@@ -91,6 +107,11 @@ class _Paths:
         self._table, self._bits, self._gains = table, bits, gains.numpy()
         self._levels = column_levels(table, self._gains)
         self._search = PathSearch(bits, rows)
+
+    @property
+    def in_halves(self) -> bool:
+        """Every column is searched by two threads."""
+        return self._search.in_halves
 
     def choose(self, column: int, wanted: Tensor, scale: Tensor) -> Tensor:
         """The (n,) values of the best path to ``wanted``, (n,), with (n,) scales."""

@@ -6,7 +6,9 @@ classes, and which of its windows had it::
 
     cost_j[v] = min_d  cost_{j-1}[(v << k | d) mod classes] + (wanted_j - scale_j * level[v << k | d])**2
 
-Outputs of a column do not meet in a layer's objective, so the path is the best there is.
+Outputs of a column do not meet in a layer's objective, so the path is the best there is. Costs are float32. The last
+bits of each say which window it came from, so that the least of them takes one comparison of integers; every so often
+the least of all classes is taken off, which keeps costs small beside what one output adds.
 
 A tall column, of a vocabulary, is searched in two halves at once that overlap. Their best paths, whatever they start
 from, have met long before the overlap ends: where they have the same window, one goes over into the other.
@@ -37,6 +39,9 @@ Windows = npt.NDArray[np.uint16]
 TALL = 8192
 """Outputs from which on a column is searched in halves."""
 
+RESTED = 64
+"""Outputs from one time that the least cost is taken off all to the next."""
+
 OVERLAP = 512
 """Outputs that both halves search; paths meet within some ten windows, 120 outputs at one bit."""
 
@@ -56,6 +61,11 @@ class PathSearch:
         spans = [(0, middle + OVERLAP // 2), (middle - OVERLAP // 2, rows)] if rows >= TALL else [(0, rows)]
         self._parts = [(slice(*span), _Search(bits, span[1] - span[0])) for span in spans]
 
+    @property
+    def in_halves(self) -> bool:
+        """Columns are so tall that two threads search them."""
+        return len(self._parts) > 1
+
     def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> Windows:
         """(n,) windows of the best path.
 
@@ -64,7 +74,7 @@ class PathSearch:
             scale: (n,) of its weights.
             levels: (4096,) of its windows.
         """
-        if len(self._parts) == 1:
+        if not self.in_halves:
             return self._parts[0][1](wanted, scale, levels)
         (first, search), (second, other) = self._parts
         with ThreadPoolExecutor(1) as beside:
@@ -86,31 +96,42 @@ class _Search:
     """Searches columns of one height as a whole."""
 
     def __init__(self, bits: int, rows: int) -> None:
-        fan, classes = 1 << bits, STATES >> bits
         self._run = _compiled(bits)
-        self._planes = (classes, fan)
-        self._costs = np.empty((fan, classes >> bits), np.float32)
-        self._found, self._chosen = np.empty(classes, np.float32), np.empty(classes, np.int32)
-        self._kept = np.empty((rows, classes), np.uint8)
+        self._planes = (STATES >> bits, 1 << bits)
+        self._costs, self._found = np.empty(STATES >> bits, np.float32), np.empty(STATES >> bits, np.int32)
+        self._kept = np.empty((rows, STATES >> bits), np.uint8)
 
     def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> Windows:
         path = np.empty(wanted.shape, np.uint16)
-        planes = np.ascontiguousarray(levels.reshape(self._planes).T)  # those that may follow one another
-        self._run(wanted, scale, planes, self._costs, self._found, self._chosen, self._kept, path)
+        planes = levels.reshape(self._planes).T.reshape(-1)  # those that may follow one another
+        self._run(wanted, scale, planes, self._costs, self._found, self._found.view(np.float32), self._kept, path)
         return path
 
 
 @intrinsic
-def _chosen(context: Any, condition: Any, yes: Any, no: Any) -> Any:
-    """``yes if condition else no`` without a branch, which is what lets loops over it run on vectors."""
+def _tagged(context: Any, cost: Any, which: Any, mask: Any) -> Any:
+    """The bits of a cost, of which those in ``mask`` say which it is."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.select(*arguments)
+        pattern = builder.bitcast(arguments[0], context.get_value_type(types.int32))
+        return builder.or_(builder.and_(pattern, builder.not_(arguments[2])), arguments[1])
 
-    return yes(types.boolean, yes, no), emit
+    return types.int32(types.float32, types.int32, types.int32), emit
 
 
-_select: Callable[..., Any] = _chosen  # which takes no context where it is called
+@intrinsic
+def _lesser(context: Any, one: Any, other: Any) -> Any:
+    """Of two integers of 32 bits, which numba itself would widen."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.icmp_signed("<", *arguments), *arguments)
+
+    return types.int32(types.int32, types.int32), emit
+
+
+# Intrinsics take no context where they are called.
+_tag: Callable[..., Any] = _tagged
+_least: Callable[..., Any] = _lesser
 
 
 @cache
@@ -121,10 +142,16 @@ def _compiled(bits: int) -> Callable[..., None]:
     knows what was compiled.
     """
 
-    # Arrays come one by one: out of a tuple, the compiler no longer sees that they do not overlap.
+    # Arrays come one by one, and flat: so the compiler sees that they do not overlap, and all distances in them.
     @compiled()
-    def search(wanted, scale, levels, costs, found, chosen, kept, path):  # type: ignore[no-untyped-def]
-        _forward(bits, wanted, scale, levels, costs, found, chosen, kept)
+    def search(wanted, scale, levels, costs, found, values, kept, path):  # type: ignore[no-untyped-def]
+        costs[:] = 0.0
+        for j in range(len(wanted)):
+            _advance(bits, wanted[j], scale[j], levels, costs, found)
+            _keep(bits, found, kept[j])
+            if j % RESTED == 0:
+                values -= values.min()
+            _follow(bits, values, costs)
         v = np.argmin(found)
         for j in range(len(wanted) - 1, -1, -1):
             path[j] = (v << bits) | kept[j, v]
@@ -133,35 +160,34 @@ def _compiled(bits: int) -> Callable[..., None]:
     return search
 
 
-@compiled()
-def _forward(bits, wanted, scale, levels, costs, found, chosen, kept):  # type: ignore[no-untyped-def]
-    """Costs and choices of all outputs, the first ones first."""
-    fan, classes, part = 1 << literally(bits), STATES >> bits, STATES >> 2 * bits
-    costs[:] = 0.0
-    for j in range(len(wanted)):
-        _advance(bits, wanted[j], scale[j], levels, costs, found, chosen)
-        for v in range(classes):
-            kept[j, v] = chosen[v]
-        for d in range(fan):
-            for x in range(part):
-                costs[d, x] = found[x * fan + d]
-
-
 @compiled(fastmath=True)
-def _advance(bits, want, scale, levels, costs, found, chosen):  # type: ignore[no-untyped-def]
-    """One output."""
-    fan, part = 1 << literally(bits), STATES >> 2 * bits
+def _advance(bits, want, scale, levels, costs, found):  # type: ignore[no-untyped-def]
+    """The least cost of every class behind one output, tagged with the window before it."""
+    fan, part, classes = 1 << literally(bits), STATES >> 2 * bits, STATES >> bits
+    mask = np.int32(fan - 1)
     for high in range(fan):
         for x in range(part):
             v = high * part + x
-            gap = want - scale * levels[0, v]
-            best = costs[0, x] + gap * gap
-            which = np.int32(0)
+            gap = want - scale * levels[v]
+            best = _tag(costs[x] + gap * gap, np.int32(0), mask)
             for d in range(1, fan):
-                gap = want - scale * levels[d, v]
-                cost = costs[d, x] + gap * gap
-                better = cost < best
-                best = _select(better, cost, best)
-                which = _select(better, np.int32(d), which)
+                gap = want - scale * levels[d * classes + v]
+                best = _least(best, _tag(costs[d * part + x] + gap * gap, np.int32(d), mask))
             found[v] = best
-            chosen[v] = which
+
+
+@compiled()
+def _keep(bits, found, kept):  # type: ignore[no-untyped-def]
+    """The window before each class."""
+    mask = np.int32((1 << literally(bits)) - 1)
+    for v in range(STATES >> bits):
+        kept[v] = np.uint8(found[v] & mask)
+
+
+@compiled()
+def _follow(bits, values, costs):  # type: ignore[no-untyped-def]
+    """Puts classes that the next output chooses between side by side."""
+    fan, part = 1 << literally(bits), STATES >> 2 * bits
+    for x in range(part):
+        for d in range(fan):
+            costs[d * part + x] = values[x * fan + d]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ from passes.rounding.method import Rounding
 from passes.rounding.round_weights import round_weight
 from passes.rounding.rounded import Rounded, row_errors
 from passes.rounding.trellis_table import fitted_table, gaussian_table, sample_columns
+from passes.rounding.viterbi import TALL, _Search
 
 GROUP = 32
 
@@ -45,6 +48,23 @@ def test_levels_are_those_of_the_strings(layer: tuple[Tensor, Tensor], bits: int
     assert found.trellis is not None
     assert np.array_equal(found.trellis.levels().T, found.codes.numpy())
     assert grid_indices(found.qparams.scale) is not None  # a byte a scale
+
+
+@pytest.mark.parametrize("method", ["gptq", "refined"])
+def test_tall_columns_take_the_cores_and_give_them_back(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, threads = [], torch.get_num_threads()
+    search = _Search.__call__
+
+    def counted(self: _Search, *given: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return search(self, *given)
+
+    monkeypatch.setattr(_Search, "__call__", counted)
+    strings(method, torch.randn(TALL, GROUP, generator=torch.Generator().manual_seed(0)), torch.eye(GROUP), 4)
+    assert 1 in seen and torch.get_num_threads() == threads
+    with pytest.raises(QuantizationError):
+        strings(method, torch.randn(TALL, GROUP), torch.full((GROUP, GROUP), torch.nan), 4)
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("bits", TRELLIS_BITS)

@@ -52,6 +52,16 @@ def test_finds_the_best_path(bits: int, rows: int) -> None:
 
 
 @pytest.mark.parametrize("bits", TRELLIS_BITS)
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_finds_it_among_costs_of_any_size_that_add_up(bits: int, size: float) -> None:
+    generator = np.random.default_rng(bits)
+    wanted = (size * generator.standard_t(3, 700)).astype(np.float32)
+    scale, table = np.full(700, 0.03 * size, np.float32), gaussian_table()
+    found, expected = PathSearch(bits, 700)(wanted, scale, levels(table)), searched(wanted, scale, table, bits)
+    assert total(found, wanted, scale, table) == pytest.approx(total(expected, wanted, scale, table), rel=1e-5)
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
 def test_a_tall_column_is_searched_in_halves_that_join(bits: int) -> None:
     generator = np.random.default_rng(bits)
     table, scale = gaussian_table(), np.full(TALL + 5, 0.03, np.float32)
