@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -37,12 +39,22 @@ class Chunk:
         Args:
             fixed: Scales and zero points stay.
         """
-        for group in range(len(self.scale)):
-            cols = slice(group * self._size, (group + 1) * self._size)
-            before = self.levels[cols].clone()
+        for group, cols in self._groups():
             if not fixed:
                 self._fit(group, cols)
             self._descend(group, cols)
+
+    def fit(self) -> None:
+        """Gives every group the best scale, then the best zero point, for the codes that it has."""
+        for group, cols in self._groups():
+            self._fit(group, cols)
+
+    def _groups(self) -> Iterator[tuple[int, slice]]:
+        """Group after group, and its inputs; what changed of it reaches the others before the next."""
+        for group in range(len(self.scale)):
+            cols = slice(group * self._size, (group + 1) * self._size)
+            before = self.levels[cols].clone()
+            yield group, cols
             change = self.levels[cols] - before
             for others in (slice(cols.start), slice(cols.stop, None)):
                 self.product[others].addmm_(self._objective[others, cols], change)

@@ -1,8 +1,9 @@
-"""Rounds a block of rows to trellis codes: the exact best path a column, inside GPTQ, and again with fitted scales.
+"""Rounds a block of rows to trellis codes: the exact best path a column, inside GPTQ, then scales that fit the paths.
 
 GPTQ goes input by input, and so does a trellis: the weights of one input, over the outputs, are one string. What GPTQ
-wants of a column goes to the path search as it is. The turns after that are those of ``passes.rounding.refine``: scales
-of groups by least squares, then every column the path that is best with all others as they are.
+wants of a column goes to the path search as it is. Scales of groups by least squares follow, at no second search. Turns
+are those of ``passes.rounding.refine``: such scales, then every column the path that is best with all others as they
+are.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 from passes.numbers.affine import QParams
 from passes.numbers.trellis import MIDDLE, STATES, Levels, TrellisCodes, column_levels, lead, read_levels, symbols_of
 from passes.numbers.trellis_scales import trellis_scales
-from passes.rounding.carry import carry_errors, damped, falling_columns
+from passes.rounding.carry import CHUNK, carry_errors, damped, falling_columns
 from passes.rounding.descent import Chunk
 from passes.rounding.rounded import Rounded
 
@@ -29,7 +30,7 @@ class TrellisRounding:
 
     Args:
         compensates: Inputs that follow make up for errors, where the Gram matrix is known.
-        turns: Times that scales and paths take turns after that.
+        turns: Times that scales and paths take turns after that; with none, scales alone are fitted.
     """
 
     compensates: bool
@@ -60,13 +61,26 @@ class TrellisRounding:
         order = falling_columns(gram)
         with _left_to(paths):
             carry_errors(weight, order, lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
+            objective = damped(gram).to(torch.float32)
             if not self.turns:
-                return replace(paths.rounded(qparams), damping=order.damping)
-            chunk = _Chunk(weight, paths, qparams, damped(gram).to(torch.float32))
+                fitted = _fitted(weight, paths.levels(), qparams, objective)
+                return replace(paths.rounded(fitted), damping=order.damping)
+            chunk = _Chunk(weight, paths, qparams, objective)
             for _ in range(self.turns):
                 chunk.turn(fixed=False)
         turned = paths.rounded(replace(qparams, scale=chunk.scale.t().contiguous()))
         return replace(turned, damping=order.damping)
+
+
+def _fitted(weight: Tensor, levels: Tensor, qparams: QParams, objective: Tensor) -> QParams:
+    """The scales that are best for levels (n, K), group after group."""
+    scale = qparams.scale.clone()
+    for start in range(0, len(weight), CHUNK):
+        rows = slice(start, start + CHUNK)
+        chunk = Chunk(weight[rows], levels[rows], qparams.part(rows), objective)
+        chunk.fit()
+        scale[rows] = chunk.scale.t()
+    return replace(qparams, scale=scale)
 
 
 def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:
