@@ -39,8 +39,8 @@ Windows = npt.NDArray[np.uint16]
 TALL = 8192
 """Outputs from which on a column is searched in halves."""
 
-RESTED = 64
-"""Outputs from one time that the least cost is taken off all to the next."""
+RESTED = 16
+"""Outputs from one time that the least cost is taken off all to the next; last bits of such sums say nothing."""
 
 OVERLAP = 512
 """Outputs that both halves search; paths meet within some ten windows, 120 outputs at one bit."""
@@ -129,9 +129,20 @@ def _lesser(context: Any, one: Any, other: Any) -> Any:
     return types.int32(types.int32, types.int32), emit
 
 
+@intrinsic
+def _untagged(context: Any, pattern: Any) -> Any:
+    """The cost with these bits."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(types.float32))
+
+    return types.float32(types.int32), emit
+
+
 # Intrinsics take no context where they are called.
 _tag: Callable[..., Any] = _tagged
 _least: Callable[..., Any] = _lesser
+_cost: Callable[..., Any] = _untagged
 
 
 @cache
@@ -150,7 +161,7 @@ def _compiled(bits: int) -> Callable[..., None]:
             _advance(bits, wanted[j], scale[j], levels, costs, found)
             _keep(bits, found, kept[j])
             if j % RESTED == 0:
-                values -= values.min()
+                _rest(bits, found, values)
             _follow(bits, values, costs)
         v = np.argmin(found)
         for j in range(len(wanted) - 1, -1, -1):
@@ -182,6 +193,18 @@ def _keep(bits, found, kept):  # type: ignore[no-untyped-def]
     mask = np.int32((1 << literally(bits)) - 1)
     for v in range(STATES >> bits):
         kept[v] = np.uint8(found[v] & mask)
+
+
+@compiled()
+def _rest(bits, found, values):  # type: ignore[no-untyped-def]
+    """Takes the least cost off all."""
+    classes = STATES >> literally(bits)
+    least = found[0]
+    for v in range(1, classes):
+        least = _least(least, found[v])
+    off = _cost(least)
+    for v in range(classes):
+        values[v] -= off
 
 
 @compiled()
