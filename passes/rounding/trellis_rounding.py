@@ -61,10 +61,10 @@ class TrellisRounding:
         order = falling_columns(gram)
         with _left_to(paths):
             carry_errors(weight, order, lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
-            objective = damped(gram).to(torch.float32)
-            if not self.turns:
-                fitted = _fitted(weight, paths.levels(), qparams, objective)
-                return replace(paths.rounded(fitted), damping=order.damping)
+        objective = damped(gram).to(torch.float32)
+        if not self.turns:
+            return replace(paths.rounded(_fitted(weight, paths.levels(), qparams, objective)), damping=order.damping)
+        with _left_to(paths):
             chunk = _Chunk(weight, paths, qparams, objective)
             for _ in range(self.turns):
                 chunk.turn(fixed=False)
