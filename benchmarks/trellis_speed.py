@@ -17,8 +17,8 @@ import numpy as np
 
 from passes.numbers.scheme import TRELLIS_BITS
 from passes.numbers.trellis import MIDDLE, UNIT
+from passes.rounding.path_search import PathSearch
 from passes.rounding.trellis_table import gaussian_table
-from passes.rounding.viterbi import PathSearch
 
 ROWS = 1536
 

@@ -104,6 +104,11 @@ def expected_trellis_damage(
     return {bits: _damage(curvature, errors[bits], plain[bits]) for bits in errors}
 
 
+def row_importance(curvature: Curvature) -> Tensor:
+    """(N,) nats a position that errors of a row cost, for each squared error of a weight."""
+    return _damage(curvature, curvature.gram.diagonal().mean(), torch.ones(()))
+
+
 def _damage(curvature: Curvature, errors: Tensor, plain: Tensor) -> Tensor:
     """Nats of rows with these squared errors, as inputs weigh them, and as they are where rows are looked up."""
     damage = _smoothed(curvature.rows) * errors

@@ -16,7 +16,7 @@ import torch
 
 from passes.errors import QuantizationError
 from passes.observe.few_frames import DAMPING, damped_by
-from passes.rounding.snap import Snap
+from passes.rounding.walk import Block, Walk
 
 BLOCK = 32
 """Columns whose errors are carried on together."""
@@ -50,28 +50,22 @@ def falling_columns(gram: torch.Tensor) -> Columns:
     return Columns(order, factor, part if part > DAMPING else None)
 
 
-def carry_errors(weight: torch.Tensor, columns: Columns, snap: Snap) -> None:
+def carry_errors(weight: torch.Tensor, columns: Columns, walk: Walk) -> None:
     """Rounds some rows column by column.
 
     Args:
         weight: (n, K) float32.
         columns: Of :func:`falling_columns`.
-        snap: Chooses the values of a column, and keeps its codes.
+        walk: Chooses the values of a block of columns, and keeps their codes.
     """
-    factor = columns.factor
-    rows, cols = weight.shape
+    factor, cols = columns.factor, weight.shape[1]
     left = weight.t()[columns.order].contiguous()  # (K, n): a column of W is contiguous
     places: list[int] = columns.order.tolist()
-    pivots: list[float] = factor.diagonal().tolist()
     for start in range(0, cols, BLOCK):
-        stop = min(cols, start + BLOCK)
-        errors, inner = torch.empty((stop - start, rows)), factor[start:stop, start:stop]
-        for i, column in enumerate(left[start:stop]):
-            # What the columns before it in the block got wrong reaches a column when its turn comes.
-            wanted = torch.addmv(column, errors[:i].t(), inner[:i, i], alpha=-1)
-            torch.sub(wanted, snap(places[start + i], wanted), out=errors[i])
-            errors[i] /= pivots[start + i]
-        left[stop:].addmm_(factor[start:stop, stop:].t(), errors, alpha=-1)
+        part, behind = slice(start, start + BLOCK), slice(start + BLOCK, None)
+        inner = factor[part, part]
+        errors = walk(Block(places[part], left[part], inner.t(), pivots=inner.diagonal()))
+        left[behind].addmm_(factor[part, behind].t(), errors, alpha=-1)
 
 
 def inverse_factor(gram: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from passes.numbers.affine import QParams, levels_of, nearest_codes, step, top
 from passes.numbers.scale_grid import nearest_scale
 from passes.rounding.carry import BLOCK
+from passes.rounding.walk import Block, walked
 
 
 class Chunk:
@@ -23,10 +24,11 @@ class Chunk:
         self.scale = qparams.scale.t().contiguous()  # (G, n or 1)
         self.zero = qparams.zero_point.t().to(weight.dtype).contiguous()
         self._objective = objective
-        self._inverses: list[float] = objective.diagonal().reciprocal().tolist()
+        self._inverses = objective.diagonal().reciprocal()
         self._width = (qparams.bits, qparams.symmetric)
         self._size = weight.shape[1] // len(self.scale)
-        self.levels = levels_of(self._grouped(codes.t().to(weight.dtype)), *self._spread()).reshape(len(objective), -1)
+        codes = codes.t().to(weight.dtype).contiguous()
+        self.levels = levels_of(self._grouped(codes), *self._spread()).reshape(len(objective), -1)
         self.product = objective @ (self.levels - weight.t())
 
     def codes(self) -> Tensor:
@@ -91,19 +93,18 @@ class Chunk:
     def _descend(self, group: int, cols: slice) -> None:
         """Gives every weight of a group the level that is best with all others as they are."""
         for start in range(cols.start, cols.stop, BLOCK):
-            block = slice(start, min(cols.stop, start + BLOCK))
-            inner = self._objective[block, block]
-            changes = torch.empty_like(self.levels[block])
-            for i, (level, product) in enumerate(zip(self.levels[block], self.product[block], strict=True)):
-                # What the inputs before it in the block changed reaches an input when its turn comes.
-                slope = torch.addmv(product, changes[:i].t(), inner[i, :i])
-                wanted = torch.sub(level, slope, alpha=self._inverses[start + i])
-                new = self.snap(start + i, wanted)
-                torch.sub(new, level, out=changes[i])
-                level.copy_(new)
-            self.product[cols].addmm_(self._objective[cols, block], changes)
+            part = slice(start, min(cols.stop, start + BLOCK))
+            levels, inverses = self.levels[part], self._inverses[part].unsqueeze(1)
+            wanted = torch.addcmul(levels, self.product[part], inverses, value=-1)
+            shares = self._objective[part, part] * -inverses
+            errors = self.walk(Block(range(part.start, part.stop), wanted, shares, values=levels))
+            self.product[cols].addmm_(self._objective[cols, part], errors, alpha=-1)
 
-    def snap(self, column: int, wanted: Tensor) -> Tensor:
+    def walk(self, block: Block) -> Tensor:
+        """A :data:`~passes.rounding.walk.Walk` that takes the nearest levels."""
+        return walked(block, self._snap)
+
+    def _snap(self, column: int, wanted: Tensor) -> Tensor:
         """The (n,) levels that are nearest to ``wanted``, (n,)."""
         group = column // self._size
         spread = (self.scale[group], self.zero[group], self._width)

@@ -15,6 +15,8 @@ Source: Frantar et al., "GPTQ", ICLR 2023, algorithm 1.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from passes.needs import Needs
@@ -27,6 +29,7 @@ from passes.rounding.rtn import rtn
 from passes.rounding.scale_search import search_scales
 from passes.rounding.snap import NearestLevels
 from passes.rounding.trellis_rounding import TrellisRounding
+from passes.rounding.walk import walked
 
 
 def gptq(weight: torch.Tensor, qparams: QParams, inputs: torch.Tensor | None) -> Rounded:
@@ -58,9 +61,9 @@ def _solve(weight: torch.Tensor, qparams: QParams, columns: Columns) -> torch.Te
     for start in range(0, len(weight), CHUNK):
         rows = slice(start, min(len(weight), start + CHUNK))
         snap = NearestLevels(qparams.part(slice(None) if single else rows), codes[rows].shape)
-        carry_errors(weight[rows], columns, snap)
+        carry_errors(weight[rows], columns, partial(walked, snap=snap))
         codes[rows] = snap.codes.t()
     return codes
 
 
-GPTQ = Rounding(gptq, Needs(grams=True), trellis=TrellisRounding(compensates=True))
+GPTQ = Rounding(gptq, Needs(grams=True), trellis=TrellisRounding(compensates=True), last="refined")

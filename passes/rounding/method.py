@@ -17,8 +17,24 @@ Run = Callable[[Tensor, QParams, Tensor | None], Rounded]
 qparams that they belong to, which it may have changed, and the number of rows where what it started from was better."""
 
 
-RunTrellis = Callable[[Tensor, QParams, Tensor | None, Levels, int], Rounded]
-"""Weights (n, K), their 8-bit symmetric qparams, the Gram matrix (K, K) or None, the (4096,) table and the bits, to
+@dataclass(frozen=True, slots=True, eq=False)
+class Strings:
+    """What strings of trellis codes are searched for.
+
+    Args:
+        bits: 1 to 4 a weight.
+        table: (4096,) levels.
+        importance: (n,) of rows: what a squared error costs, beside that of other rows; None weighs them alike. Rows
+            share strings, which then serve some of them more than others.
+    """
+
+    bits: int
+    table: Levels
+    importance: Tensor | None = None
+
+
+RunTrellis = Callable[[Tensor, QParams, Tensor | None, Strings], Rounded]
+"""Weights (n, K), their 8-bit symmetric qparams, the Gram matrix (K, K) or None, and what strings to search for, to
 strings with the qparams that they belong to."""
 
 
@@ -32,6 +48,8 @@ class Rounding:
         draft: Name of the method that stands in for it while files are only weighed: codes change no bytes.
         keeps_scales: Codes are for the scales as they came, so that those of a calibration method count.
         trellis: Does it for trellis codes; None where it cannot.
+        last: Name of the method that takes its place, in sequence, for a layer that gives what the model gives: no
+            layer behind it makes up for its errors. None is itself.
     """
 
     run: Run
@@ -39,3 +57,4 @@ class Rounding:
     draft: str = "rtn"
     keeps_scales: bool = False
     trellis: RunTrellis | None = None
+    last: str | None = None

@@ -23,7 +23,7 @@ from passes.numbers.scheme import FLOAT_BITS, LayerScheme, RowBlock
 from passes.numbers.trellis import NO_TABLES, Tables
 from passes.registry import lookup
 from passes.rounding import REGISTRY
-from passes.rounding.method import Rounding
+from passes.rounding.method import Rounding, Strings
 from passes.rounding.rounded import Rounded
 from passes.rounding.trellis_rounding import no_strings
 
@@ -38,12 +38,14 @@ class RoundWeights(ProgramPass):
         known: Layer name to its weight, rounded already to what its scheme says.
         tables: Bits to the (4096,) levels of trellis codes of that width; without them, strings are all zeros, which
             take as many bytes.
+        importance: Layer name to (N,) what errors of its rows cost, beside each other; without it, all alike.
     """
 
     method: str | None = None
     grams: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False)
     known: Mapping[str, QuantizedWeight] = field(default_factory=dict, repr=False)
     tables: Tables = field(default_factory=dict, repr=False)
+    importance: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.SCHEME, Fact.QPARAMS})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.ROUNDED})
@@ -67,8 +69,8 @@ class RoundWeights(ProgramPass):
             weight = self.known.get(layer.name)
             if weight is None:
                 rounding = lookup(REGISTRY, self.method or scheme.rounding, "rounding")
-                gram = self.grams.get(layer.name)
-                weight = round_weight(weight_of(uses[0][0], layer), scheme, qparams, rounding, gram, self.tables)
+                known = self.grams.get(layer.name), self.tables, self.importance.get(layer.name)
+                weight = round_weight(weight_of(uses[0][0], layer), scheme, qparams, rounding, *known)
             for _, node in uses:
                 modified |= meta.put(node, meta.QUANTIZED_WEIGHT, weight)
         return modified
@@ -81,6 +83,7 @@ def round_weight(
     rounding: Rounding,
     gram: torch.Tensor | None = None,
     tables: Tables = NO_TABLES,
+    importance: torch.Tensor | None = None,
 ) -> QuantizedWeight:
     """Codes or rounded floats for each block of rows.
 
@@ -91,6 +94,7 @@ def round_weight(
         rounding: Method.
         gram: (K, K) of the layer's inputs, where it is known.
         tables: Of trellis codes, as in :class:`RoundWeights`.
+        importance: (N,) of its rows, likewise.
 
     Raises:
         QuantizationError: A block does not fit its qparams, or its values lie beyond float16.
@@ -103,25 +107,36 @@ def round_weight(
             if params is None:
                 blocks.append(_float_block(rows, block))
             else:
-                found = _rounded(rows, block, params, (rounding, tables), gram)
+                own = None if importance is None else importance[block.start : block.stop]
+                found = _rounded(rows, block, params, rounding, _strings(block, tables, own), gram)
                 blocks.append(_codes_block(block, found))
         return QuantizedWeight(tuple(weight.shape), tuple(blocks))
     except QuantizationError as error:
         raise QuantizationError(f"layer {scheme.layer}: {error.message}", hint=error.hint) from error
 
 
+def _strings(block: RowBlock, tables: Tables, importance: torch.Tensor | None) -> Strings | None:
+    """What strings a block is searched for; None without a table."""
+    table = tables.get(block.spec.bits)
+    return None if table is None else Strings(block.spec.bits, table, importance)
+
+
 def _rounded(
-    rows: torch.Tensor, block: RowBlock, qparams: QParams, how: tuple[Rounding, Tables], gram: torch.Tensor | None
+    rows: torch.Tensor,
+    block: RowBlock,
+    qparams: QParams,
+    rounding: Rounding,
+    strings: Strings | None,
+    gram: torch.Tensor | None,
 ) -> Rounded:
     """Codes of one block."""
-    (rounding, tables), bits = how, block.spec.bits
     if not block.spec.is_trellis:
         return rounding.run(rows, qparams, gram)
     if rounding.trellis is None:
         raise QuantizationError("this rounding method knows no trellis codes", hint="take --format affine")
-    if bits not in tables:
-        return no_strings(rows, qparams, bits)
-    return rounding.trellis(rows, qparams, gram, tables[bits], bits)
+    if strings is None:
+        return no_strings(rows, qparams, block.spec.bits)
+    return rounding.trellis(rows, qparams, gram, strings)
 
 
 def _stays(scheme: LayerScheme) -> bool:

@@ -1,9 +1,10 @@
 """Rounds a block of rows to trellis codes: the exact best path a column, inside GPTQ, then scales that fit the paths.
 
 GPTQ goes input by input, and so does a trellis: the weights of one input, over the outputs, are one string. What GPTQ
-wants of a column goes to the path search as it is. Scales of groups by least squares follow, at no second search. Turns
-are those of ``passes.rounding.refine``: such scales, then every column the path that is best with all others as they
-are.
+wants of a column goes to the path search as it is, each row weighed by what its errors cost: rows share strings, and a
+word that is said often takes more of them than neighbours that are not. Scales of groups by least squares follow, at no
+second search. Turns are those of ``passes.rounding.refine``: such scales, then every column the path that is best with
+all others as they are.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams
-from passes.numbers.trellis import MIDDLE, STATES, Levels, TrellisCodes, column_levels, lead, read_levels, symbols_of
+from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, column_levels, lead, read_levels, symbols_of
 from passes.numbers.trellis_scales import trellis_scales
 from passes.rounding.carry import CHUNK, carry_errors, damped, falling_columns
 from passes.rounding.descent import Chunk
+from passes.rounding.method import Strings
 from passes.rounding.rounded import Rounded
+from passes.rounding.walk import Block, walked
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,22 +43,21 @@ class TrellisRounding:
     compensates: bool
     turns: int = 0
 
-    def __call__(self, weight: Tensor, qparams: QParams, gram: Tensor | None, table: Levels, bits: int) -> Rounded:
+    def __call__(self, weight: Tensor, qparams: QParams, gram: Tensor | None, strings: Strings) -> Rounded:
         """The strings.
 
         Args:
             weight: (n, K) float32.
             qparams: For the size of groups.
             gram: (K, K) of the layer's inputs; None takes all inputs for equal and independent.
-            table: (4096,) levels.
-            bits: 1 to 4.
+            strings: Their width, table and what they serve most.
 
         Returns:
             Levels (n, K), the qparams that they belong to, and the strings.
         """
         weighed = gram.diagonal() if gram is not None and self.compensates else None
-        evened = trellis_scales(weight, qparams.group_size, bits, weighed)
-        qparams, paths = evened.qparams, _Paths(table, bits, evened.gains, len(weight))
+        evened = trellis_scales(weight, qparams.group_size, strings.bits, weighed)
+        qparams, paths = evened.qparams, _Paths(strings, evened.gains, len(weight))
         scale, size = qparams.scale.t().contiguous(), qparams.group_size
         if gram is None or not self.compensates:
             columns = weight.t().contiguous()
@@ -60,7 +66,7 @@ class TrellisRounding:
             return paths.rounded(qparams)
         order = falling_columns(gram)
         with _left_to(paths):
-            carry_errors(weight, order, lambda at, wanted: paths.choose(at, wanted, scale[at // size]))
+            carry_errors(weight, order, partial(paths.walk, scale=scale))
         objective = damped(gram).to(torch.float32)
         if not self.turns:
             return replace(paths.rounded(_fitted(weight, paths.levels(), qparams, objective)), damping=order.damping)
@@ -114,13 +120,14 @@ def _left_to(paths: _Paths) -> Iterator[None]:
 class _Paths:
     """The windows of all columns so far."""
 
-    def __init__(self, table: Levels, bits: int, gains: Tensor, rows: int) -> None:
-        from passes.rounding.viterbi import PathSearch  # numba takes a second to import
+    def __init__(self, strings: Strings, gains: Tensor, rows: int) -> None:
+        from passes.rounding.path_search import PathSearch, PathWalk  # numba takes a second to import
 
         self.windows = np.zeros((len(gains), rows), np.uint16)
-        self._table, self._bits, self._gains = table, bits, gains.numpy()
-        self._levels = column_levels(table, self._gains)
-        self._search = PathSearch(bits, rows)
+        self._strings, self._gains = strings, gains.numpy()
+        self._levels = column_levels(strings.table, self._gains)
+        self._search, self._walk = PathSearch(strings.bits, rows), PathWalk(strings.bits, rows)
+        self._roots = _roots(strings.importance, rows)
 
     @property
     def in_halves(self) -> bool:
@@ -130,17 +137,36 @@ class _Paths:
     def choose(self, column: int, wanted: Tensor, scale: Tensor) -> Tensor:
         """The (n,) values of the best path to ``wanted``, (n,), with (n,) scales."""
         levels = self._levels[column].astype(np.float32) - MIDDLE
-        path = self.windows[column] = self._search(wanted.numpy(), scale.numpy(), levels)
+        path = self._search(self._roots * wanted.numpy(), self._roots * scale.numpy(), levels)
+        self.windows[column] = path
         return torch.from_numpy(levels[path]) * scale
+
+    def walk(self, block: Block, scale: Tensor) -> Tensor:
+        """A :data:`~passes.rounding.walk.Walk` with (G, n) scales."""
+        size = len(self._gains) // len(scale)
+        if self.in_halves:
+            return walked(block, lambda at, wanted: self.choose(at, wanted, scale[at // size]))
+        scales = scale[torch.tensor(block.columns) // size].numpy()
+        errors, self.windows[block.columns] = self._walk(block, scales, self._roots, self._levels[block.columns])
+        return torch.from_numpy(errors)
 
     def rounded(self, qparams: QParams) -> Rounded:
         """What was chosen."""
-        codes = TrellisCodes(self._bits, symbols_of(self.windows, self._bits), self._table, self._gains)
+        bits, table = self._strings.bits, self._strings.table
+        codes = TrellisCodes(bits, symbols_of(self.windows, bits), table, self._gains)
         return Rounded(self.levels(), qparams, trellis=codes)
 
     def levels(self) -> Tensor:
         """(n, K) uint8."""
         return torch.from_numpy(read_levels(self.windows, self._levels).T.copy())
+
+
+def _roots(importance: Tensor | None, rows: int) -> Floats:
+    """(n,) what errors of rows are multiplied by before they are squared."""
+    if importance is None or not float(importance.mean()) > 0:
+        return np.ones(rows, np.float32)
+    roots: Floats = (importance / importance.mean()).sqrt().numpy()
+    return roots
 
 
 class _Chunk(Chunk):
@@ -150,6 +176,6 @@ class _Chunk(Chunk):
         super().__init__(weight, paths.levels(), qparams, objective)
         self._paths = paths
 
-    def snap(self, column: int, wanted: Tensor) -> Tensor:
-        """The values of the best path."""
-        return self._paths.choose(column, wanted, self.scale[column // self._size])
+    def walk(self, block: Block) -> Tensor:
+        """A :data:`~passes.rounding.walk.Walk` that takes the best paths."""
+        return self._paths.walk(block, self.scale)

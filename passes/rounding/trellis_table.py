@@ -57,7 +57,7 @@ def fitted_table(columns: npt.NDArray[np.float32], bits: int, steps: int = STEPS
 
 def _paths(columns: npt.NDArray[np.float32], table: Levels, bits: int) -> npt.NDArray[np.uint16]:
     """(m, n) windows of the best paths; the columns are shared out among torch's threads."""
-    from passes.rounding.viterbi import PathSearch  # numba takes a second to import
+    from passes.rounding.path_search import PathSearch  # numba takes a second to import
 
     height = columns.shape[1]
     scale, levels = np.full(height, 1 / UNIT, np.float32), table.astype(np.float32) - MIDDLE

@@ -10,9 +10,6 @@ Outputs of a column do not meet in a layer's objective, so the path is the best 
 bits of each say which window it came from, so that the least of them takes one comparison of integers; every so often
 the least of all classes is taken off, which keeps costs small beside what one output adds.
 
-A tall column, of a vocabulary, is searched in two halves at once that overlap. Their best paths, whatever they start
-from, have met long before the overlap ends: where they have the same window, one goes over into the other.
-
 Source: Viterbi, "Error bounds for convolutional codes", 1967; Marcellin and Fischer, "Trellis coded quantization",
 1990.
 """
@@ -20,7 +17,6 @@ Source: Viterbi, "Error bounds for convolutional codes", 1967; Marcellin and Fis
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -31,81 +27,19 @@ from numba.extending import intrinsic
 from numba.misc.special import literally
 
 from passes.compiled import compiled
-from passes.numbers.trellis import STATES, check_trellis_bits
+from passes.numbers.trellis import MIDDLE, STATES
 
 Floats = npt.NDArray[np.float32]
 Windows = npt.NDArray[np.uint16]
 
-TALL = 8192
-"""Outputs from which on a column is searched in halves."""
-
 RESTED = 16
 """Outputs from one time that the least cost is taken off all to the next; last bits of such sums say nothing."""
 
-OVERLAP = 512
-"""Outputs that both halves search; paths meet within some ten windows, 120 outputs at one bit."""
 
-
-class PathSearch:
-    """Searches columns of one height, with memory that serves all of them.
-
-    Args:
-        bits: 1 to 4.
-        rows: Outputs n.
-    """
-
-    def __init__(self, bits: int, rows: int) -> None:
-        check_trellis_bits(bits)
-        self._bits, self._rows = bits, rows
-        middle = rows // 2
-        spans = [(0, middle + OVERLAP // 2), (middle - OVERLAP // 2, rows)] if rows >= TALL else [(0, rows)]
-        self._parts = [(slice(*span), _Search(bits, span[1] - span[0])) for span in spans]
-
-    @property
-    def in_halves(self) -> bool:
-        """Columns are so tall that two threads search them."""
-        return len(self._parts) > 1
-
-    def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> Windows:
-        """(n,) windows of the best path.
-
-        Args:
-            wanted: (n,) values that the column should take.
-            scale: (n,) of its weights.
-            levels: (4096,) of its windows.
-        """
-        if not self.in_halves:
-            return self._parts[0][1](wanted, scale, levels)
-        (first, search), (second, other) = self._parts
-        with ThreadPoolExecutor(1) as beside:
-            later = beside.submit(other, wanted[second], scale[second], levels)
-            begun = search(wanted[first], scale[first], levels)
-        return self._joined(begun, later.result(), (wanted, scale, levels))
-
-    def _joined(self, first: Windows, second: Windows, given: tuple[Floats, Floats, Floats]) -> Windows:
-        """One path of two that overlap; searched as a whole where they never have the same window."""
-        start = self._rows - len(second)
-        (same,) = np.nonzero(first[start:] == second[: len(first) - start])
-        if not len(same):
-            return _Search(self._bits, self._rows)(*given)
-        place = same[np.abs(same - OVERLAP // 2).argmin()]
-        return np.concatenate([first[: start + place], second[place:]])
-
-
-class _Search:
-    """Searches columns of one height as a whole."""
-
-    def __init__(self, bits: int, rows: int) -> None:
-        self._run = _compiled(bits)
-        self._planes = (STATES >> bits, 1 << bits)
-        self._costs, self._found = np.empty(STATES >> bits, np.float32), np.empty(STATES >> bits, np.int32)
-        self._kept = np.empty((rows, STATES >> bits), np.uint8)
-
-    def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> Windows:
-        path = np.empty(wanted.shape, np.uint16)
-        planes = levels.reshape(self._planes).T.reshape(-1)  # those that may follow one another
-        self._run(wanted, scale, planes, self._costs, self._found, self._found.view(np.float32), self._kept, path)
-        return path
+def search_space(bits: int, rows: int) -> tuple[Floats, npt.NDArray[np.int32], Floats, npt.NDArray[np.uint8]]:
+    """Memory of the search of columns of n rows, any number of them one after the other."""
+    costs, found = np.empty(STATES >> bits, np.float32), np.empty(STATES >> bits, np.int32)
+    return costs, found, found.view(np.float32), np.empty((rows, STATES >> bits), np.uint8)
 
 
 @intrinsic
@@ -146,43 +80,99 @@ _cost: Callable[..., Any] = _untagged
 
 
 @cache
-def _compiled(bits: int) -> Callable[..., None]:
+def compiled_search(bits: int) -> Callable[..., None]:
     """The search for one width; compiled when it is first called, and kept beside this file.
 
-    It finds the width around it and hands it on as a constant: so loops are of known lengths, and the next process
-    knows what was compiled.
+    Its arguments are (n,) values, (n,) scales, the (4096,) levels of windows with those side by side that an output
+    chooses between, what :func:`search_space` gives, and the (n,) windows that it finds. It finds the width around it
+    and hands it on as a constant: so loops are of known lengths, and the next process knows what was compiled.
     """
 
-    # Arrays come one by one, and flat: so the compiler sees that they do not overlap, and all distances in them.
     @compiled()
-    def search(wanted, scale, levels, costs, found, values, kept, path):  # type: ignore[no-untyped-def]
-        costs[:] = 0.0
-        for j in range(len(wanted)):
-            _advance(bits, wanted[j], scale[j], levels, costs, found)
-            _keep(bits, found, kept[j])
-            if j % RESTED == 0:
-                _rest(bits, found, values)
-            _follow(bits, values, costs)
-        v = np.argmin(found)
-        for j in range(len(wanted) - 1, -1, -1):
-            path[j] = (v << bits) | kept[j, v]
-            v = path[j] & ((STATES >> bits) - 1)
+    def search(wanted, scale, planes, costs, found, values, kept, path):  # type: ignore[no-untyped-def]
+        _search(bits, wanted, scale, planes, costs, found, values, kept, path)
 
     return search
 
 
+@cache
+def compiled_walk(bits: int) -> Callable[..., None]:
+    """The search of a block of columns, each for what those before it leave of it; see ``passes.rounding.walk``.
+
+    Its arguments are (B, n) bases, (B, B) shares, (B,) pivots, (B, n) values or none, (B, n) scales, (n,) factors of
+    errors, (B, 4096) levels, memory for (n,) values, (n,) scales and (4096,) levels, what :func:`search_space` gives,
+    and the (B, n) errors and windows that it finds.
+    """
+
+    @compiled()
+    def walk(  # type: ignore[no-untyped-def]
+        bases, shares, pivots, values, scales, roots, levels, want, own, planes, costs, found, sums, kept, errors, paths
+    ):
+        for i in range(len(bases)):
+            error = errors[i]
+            error[:] = bases[i]
+            for before in range(i):
+                _take(shares[i, before], errors[before], error)
+            for j in range(len(roots)):
+                want[j], own[j] = roots[j] * error[j], roots[j] * scales[i, j]
+            _deal(bits, levels[i], planes)
+            _search(bits, want, own, planes, costs, found, sums, kept, paths[i])
+            for j in range(len(roots)):
+                value = (np.float32(levels[i, paths[i, j]]) - np.float32(MIDDLE)) * scales[i, j]
+                if len(values):
+                    error[j] = values[i, j] - value
+                    values[i, j] = value
+                else:
+                    error[j] = (error[j] - value) / pivots[i]
+
+    return walk
+
+
+@compiled()
+def _take(share, error, want):  # type: ignore[no-untyped-def]
+    """Takes a share of an error off."""
+    for j in range(len(want)):
+        want[j] -= share * error[j]
+
+
+@compiled()
+def _deal(bits, levels, planes):  # type: ignore[no-untyped-def]
+    """Puts levels of windows that an output chooses between side by side."""
+    fan, classes = 1 << literally(bits), STATES >> bits
+    for v in range(classes):
+        for d in range(fan):
+            planes[d * classes + v] = np.float32(levels[v * fan + d]) - np.float32(MIDDLE)
+
+
+# Arrays come one by one, and flat: so the compiler sees that they do not overlap, and all distances in them.
+@compiled()
+def _search(bits, wanted, scale, planes, costs, found, values, kept, path):  # type: ignore[no-untyped-def]
+    """The best path."""
+    costs[:] = 0.0
+    for j in range(len(wanted)):
+        _advance(literally(bits), wanted[j], scale[j], planes, costs, found)
+        _keep(bits, found, kept[j])
+        if j % RESTED == 0:
+            _rest(bits, found, values)
+        _follow(bits, values, costs)
+    v = np.argmin(found)
+    for j in range(len(wanted) - 1, -1, -1):
+        path[j] = (v << bits) | kept[j, v]
+        v = path[j] & ((STATES >> bits) - 1)
+
+
 @compiled(fastmath=True)
-def _advance(bits, want, scale, levels, costs, found):  # type: ignore[no-untyped-def]
+def _advance(bits, want, scale, planes, costs, found):  # type: ignore[no-untyped-def]
     """The least cost of every class behind one output, tagged with the window before it."""
     fan, part, classes = 1 << literally(bits), STATES >> 2 * bits, STATES >> bits
     mask = np.int32(fan - 1)
     for high in range(fan):
         for x in range(part):
             v = high * part + x
-            gap = want - scale * levels[v]
+            gap = want - scale * planes[v]
             best = _tag(costs[x] + gap * gap, np.int32(0), mask)
             for d in range(1, fan):
-                gap = want - scale * levels[d * classes + v]
+                gap = want - scale * planes[d * classes + v]
                 best = _least(best, _tag(costs[d * part + x] + gap * gap, np.int32(d), mask))
             found[v] = best
 

@@ -21,7 +21,7 @@ from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.request import FitRequest, fit_request
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
-from passes.base import Fact
+from passes.base import Fact, Program
 from passes.graph import meta
 from passes.manager.dump import texts_of
 
@@ -119,7 +119,7 @@ def test_files_that_fit_are_kept_when_later_ones_do_not(search: Search) -> None:
     ("largest", "expected"), [(False, [700_000, 1_200_000, 600_000]), (True, [700_000, 1_200_000, 600_000, 700_000])]
 )
 def test_of_files_that_met_the_budget_the_last_counts_or_the_largest(largest: bool, expected: list[int]) -> None:
-    prepared: Any = SimpleNamespace(layers=(), signatures={}, num_weights=1)
+    prepared: Any = SimpleNamespace(program=Program({}), layers=(), signatures={}, num_weights=1)
     request = fit_request(prepared, resolve_config(BUDGET, recipe="paper-file", rounding="rtn"))
     sizes = {0: 700_000, -300_000: 1_200_000, -100_000: 600_000}
     written: list[int] = []

@@ -16,11 +16,13 @@ from passes.damage.expected import (
     expected_damage,
     expected_trellis_damage,
     input_weights,
+    row_importance,
 )
 from passes.numbers.affine import dequantize, qparams_from_range
 from passes.numbers.scheme import TRELLIS_BITS, Granularity, WeightSpec
 from passes.numbers.trellis_scales import start_scales
 from passes.rounding.gptq import GPTQ, gptq
+from passes.rounding.method import Strings
 from passes.rounding.rtn import RTN, rtn
 from passes.rounding.trellis_table import gaussian_table
 
@@ -67,7 +69,7 @@ def test_expectation_is_what_strings_do(
     expected = float(expected_trellis_damage(weight, curvature, inputs, Granularity("group", 64))[bits].sum())
     run = (GPTQ if compensated else RTN).trellis
     assert run is not None
-    rounded = run(weight, start_scales(weight, 64), curvature.gram, gaussian_table(), bits)
+    rounded = run(weight, start_scales(weight, 64), curvature.gram, Strings(bits, gaussian_table()))
     errors = dequantize(rounded.codes, rounded.qparams) - weight
     rows = (1 - SMOOTHING) * curvature.rows + SMOOTHING * curvature.rows.mean()
     real = float((rows * (errors @ curvature.gram * errors).sum(-1)).sum()) / 2
@@ -123,3 +125,16 @@ def test_corrections() -> None:
     assert (measured[8], measured[3], measured[2]) == (0.5, 0.5, 3.0) and measured[1] > 3
     assert correction_factors({3: 1e9})[4] == LARGEST_CORRECTION
     assert correction_factors({3: 0.0})[4] == 1 / LARGEST_CORRECTION
+
+
+def test_rows_are_as_important_as_the_damage_that_is_expected_of_equal_errors(
+    curved: tuple[torch.Tensor, Curvature],
+) -> None:
+    curvature = replace(curved[1], lookups=torch.rand(64, generator=torch.Generator().manual_seed(0)))
+    equal = torch.ones(64, 128)
+    equal[:, 0] = -1  # so that all rows have one range, and one expected error
+    inputs = input_weights(curvature, 128, compensated=False)
+    damage = expected_damage(equal, curvature, inputs, WeightSpec(4, Granularity("channel")))
+    torch.testing.assert_close(row_importance(curvature) / damage, (row_importance(curvature) / damage)[:1].expand(64))
+    scale_alone = Curvature(torch.ones(1, 1), curvature.rows)  # of a grouped convolution
+    assert torch.equal(row_importance(scale_alone).argsort(), curvature.rows.argsort())

@@ -13,11 +13,12 @@ from passes.graph import meta
 from passes.graph.layers import find_layers, nodes_of, weight_of
 from passes.numbers.affine import QParams, quantize
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
-from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec, weight_spec
 from passes.rounding.method import Rounding
 from passes.rounding.round_weights import RoundWeights, round_weight
 from passes.rounding.rounded import Rounded
 from passes.rounding.rtn import RTN, rtn
+from passes.rounding.trellis_table import gaussian_table
 
 CHANNEL = Granularity("channel")
 
@@ -70,6 +71,21 @@ def test_methods_may_change_qparams(tiny_program: Program, monkeypatch: pytest.M
         meta.get(node, meta.WEIGHT_QPARAMS) for _, _, node in tiny_program.nodes() if meta.get(node, meta.LAYER) == "fc"
     )
     assert torch.equal(weight.blocks[0].qparams.scale, params[0].scale * 2)
+
+
+def test_strings_serve_the_rows_that_are_said_to_matter(tiny_program: Program) -> None:
+    Calibrate()(annotate(tiny_program, {"fc": weight_spec(2, CHANNEL, False, "trellis")}))
+    found = []
+    layer = next(layer for layer in find_layers(tiny_program) if layer.name == "fc")
+    importance = torch.ones(layer.rows)
+    importance[1::2] = 100
+    for known in ({}, {"fc": importance}):
+        RoundWeights(tables={2: gaussian_table()}, importance=known)(tiny_program)
+        found.append(weights(tiny_program))
+    assert torch.equal(*(of["embed"][0].dequantize() for of in found))
+    weight = weight_of(tiny_program.graphs["model"], layer).detach()
+    plain, weighed = [(of["fc"][0].dequantize() - weight)[1::2].square().sum() for of in found]
+    assert weighed < 0.8 * plain
 
 
 def test_mixed_blocks() -> None:

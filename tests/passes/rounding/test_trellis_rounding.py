@@ -18,11 +18,11 @@ from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlo
 from passes.numbers.trellis_scales import trellis_errors, trellis_scales
 from passes.rounding import REGISTRY
 from passes.rounding.descent import Chunk
-from passes.rounding.method import Rounding
+from passes.rounding.method import Rounding, Strings
+from passes.rounding.path_search import TALL, _Search
 from passes.rounding.round_weights import round_weight
 from passes.rounding.rounded import Rounded, row_errors
 from passes.rounding.trellis_table import fitted_table, gaussian_table, sample_columns
-from passes.rounding.viterbi import TALL, _Search
 
 GROUP = 32
 
@@ -37,10 +37,12 @@ def layer() -> tuple[Tensor, Tensor]:
     return weight, inputs.T @ inputs / len(inputs)
 
 
-def strings(method: str, weight: Tensor, gram: Tensor | None, bits: int) -> tuple[Rounded, QParams]:
+def strings(
+    method: str, weight: Tensor, gram: Tensor | None, bits: int, importance: Tensor | None = None
+) -> tuple[Rounded, QParams]:
     run, qparams = REGISTRY[method].trellis, trellis_scales(weight, GROUP, 2).qparams
     assert run is not None
-    return run(weight, qparams, gram, gaussian_table(), bits), qparams
+    return run(weight, qparams, gram, Strings(bits, gaussian_table(), importance)), qparams
 
 
 @pytest.mark.parametrize("bits", TRELLIS_BITS)
@@ -90,6 +92,26 @@ def test_every_step_of_the_way_lowers_the_objective(
     compensated = error("gptq")
     assert refined < 0.95 * compensated < 0.95 * 0.8 * rtn
     assert refined < fitted < compensated
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+@pytest.mark.parametrize("method", ["rtn", "gptq", "refined"])
+def test_strings_serve_important_rows_more(layer: tuple[Tensor, Tensor], method: str, bits: int) -> None:
+    weight, gram = layer
+    importance = torch.logspace(-2, 2, len(weight))[
+        torch.randperm(len(weight), generator=torch.Generator().manual_seed(0))
+    ]
+
+    def errors(of: Tensor | None) -> Tensor:
+        found, _ = strings(method, weight, gram, bits, of)
+        return row_errors(weight, found.codes, found.qparams, gram)
+
+    plain, weighed = errors(None), errors(importance)
+    assert float((importance * weighed).sum()) < 0.8 * float((importance * plain).sum())
+    assert float(weighed.sum()) > float(plain.sum())
+    assert torch.equal(errors(1024 * importance), weighed)  # a power of two keeps all bits
+    for alike in (torch.full((len(weight),), 0.25), torch.zeros(len(weight))):
+        assert torch.equal(errors(alike), plain)
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
@@ -146,7 +168,7 @@ def test_errors_are_foreseen_where_weights_are_smaller_than_the_levels_of_the_sm
     weight = torch.randn(96, 128, generator=torch.Generator().manual_seed(0)) * size
     run, qparams = REGISTRY["rtn"].trellis, trellis_scales(weight, GROUP, 2).qparams
     assert run is not None
-    found = run(weight, qparams, None, gaussian_table(), 2)
+    found = run(weight, qparams, None, Strings(2, gaussian_table()))
     error = float((dequantize(found.codes, found.qparams) - weight).square().sum())
     foreseen = float(trellis_errors(weight, GROUP)[2].sum())
     # Weights far below the levels' spread stay in the middle, where a table is densest: dearer than they are is safe.
@@ -173,7 +195,7 @@ def test_a_fitted_table_serves_its_weights_better(bits: int) -> None:
     for table in (gaussian_table(), fitted_table(columns, bits, steps=3)):
         run, qparams = REGISTRY["rtn"].trellis, trellis_scales(weight, 64, 2).qparams
         assert run is not None
-        found = run(weight, qparams, None, table, bits)
+        found = run(weight, qparams, None, Strings(bits, table))
         errors.append(float((dequantize(found.codes, found.qparams) - weight).square().sum()))
     assert errors[1] < 0.9 * errors[0]
 

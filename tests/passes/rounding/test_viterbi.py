@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from passes.errors import QuantizationError
 from passes.numbers.scheme import TRELLIS_BITS
-from passes.numbers.trellis import MIDDLE, STATES, WINDOW, symbols_of, windows
+from passes.numbers.trellis import MIDDLE, STATES, WINDOW, column_levels, symbols_of, windows
+from passes.rounding.path_search import OVERLAP, TALL, PathSearch, PathWalk, _Search
 from passes.rounding.trellis_table import gaussian_table
-from passes.rounding.viterbi import OVERLAP, TALL, PathSearch, _Search
+from passes.rounding.walk import Block, walked
 
 
 def searched(wanted: np.ndarray, scale: np.ndarray, table: np.ndarray, bits: int) -> np.ndarray:
@@ -88,6 +90,37 @@ def test_one_weight_takes_the_nearest_level_of_all() -> None:
     values = 0.02 * (table.astype(np.float64) - MIDDLE)
     assert abs(values[found[0]] - 0.7) == pytest.approx(np.abs(values - 0.7).min())
     assert found[0] < 1 << WINDOW
+
+
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_block_of_columns_is_what_one_column_after_the_other_is(bits: int, carried: bool) -> None:
+    generator = np.random.default_rng(bits)
+    count, rows = 5, 70
+    bases, values = generator.standard_normal((2, count, rows)).astype(np.float32)
+    shares, pivots = generator.random((count, count)).astype(np.float32), 0.5 + generator.random(count)
+    gains = np.linspace(0.5, 1, count, dtype=np.float32)
+    scales = (0.03 + 0.02 * generator.random((count, rows))).astype(np.float32)
+    roots, of = np.exp(generator.standard_normal(rows)).astype(np.float32), column_levels(gaussian_table(), gains)
+    search, found = PathSearch(bits, rows), np.empty((count, rows), np.uint16)
+
+    def block(values: torch.Tensor) -> Block:
+        known = {"pivots": torch.from_numpy(pivots).float()} if carried else {"values": values}
+        return Block(range(count), torch.from_numpy(bases), torch.from_numpy(shares), **known)
+
+    def snap(column: int, wanted: torch.Tensor) -> torch.Tensor:
+        own = of[column].astype(np.float32) - MIDDLE
+        found[column] = search(wanted.numpy() * roots, scales[column] * roots, own)
+        return torch.from_numpy(own[found[column]] * scales[column])
+
+    one, other = torch.from_numpy(values.copy()), torch.from_numpy(values.copy())
+    expected = walked(block(one), snap)
+    errors, paths = PathWalk(bits, rows)(block(other), scales, roots, of)
+    assert np.array_equal(paths, found)
+    # Sums of a few products, in which a compiler may round once where two operators round twice.
+    torch.testing.assert_close(torch.from_numpy(errors), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(other, one, rtol=0, atol=1e-5)
+    assert torch.equal(other, torch.from_numpy(values)) is carried
 
 
 def test_another_width_is_refused() -> None:
