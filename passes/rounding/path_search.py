@@ -9,11 +9,12 @@ by blocks, compiled as one.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 
 from passes.numbers.trellis import STATES, Levels, check_trellis_bits
-from passes.rounding.viterbi import Floats, Windows, compiled_search, compiled_walk, search_space
+from passes.rounding.viterbi import Floats, Space, Windows, compiled_search, compiled_walk, search_space
 from passes.rounding.walk import Block
 
 TALL = 8192
@@ -73,8 +74,11 @@ class _Search:
     """Searches columns of one height as a whole."""
 
     def __init__(self, bits: int, rows: int) -> None:
-        self._run, self._bits = compiled_search(bits), bits
-        self._space = search_space(bits, rows)
+        self._run, self._bits, self._rows = compiled_search(bits), bits, rows
+
+    @cached_property
+    def _space(self) -> Space:
+        return search_space(self._bits, self._rows)
 
     def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> Windows:
         path = np.empty(wanted.shape, np.uint16)
@@ -92,10 +96,12 @@ class PathWalk:
     """
 
     def __init__(self, bits: int, rows: int) -> None:
-        self._run = compiled_walk(bits)
-        weighed = np.empty(rows, np.float32), np.empty(rows, np.float32)
-        self._space = (*weighed, np.empty(STATES, np.float32), *search_space(bits, rows))
-        self._nothing = np.empty((0, rows), np.float32)
+        self._run, self._bits, self._rows = compiled_walk(bits), bits, rows
+
+    @cached_property
+    def _space(self) -> tuple[Floats, Floats, Floats, Space]:
+        weighed = np.empty(self._rows, np.float32), np.empty(self._rows, np.float32)
+        return (*weighed, np.empty(STATES, np.float32), search_space(self._bits, self._rows))
 
     def __call__(self, block: Block, scales: Floats, roots: Floats, levels: Levels) -> tuple[Floats, Windows]:
         """(B, n) errors, and (B, n) windows of the paths.
@@ -108,7 +114,8 @@ class PathWalk:
         """
         bases, shares = block.bases.numpy(), np.ascontiguousarray(block.shares)
         pivots = np.ones(len(bases), np.float32) if block.pivots is None else np.ascontiguousarray(block.pivots)
-        values = self._nothing if block.values is None else block.values.numpy()
+        values = bases[:0] if block.values is None else block.values.numpy()
         errors, paths = np.empty_like(bases), np.empty(bases.shape, np.uint16)
-        self._run(bases, shares, pivots, values, scales, roots, levels, *self._space, errors, paths)
+        *weighed, space = self._space
+        self._run(bases, shares, pivots, values, scales, roots, levels, *weighed, *space, errors, paths)
         return errors, paths

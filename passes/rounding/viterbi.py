@@ -31,12 +31,14 @@ from passes.numbers.trellis import MIDDLE, STATES
 
 Floats = npt.NDArray[np.float32]
 Windows = npt.NDArray[np.uint16]
+Space = tuple[Floats, npt.NDArray[np.int32], Floats, npt.NDArray[np.uint8]]
+"""Memory that a search works in."""
 
 RESTED = 16
 """Outputs from one time that the least cost is taken off all to the next; last bits of such sums say nothing."""
 
 
-def search_space(bits: int, rows: int) -> tuple[Floats, npt.NDArray[np.int32], Floats, npt.NDArray[np.uint8]]:
+def search_space(bits: int, rows: int) -> Space:
     """Memory of the search of columns of n rows, any number of them one after the other."""
     costs, found = np.empty(STATES >> bits, np.float32), np.empty(STATES >> bits, np.int32)
     return costs, found, found.view(np.float32), np.empty((rows, STATES >> bits), np.uint8)
