@@ -16,13 +16,11 @@ from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
-from myqasr_fx.options.needs import knows_trellis
+from myqasr_fx.options.needs import knows_trellis, last_rounding
 from passes.allocation.allocate_bits import Override
 from passes.graph.layers import Layer, last_layers
 from passes.graph.ops import LayerKind
 from passes.numbers.scheme import FLOAT_BITS, Granularity, NumberFormat
-from passes.registry import lookup
-from passes.rounding import REGISTRY as ROUNDINGS
 
 GROUP_SIZES = (32, 64, 128)
 """Groups that an allocation that weighs damage chooses from."""
@@ -64,7 +62,9 @@ def layer_requests(prepared: CanonicalGraphs, config: QuantizeConfig, *, chooses
         config: Options and rules.
         chooses: The allocation chooses among groups.
     """
-    common, roundings = Granularity.parse(config.granularity), _roundings(prepared, config)
+    common = Granularity.parse(config.granularity)
+    instead = last_rounding(config.rounding, sequential=config.sequential)
+    last = last_layers(prepared.program) if instead != config.rounding else frozenset()
     found = {}
     for layer in prepared.layers:
         rule = config.rule_for(layer.name)
@@ -77,7 +77,7 @@ def layer_requests(prepared: CanonicalGraphs, config: QuantizeConfig, *, chooses
         found[layer.name] = LayerRequest(
             granularity=asked,
             granularities=tuple(Granularity("group", size) for size in GROUP_SIZES) if free else (asked,),
-            rounding=(rule and rule.rounding) or roundings.get(layer.name, config.rounding),
+            rounding=(rule and rule.rounding) or (instead if layer.name in last else config.rounding),
             fixed_bits=_fixed(rule) or (FLOAT_BITS if kept else None),
             integer=integer,
             reason="kept by a rule" if rule is not None and rule.keep else KEPT_BY_THE_CODE if kept else None,
@@ -119,12 +119,6 @@ def overrides(
                 yield layer.name, override
 
     return dict(different())
-
-
-def _roundings(prepared: CanonicalGraphs, config: QuantizeConfig) -> Mapping[str, str]:
-    """Layers that are not rounded by the common method, where no rule says otherwise."""
-    last = lookup(ROUNDINGS, config.rounding, "rounding").last if config.sequential else None
-    return {} if last is None else dict.fromkeys(last_layers(prepared.program), last)
 
 
 def _fixed(rule: LayerRule | None) -> int | None:

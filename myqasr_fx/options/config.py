@@ -17,6 +17,7 @@ from myqasr_fx.options.checks import expect, is_int, is_probability, is_share, i
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.conflicts import check_conflicts
 from myqasr_fx.options.layer_rule import LayerRule, narrowest
+from myqasr_fx.options.needs import last_rounding
 from myqasr_fx.options.recipes import PAPER_FILE
 from myqasr_fx.options.thresholds import Thresholds
 from passes.allocation.problem import Order
@@ -165,7 +166,8 @@ class QuantizeConfig:
     @property
     def roundings(self) -> frozenset[str]:
         """Every rounding method that some layer may take."""
-        return frozenset({self.rounding, *(rule.rounding for rule in self.rules if rule.rounding)})
+        last = last_rounding(self.rounding, sequential=self.sequential)
+        return frozenset({self.rounding, last, *(rule.rounding for rule in self.rules if rule.rounding)})
 
     @property
     def narrowest(self) -> int:

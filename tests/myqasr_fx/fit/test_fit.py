@@ -42,7 +42,7 @@ def search(monkeypatch: pytest.MonkeyPatch) -> Search:
             return SimpleNamespace(model_bytes=sizes(surplus)), BUDGET
 
         monkeypatch.setattr(module, "_write", write)
-        prepared: Any = SimpleNamespace(layers=(), signatures={}, num_weights=1)
+        prepared: Any = SimpleNamespace(program=Program({}), layers=(), signatures={}, num_weights=1)
         nothing: Any = SimpleNamespace()
         request = fit_request(prepared, resolve_config(BUDGET, recipe="paper-file", **options))  # type: ignore[arg-type]
         return fit(FitJob(prepared, nothing, request, nothing, limits=limits or Limits()), Path()).model_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -16,11 +17,17 @@ from myqasr_fx.fit.sequential import _Sequence
 from myqasr_fx.measure.forced_run import Cut, ForcedRun
 from myqasr_fx.process.limits import Limits
 from myqasr_fx.verify.fake_quant import runnable_in_torch
+from passes.damage.curvature import Curvature
+from passes.damage.expected import row_importance
 from passes.graph import meta
 from passes.graph.layers import nodes_of
 from passes.graph.ops import LayerKind
+from passes.numbers.quantized_weight import QuantizedWeight
+from passes.numbers.scheme import LayerScheme
 from passes.observe.gram_observer import Patches
 from passes.observe.paired_moments import PairedMoments
+from passes.rounding import round_weights
+from passes.rounding.round_weights import round_weight
 
 ENOUGH = Limits().enough_frames
 GPTQ = {"uniform_bits": 3, "rounding": "gptq", "granularity": "group:32"}
@@ -124,3 +131,23 @@ def test_only_clips_of_the_sequence_are_read(fit_job: Callable[..., FitJob], mon
     monkeypatch.setattr(_Sequence, "_take", counted)
     rounded(replace(job, shares=replace(job.shares, sequence=(1, 3), first=(1,))))
     assert set(seen) == {2}
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_rows_are_weighed_by_what_their_errors_cost(
+    sequential: bool, fit_job: Callable[..., FitJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, seen = fit_job("whisper", **GPTQ, sequential=sequential), {}
+    of = job.prepared.layers
+    curvatures = {x.name: Curvature(torch.eye(x.cols), torch.rand(x.rows)) for x in of if x.weight is not None}
+    job = replace(job, measurements=replace(job.measurements, curvatures=curvatures))
+
+    def kept(weight: Tensor, scheme: LayerScheme, *how: Any) -> QuantizedWeight:
+        seen[scheme.layer] = how[-1]
+        return round_weight(weight, scheme, *how)
+
+    monkeypatch.setattr(round_weights if not sequential else module, "round_weight", kept)
+    rounded(job)
+    assert seen.keys() == curvatures.keys()
+    for name, curvature in curvatures.items():
+        torch.testing.assert_close(seen[name], row_importance(curvature))

@@ -88,6 +88,21 @@ def test_strings_serve_the_rows_that_are_said_to_matter(tiny_program: Program) -
     assert weighed < 0.8 * plain
 
 
+def test_every_block_of_rows_has_its_own_rows_weighed() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, importance = torch.randn(160, 32, generator=generator), torch.ones(160)
+    importance[100::2] = 1000  # of the second block alone
+    spec = weight_spec(2, CHANNEL, False, "trellis")
+    scheme = LayerScheme("a", (RowBlock(0, 80, spec), RowBlock(80, 160, spec)))
+    qparams = weight_qparams(weight, scheme, REGISTRY["min_max"])
+    plain, weighed = (
+        (round_weight(weight, scheme, qparams, RTN, None, {2: gaussian_table()}, known).dequantize() - weight).square()
+        for known in (None, importance)
+    )
+    assert torch.equal(weighed[:80], plain[:80])
+    assert weighed[100::2].sum() < 0.5 * plain[100::2].sum()
+
+
 def test_mixed_blocks() -> None:
     weight = torch.randn(6, 16, generator=torch.Generator().manual_seed(1))
     specs = (WeightSpec(16, half=True), WeightSpec(5, CHANNEL), WeightSpec(1, CHANNEL, symmetric=True))
