@@ -47,12 +47,13 @@ T = TypeVar("T")
 
 _AFFINE, _TURNS = FORMER["sequential, biases corrected"], FORMER["trellis codes (best)"]
 
-GAUSSIAN = "trellis codes, Gaussian table"
+GAUSSIAN, FITTED = "trellis codes, Gaussian table", "fitted table"
 
 STEPS: Mapping[str, Mapping[str, object]] = {
     "affine codes": _AFFINE,
     GAUSSIAN: {**_TURNS, "rounding": "gptq"},
-    "fitted table (normal)": {**_TURNS, "rounding": "gptq"},
+    FITTED: {**_TURNS, "rounding": "gptq"},
+    "rows weighed (normal)": {**_TURNS, "rounding": "gptq"},
     "scales and paths take turns (high)": _TURNS,
 }
 """Name of a step to its options."""
@@ -109,6 +110,8 @@ def measured(
     job = price(learned, fit_request(prepared, config), measure(learned))
     if step == GAUSSIAN:
         job = replace(job, store=GaussianTables(job.store.folder, job.store.keys))
+    if step in (GAUSSIAN, FITTED):  # widths are priced: the curvatures would but tell which rows matter
+        job = replace(job, measurements=replace(job.measurements, curvatures={}))
     program, chosen = rounded(job)
     size = predicted_bytes(job.prepared, program, chosen)
     run = ForcedRun(replace(prepared, program=runnable_in_torch(program)))
