@@ -18,7 +18,6 @@ from myqasr_fx.fit.trellis_tables import trellis_tables
 from passes.allocation.allocate_bits import AllocateBits, read_scheme
 from passes.base import Pass, Program
 from passes.calibration.calibrate import Calibrate
-from passes.damage.expected import row_importance
 from passes.lowering.lower_qdq import LowerToQDQ
 from passes.manager.run_passes import run_passes
 from passes.numbers.scheme import FLOAT_BITS, BitScheme
@@ -132,8 +131,9 @@ def calibration(job: FitJob) -> Pass:
 def rounding(job: FitJob, found: Sequenced, tables: Tables = NO_TABLES) -> tuple[Pass, ...]:
     """The passes that write codes, those of a sequence among them, and make up for mean errors."""
     measured = job.measurements
-    importance = {name: row_importance(curvature) for name, curvature in measured.curvatures.items()}
-    weights = RoundWeights(grams=measured.grams, known=found.weights, tables=tables, importance=importance)
+    weights = RoundWeights(
+        grams=measured.grams, known=found.weights, tables=tables, importance=measured.importance if tables else {}
+    )
     return (weights, CorrectBiases(found.mean_errors)) if job.request.sequential else (weights,)
 
 

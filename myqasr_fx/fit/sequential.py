@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -23,7 +22,6 @@ from passes.allocation.allocate_bits import read_scheme
 from passes.base import Program
 from passes.calibration import REGISTRY as CALIBRATIONS
 from passes.calibration.calibrate import weight_qparams
-from passes.damage.expected import row_importance
 from passes.graph import ops
 from passes.graph.graph_edit import get_tensor
 from passes.graph.layers import Layer
@@ -186,15 +184,14 @@ def round_in_sequence(job: FitJob, program: Program, tables: Tables = NO_TABLES)
     Raises:
         QuantizationError: A weight cannot be quantized as its scheme says.
     """
-    schemes, grams, curvatures = read_scheme(program).layers, job.measurements.grams, job.measurements.curvatures
+    schemes, grams, importance = read_scheme(program).layers, job.measurements.grams, job.measurements.importance
 
     def rounded(name: str, weight: Tensor, moments: PairedMoments | None) -> QuantizedWeight:
         target, gram = weight, grams.get(name)
         if moments is not None and gram is not None:
             target, gram = moments.target(weight)
-        curvature = curvatures.get(name)
-        importance = None if curvature is None else row_importance(curvature)
-        found = _rounded(target, schemes[name], gram, tables, importance)
+        weighed = importance.get(name) if tables else None
+        found = _rounded(target, schemes[name], gram, tables, weighed)
         return laid_aside(found) if job.prepared.speech.lies_in_files else found
 
     kept = {name for name, s in schemes.items() if all(block.spec.bits == FLOAT_BITS for block in s.blocks)}
@@ -243,6 +240,9 @@ def _set_out(job: FitJob, run: ForcedRun) -> _Sequence:
     return _Sequence(run, job.progress, first, later, job.limits.enough_frames, job.measurements.energies)
 
 
-def _rounded(target: Tensor, scheme: LayerScheme, *known: Any) -> QuantizedWeight:
+def _rounded(
+    target: Tensor, scheme: LayerScheme, gram: Tensor | None, tables: Tables, importance: Tensor | None
+) -> QuantizedWeight:
     qparams = weight_qparams(target, scheme, CALIBRATIONS["min_max"])
-    return round_weight(target, scheme, qparams, lookup(ROUNDINGS, scheme.rounding, "rounding"), *known)
+    rounding = lookup(ROUNDINGS, scheme.rounding, "rounding")
+    return round_weight(target, scheme, qparams, rounding, gram, tables, importance)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from myqasr_fx.audio import Clip, ClipSet
 from myqasr_fx.measure.clip_shares import Positions
@@ -14,8 +16,10 @@ from myqasr_fx.runtime import Context, Transcript
 from myqasr_fx.runtime.context import FULL
 from passes.calibration.rows_read import RowsRead
 from passes.damage.curvature import Curvatures
+from passes.damage.expected import row_importance
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
+from passes.observe.on_demand import OnDemand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,3 +69,8 @@ class Measurements:
     energies: Energies = field(default_factory=dict, repr=False)
     corrections: Statistics = field(default_factory=dict, repr=False)
     rows: RowsRead = field(default_factory=RowsRead, repr=False)
+
+    @property
+    def importance(self) -> Mapping[str, Tensor]:
+        """Layer name to (N,) what errors of its rows cost; made when it is looked at, as curvatures are."""
+        return OnDemand(self.curvatures, lambda name: row_importance(self.curvatures[name]))

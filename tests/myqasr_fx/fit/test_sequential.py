@@ -28,6 +28,7 @@ from passes.observe.gram_observer import Patches
 from passes.observe.paired_moments import PairedMoments
 from passes.rounding import round_weights
 from passes.rounding.round_weights import round_weight
+from passes.rounding.trellis_table import gaussian_table
 
 ENOUGH = Limits().enough_frames
 GPTQ = {"uniform_bits": 3, "rounding": "gptq", "granularity": "group:32"}
@@ -147,6 +148,7 @@ def test_rows_are_weighed_by_what_their_errors_cost(
         return round_weight(weight, scheme, *how)
 
     monkeypatch.setattr(round_weights if not sequential else module, "round_weight", kept)
+    monkeypatch.setattr("myqasr_fx.fit.fit.trellis_tables", lambda *_: {2: gaussian_table()})
     rounded(job)
     assert seen.keys() == curvatures.keys()
     for name, curvature in curvatures.items():
