@@ -17,7 +17,10 @@ _SMALL = (ir.DataType.UINT2, ir.DataType.UINT4)
 
 
 def grouped(reader: WeightReader) -> ir.Value:
-    """(K, n): DequantizeLinear over groups along K, the pattern that onnxruntime fuses into MatMulNBits."""
+    """(K, n): DequantizeLinear over groups along K, the pattern that onnxruntime fuses into MatMulNBits.
+
+    The gains of a trellis are left to what it is multiplied with.
+    """
     emitter, weight = reader.emitter, reader.weight
     group = weight.cols // weight.groups
     block = next((size for size in KERNEL_GROUPS if group % size == 0), None)
@@ -96,7 +99,7 @@ def folded(reader: WeightReader) -> ir.Value:
     """The weight's own shape, by plain arithmetic on stored codes that onnxruntime folds to a float constant."""
     emitter, weight = reader.emitter, reader.weight
     zero_point = emitter.cast(reader.zero_point(), ir.DataType.FLOAT)
-    matrix = _affine(reader, reader.codes(), (reader.scale(), zero_point))
+    matrix = _with_gains(reader, _affine(reader, reader.codes(), (reader.scale(), zero_point)))
     transposed = emitter.op("Transpose", matrix, perm=[1, 0])
     return transposed if len(weight.shape) == 2 else emitter.reshape(transposed, weight.shape)
 
@@ -112,7 +115,7 @@ def rows(reader: WeightReader, indices: ir.Value) -> ir.Value:
     zero_point = emitter.cast(reader.zero_point(), ir.DataType.FLOAT)
     if not per_tensor and reader.weight.zero_point is not None:
         zero_point = emitter.op("Gather", zero_point, flat, axis=1)
-    matrix = _affine(reader, reader.rows(flat), (scale, zero_point))
+    matrix = _with_gains(reader, _affine(reader, reader.rows(flat), (scale, zero_point)))
     found = emitter.op("Transpose", matrix, perm=[1, 0])
     shape = emitter.op("Concat", emitter.op("Shape", indices), emitter.integers(cols), axis=0)
     return emitter.op("Reshape", found, shape)
@@ -131,6 +134,14 @@ def _affine(reader: WeightReader, codes: ir.Value, qparams: tuple[ir.Value, ir.V
         zeros = emitter.op("Unsqueeze", zeros, emitter.integers(1))
     values = emitter.op("Mul", emitter.op("Sub", values, zeros), scale)
     return emitter.reshape(values, [weight.cols, -1]) if several else values
+
+
+def _with_gains(reader: WeightReader, matrix: ir.Value) -> ir.Value:
+    """(K, m) values times the gains of a trellis."""
+    gains = reader.gains()
+    if gains is None:
+        return matrix
+    return reader.emitter.op("Mul", matrix, reader.emitter.op("Unsqueeze", gains, reader.emitter.integers(1)))
 
 
 READERS: Mapping[str, Callable[[WeightReader], ir.Value]] = MappingProxyType(

@@ -3,6 +3,7 @@
 | placeholder | becomes | onnxruntime runs |
 | --- | --- | --- |
 | DequantizeWeight, matmul form | codes, DequantizeLinear(axis 0, block_size) | MatMulNBits |
+| the same, of trellis codes | the same; the product's inputs times gains | Mul, MatMulNBits |
 | DequantizeWeight, integer form | int8 codes, DequantizeLinear(axis 1) | an integer product |
 | DequantizeWeight, folded form | Cast, Sub, Mul, Transpose | a float constant made at load |
 | DequantizeRows | Gather of packed rows, Cast, Sub, Mul | the same, on the looked-up rows |
@@ -46,6 +47,8 @@ def expand_placeholders(model: ir.Model) -> ir.Model:
         emitter.before(node, reader.weight.name if reader else "")
         for use, position in list(node.outputs[0].uses()):
             use.replace_input_with(position, _weight(reader, node) if reader else _activation(emitter, node))
+            if reader and _form(node) == FORM_MATMUL:
+                _multiply_by_gains(reader, use)
         model.graph.remove(node, safe=True)
     model.opset_imports.pop(DOMAIN, None)
     return model
@@ -110,6 +113,14 @@ def _weight(reader: WeightReader, node: ir.Node) -> ir.Value:
     if form not in READERS:
         raise ExportError(f"{node.name}: form {form!r}, expected one of {', '.join(READERS)}")
     return READERS[form](reader)
+
+
+def _multiply_by_gains(reader: WeightReader, product: ir.Node) -> None:
+    """Inputs of a product take the gains of a trellis, whose levels are all that a kernel multiplies with."""
+    reader.emitter.before(product, reader.weight.name)
+    gains = reader.gains()
+    if gains is not None:
+        product.replace_input_with(0, reader.emitter.op("Mul", product.inputs[0], gains))
 
 
 def _activation(emitter: Emitter, node: ir.Node) -> ir.Value:

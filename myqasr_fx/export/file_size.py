@@ -191,6 +191,8 @@ def _emitted_bytes(stand_in: _StandIn, forms: tuple[str, ...], storage: Storage)
             rows(reader, ir.Value(name=_VALUE))
         else:
             READERS[form](reader)
+            if form == FORM_MATMUL and (gains := reader.gains()) is not None:
+                emitter.op("Mul", gains, gains)
     total = 0
     for node in emitter.graph:
         node.name = weight.name if node.op_type == "DequantizeLinear" else None

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from myqasr_fx.errors import BundleError
 from myqasr_fx.export.read_weights import Parts, stored_parts, unpacked
 from myqasr_fx.export.trellis import table_name
+from passes.errors import QuantizationError
 from passes.numbers.affine import QParams, zero_point_bits
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, LayerScheme, RowBlock
@@ -53,7 +54,7 @@ def read_codes(
                     blocks.append(FloatBlock(block, values))
                 else:
                     blocks.append(_block(parts[f"{name}.{index}"], block, matrix.shape[1]))
-            except (KeyError, ValueError) as error:
+            except (KeyError, ValueError, QuantizationError) as error:
                 raise BundleError(f"the files lack block {index} of {name}: {error}", hint=_AGAIN) from error
         found[name] = QuantizedWeight(tuple(weights[name].shape), tuple(blocks))
     return found
@@ -68,7 +69,7 @@ def _block(parts: Parts, block: RowBlock, cols: int) -> QuantizedBlock:
     zero = np.full(parts["scale"].shape, middle, np.int32)
     if spec.is_trellis:
         symbols = unpack_strings(parts["trellis"].astype(np.uint8), spec.bits, rows)
-        gains = parts["gain"].astype(np.float32).reshape(-1)
+        gains = parts["gain"].astype(np.float32)
         trellis = TrellisCodes(spec.bits, symbols, parts[table_name(spec.bits)].astype(np.uint8), gains)
         codes = trellis.levels()
     elif "codes" in parts:  # signed ones count from the middle

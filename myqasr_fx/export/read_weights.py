@@ -15,6 +15,7 @@ from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
 from myqasr_fx.export.row_codes import CODES, SCALES
 from myqasr_fx.export.trellis import table_name
+from passes.errors import QuantizationError
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, fields, unpack
 from passes.numbers.scheme import MAX_PACKED_BITS, TRELLIS_BITS
@@ -50,7 +51,7 @@ def read_weights(files: Iterable[Path], layers: Iterable[LayerRecord]) -> dict[s
             if block.bits <= MAX_PACKED_BITS:
                 try:
                     found.setdefault(layer.name, {})[index] = _values(parts[f"{layer.name}.{index}"], block, cols)
-                except (KeyError, ValueError) as error:
+                except (KeyError, ValueError, QuantizationError) as error:
                     problem = f"the files lack block {index} of {layer.name}: {error}"
                     raise BundleError(problem, hint="quantize again") from error
     return found
@@ -88,12 +89,12 @@ def holds_coded_tables(files: Iterable[Path]) -> bool:
 
 
 def _values(parts: Parts, block: BlockRecord, cols: int) -> Array:
-    """``(codes * step - zero point) * scale`` over groups along K."""
+    """``(codes * step - zero point) * scale`` over groups along K, times the gains of a trellis."""
     bits, rows = block.bits, block.stop - block.start
     scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
     if "trellis" in parts:
         symbols = unpack_strings(parts["trellis"].astype(np.uint8), bits, rows)
-        gains = parts["gain"].astype(np.float32).reshape(-1)
+        gains = parts["gain"].astype(np.float32)
         trellis = TrellisCodes(bits, symbols, parts[table_name(bits)].astype(np.uint8), gains)
         codes, zero = trellis.levels().astype(np.float32), np.full(scale.shape, MIDDLE)
     elif "codes" in parts:
@@ -106,7 +107,10 @@ def _values(parts: Parts, block: BlockRecord, cols: int) -> Array:
             zero = unpacked(parts, "zero_point", zero_point_bits(bits), scale.shape)
     zero = zero.astype(np.float32).reshape(scale.shape)
     groups = (codes.reshape(len(scale), -1, rows) - zero[:, None, :]) * scale[:, None, :]
-    return np.ascontiguousarray(groups.reshape(cols, rows).T, dtype=np.float32)
+    values = groups.reshape(cols, rows)
+    if "gain" in parts:
+        values *= parts["gain"].astype(np.float32)[:, None]
+    return np.ascontiguousarray(values.T, dtype=np.float32)
 
 
 def stored_grid(tensors: Iterable[onnx.TensorProto]) -> npt.NDArray[np.generic] | None:

@@ -128,13 +128,13 @@ class WeightReader:
         """(K, n) uint8 codes times their step."""
         size = (self.weight.cols, self.weight.rows)
         if self.weight.table is not None:
-            return all_levels(self.emitter, self._trellis(), (*size, self.weight.bits))
+            return all_levels(self.emitter, self._trellis(self.weight.table), (*size, self.weight.bits))
         return self._spread(unpack_fields(self.emitter, self.fields(), size))
 
     def rows(self, indices: ir.Value) -> ir.Value:
         """(K, m) uint8 codes of the rows at ``indices`` (m), times their step."""
         if self.weight.table is not None:
-            return levels_at(self.emitter, self._trellis(), indices, self.weight.bits)
+            return levels_at(self.emitter, self._trellis(self.weight.table), indices, self.weight.bits)
         gathered = [(field, self.emitter.op("Gather", value, indices, axis=1)) for field, value in self.fields()]
         return self._spread(unpack_fields(self.emitter, gathered, (self.weight.cols, -1)))
 
@@ -199,15 +199,21 @@ class WeightReader:
         packed = np.bitwise_or.reduce(planes << np.arange(0, 8, bits, dtype=np.uint8), axis=1)
         return self._store(name, ir.PackedTensor(packed, _CONTAINERS[bits][not signed], shape=tuple(shape)))
 
-    def _trellis(self) -> Trellis:
+    def gains(self) -> ir.Value | None:
+        """(K,) float32 of the inputs of a trellis; None of affine codes."""
+        weight = self.weight
+        if weight.gains is None:
+            return None
+        found = grid_indices(torch.from_numpy(weight.gains.astype(np.float32)))
+        if found is None:
+            raise ExportError(f"{weight.name}: gains that are not on the grid of scales")
+        return self._looked_up(self._store(f"{weight.name}.gain", ir.Tensor(found.numpy())))
+
+    def _trellis(self, table: Bytes) -> Trellis:
         """What trellis levels are read from; the table is stored once for all weights that share it."""
-        weight, emitter = self.weight, self.emitter
-        found = None if weight.gains is None else grid_indices(torch.from_numpy(weight.gains.astype(np.float32)))
-        if weight.table is None or found is None:
-            raise ExportError(f"{weight.name}: a trellis needs a table, and gains on the grid of scales")
-        gains = self._looked_up(self._store(f"{weight.name}.gain", ir.Tensor(found.numpy().reshape(-1, 1))))
-        table = emitter.constant(weight.table, table_name(weight.bits))
-        return Trellis(self._store(f"{weight.name}.trellis", ir.Tensor(weight.packed)), table, gains)
+        weight = self.weight
+        levels = self.emitter.constant(table, table_name(weight.bits))
+        return Trellis(self._store(f"{weight.name}.trellis", ir.Tensor(weight.packed)), levels)
 
     def _spread(self, codes: ir.Value) -> ir.Value:
         """Codes times their step, a power of two."""

@@ -3,14 +3,11 @@
 A column's string is a row of bytes (``passes.numbers.trellis``). All windows at once, some neighbours by one lookup::
 
     Cast -> Conv([2^-s, 2^(8 - s), 2^(16 - s)]) -> Cast -> BitwiseAnd    the bits that some outputs see, as one number
-    -> Gather(levels of every such number)                               their entries of the table
-    -> QLinearConv(by the gain of the column)                            their levels
+    -> Gather(levels of every such number)                               their levels
 
-Sums of three bytes are exact in float32. A convolution with one weight a channel, 1, is the one standard operator that
-takes bytes times a float of their channel to bytes, rounding to even. onnxruntime folds all that into a constant of
-levels when it loads the file, and fuses that with its DequantizeLinear and MatMul. It frees nothing before all is
-folded, so what counts is the bytes of every value on the way: 8 to 13 a weight. Looked-up rows gather their own three
-bytes of every column.
+Sums of three bytes are exact in float32. onnxruntime folds all that into a constant of levels when it loads the file,
+and fuses that with its DequantizeLinear and MatMul. It frees nothing before all is folded, so what counts is the bytes
+of every value on the way: 7 to 12 a weight. Looked-up rows gather their own three bytes of every column.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from myqasr_fx.export.emitter import Emitter
-from passes.numbers.trellis import MIDDLE, STATES, WINDOW, Turns, string_bytes
+from passes.numbers.trellis import STATES, WINDOW, Turns, string_bytes
 
 _TOGETHER = {1: 4, 2: 4, 3: 2, 4: 2}
 """Bits a weight to neighbours that one lookup finds: more need a larger table, or more than the 24 bits of a float."""
@@ -33,12 +30,10 @@ class Trellis(NamedTuple):
     Args:
         strings: (K, B) uint8.
         table: (4096,) uint8.
-        gains: (K, 1) float32.
     """
 
     strings: ir.Value
     table: ir.Value
-    gains: ir.Value
 
 
 def table_name(bits: int) -> str:
@@ -58,12 +53,11 @@ def all_levels(emitter: Emitter, trellis: Trellis, size: tuple[int, int, int]) -
     turns = Turns.of(rows, bits)
     together = _TOGETHER[bits]
     table, seen = _joined_table(emitter, trellis, bits), _seen(emitter, trellis, rows, bits)
-    entries = emitter.op("Gather", table, seen, axis=0)  # (K, lookups of a turn, turns, outputs of a lookup)
+    levels = emitter.op("Gather", table, seen, axis=0)  # (K, lookups of a turn, turns, outputs of a lookup)
     if turns.outputs > together:
-        entries = emitter.op("Transpose", entries, perm=[0, 2, 1, 3])
+        levels = emitter.op("Transpose", levels, perm=[0, 2, 1, 3])
     read = turns.count * turns.outputs
-    moved = _moved(emitter, emitter.reshape(entries, [1, cols, read]), trellis.gains, cols)
-    levels = emitter.reshape(moved, [cols, read])
+    levels = emitter.reshape(levels, [cols, read])
     return _first(emitter, levels, rows) if read != rows else levels
 
 
@@ -89,11 +83,7 @@ def levels_at(emitter: Emitter, trellis: Trellis, indices: ir.Value, bits: int) 
     shifts = emitter.cast(emitter.op("Mod", start, eight), ir.DataType.UINT32)
     moved = emitter.op("BitShift", word, shifts, direction="RIGHT")
     window = emitter.op("BitwiseAnd", moved, emitter.constant(np.array(STATES - 1, np.uint32)))
-    entries = emitter.op("Gather", trellis.table, emitter.cast(window, ir.DataType.INT32), axis=0)
-    middle = emitter.constant(np.array(MIDDLE, np.float32))
-    centred = emitter.op("Sub", emitter.cast(entries, ir.DataType.FLOAT), middle)
-    levels = emitter.op("Add", emitter.op("Round", emitter.op("Mul", centred, trellis.gains)), middle)
-    return emitter.cast(levels, ir.DataType.UINT8)
+    return emitter.op("Gather", trellis.table, emitter.cast(window, ir.DataType.INT32), axis=0)
 
 
 def _seen(emitter: Emitter, trellis: Trellis, rows: int, bits: int) -> ir.Value:
@@ -133,14 +123,6 @@ def _joined_table(emitter: Emitter, trellis: Trellis, bits: int) -> ir.Value:
 def _lookup_bits(bits: int) -> int:
     """Bits that neighbours of one lookup see together."""
     return WINDOW + bits * (_TOGETHER[bits] - 1)
-
-
-def _moved(emitter: Emitter, entries: ir.Value, gains: ir.Value, cols: int) -> ir.Value:
-    """Levels of entries (1, K, m) of the table."""
-    one, middle = emitter.constant(np.array(1, np.float32)), emitter.byte(MIDDLE)
-    kernel = emitter.op("Expand", emitter.byte(1), emitter.integers(cols, 1, 1))
-    gains = emitter.reshape(gains, [-1])
-    return emitter.op("QLinearConv", entries, one, middle, kernel, gains, emitter.byte(0), one, middle, group=cols)
 
 
 def _first(emitter: Emitter, value: ir.Value, count: int) -> ir.Value:

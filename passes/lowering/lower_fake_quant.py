@@ -157,4 +157,7 @@ def _dequantized_block(module: fx.GraphModule, name: str, block: QuantizedBlock)
     if wide is not torch.float32:
         values = call(graph, aten._to_copy.default, values)
         values.kwargs = {"dtype": torch.float32}
+    if block.trellis is not None:
+        gains = constant(module, f"{name}_gains", torch.from_numpy(block.trellis.gains))
+        values = call(graph, aten.mul.Tensor, values, gains)
     return values

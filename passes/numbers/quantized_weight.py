@@ -20,6 +20,18 @@ def fits_float16(values: torch.Tensor) -> bool:
     return bool((values.to(torch.float16).to(values.dtype) == values).all())
 
 
+def weight_values(codes: torch.Tensor, qparams: QParams, trellis: TrellisCodes | None = None) -> torch.Tensor:
+    """(n, K) float32 weights that codes stand for.
+
+    Args:
+        codes: (n, K).
+        qparams: Their scales and zero points.
+        trellis: The strings that the codes are levels of.
+    """
+    values = dequantize(codes, qparams)
+    return values if trellis is None else values.mul_(torch.from_numpy(trellis.gains))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantizedBlock:
     """Rows stored as integer codes.
@@ -72,7 +84,7 @@ class QuantizedBlock:
 
     def dequantize(self) -> torch.Tensor:
         """(n, K) float32."""
-        return dequantize(self.codes, self.qparams)
+        return weight_values(self.codes, self.qparams, self.trellis)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

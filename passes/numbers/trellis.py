@@ -5,12 +5,12 @@ reads the window of ``WINDOW`` bits at bit ``j * k``; neighbouring windows share
 into a table of 8-bit levels::
 
     window_j = sum_i symbol[j + i] << (k * i),   i = 0 .. 12 / k - 1
-    level_j  = round_half_even((table[window_j] - 128) * gain)
-    value_j  = level_j * scale_j
+    value_j  = (table[window_j] - 128) * scale_j * gain
 
 so that n outputs take ``n + 12 / k - 1`` symbols. The window is all of the state: any row is read without those before
 it. Scales are those of symmetric 8-bit codes, see ``passes.numbers.affine``; there are no zero points. A column has a
-``gain`` of at most 1, because some inputs have much smaller weights than their neighbours in a group.
+``gain`` of at most 1, because some inputs have much smaller weights than their neighbours in a group. A product
+multiplies what it reads by the gains, so that levels stay as fine as they are.
 
 Source: Tseng et al., "QTIP: Quantization with Trellises and Incoherence Processing", NeurIPS 2024, section 3.1.
 """
@@ -86,21 +86,7 @@ class TrellisCodes:
 
     def levels(self) -> Levels:
         """(K, n) levels."""
-        return read_levels(windows(self.symbols, self.bits), column_levels(self.table, self.gains))
-
-
-def column_levels(table: Levels, gains: npt.NDArray[np.float32]) -> Levels:
-    """(K, 4096) levels of a table in columns with these gains, (K,)."""
-    moved = np.round((table.astype(np.float32) - MIDDLE) * gains[:, None])
-    return (moved + MIDDLE).astype(np.uint8)
-
-
-def read_levels(path: npt.NDArray[np.uint16], levels: Levels) -> Levels:
-    """(K, n) levels that (K, n) windows read of (K, 4096)."""
-    found = np.empty(path.shape, np.uint8)
-    for out, column, own in zip(found, path, levels, strict=True):
-        np.take(own, column, out=out)
-    return found
+        return self.table[windows(self.symbols, self.bits)]
 
 
 def check_trellis_bits(bits: int) -> None:

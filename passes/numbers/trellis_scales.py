@@ -36,7 +36,7 @@ WIDENED = tuple(2.0 ** (i / 4) for i in range(11))
 
 _REACH = 127 / UNIT  # of the table, in standard deviations
 _SMALLEST = 2.0**-16
-_LEAST_GAIN = 2.0**-5  # four levels to either side of zero
+_LEAST_GAIN = 2.0**-12  # of a column of zeros
 
 
 @dataclass(frozen=True, slots=True, eq=False)

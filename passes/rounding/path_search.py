@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from passes.numbers.trellis import STATES, Levels, check_trellis_bits
+from passes.numbers.trellis import check_trellis_bits
 from passes.rounding.viterbi import Floats, Space, Windows, compiled_search, compiled_walk, search_space
 from passes.rounding.walk import Block
 
@@ -82,8 +82,7 @@ class _Search:
 
     def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> Windows:
         path = np.empty(wanted.shape, np.uint16)
-        planes = levels.reshape(-1, 1 << self._bits).T.reshape(-1)  # those that may follow one another
-        self._run(wanted, scale, planes, *self._space, path)
+        self._run(wanted, scale, _planes(levels, self._bits), *self._space, path)
         return path
 
 
@@ -99,23 +98,29 @@ class PathWalk:
         self._run, self._bits, self._rows = compiled_walk(bits), bits, rows
 
     @cached_property
-    def _space(self) -> tuple[Floats, Floats, Floats, Space]:
+    def _space(self) -> tuple[Floats, Floats, Space]:
         weighed = np.empty(self._rows, np.float32), np.empty(self._rows, np.float32)
-        return (*weighed, np.empty(STATES, np.float32), search_space(self._bits, self._rows))
+        return (*weighed, search_space(self._bits, self._rows))
 
-    def __call__(self, block: Block, scales: Floats, roots: Floats, levels: Levels) -> tuple[Floats, Windows]:
+    def __call__(self, block: Block, scales: Floats, roots: Floats, levels: Floats) -> tuple[Floats, Windows]:
         """(B, n) errors, and (B, n) windows of the paths.
 
         Args:
             block: What the columns should be.
             scales: (B, n) of the weights.
             roots: (n,) what errors of rows are multiplied by before they are squared.
-            levels: (B, 4096) of windows.
+            levels: (4096,) of windows.
         """
         bases, shares = block.bases.numpy(), np.ascontiguousarray(block.shares)
         pivots = np.ones(len(bases), np.float32) if block.pivots is None else np.ascontiguousarray(block.pivots)
         values = bases[:0] if block.values is None else block.values.numpy()
         errors, paths = np.empty_like(bases), np.empty(bases.shape, np.uint16)
         *weighed, space = self._space
-        self._run(bases, shares, pivots, values, scales, roots, levels, *weighed, *space, errors, paths)
+        planes = _planes(levels, self._bits)
+        self._run(bases, shares, pivots, values, scales, roots, levels, planes, *weighed, *space, errors, paths)
         return errors, paths
+
+
+def _planes(levels: Floats, bits: int) -> Floats:
+    """(4096,) levels, with those side by side that an output chooses between."""
+    return levels.reshape(-1, 1 << bits).T.reshape(-1)

@@ -5,8 +5,9 @@ the scales ``s`` of its groups::
 
     (w - s u) H (w - s u)^T = s A s^T - 2 b s^T + const,   A_gh = u_g H_gh u_h^T,   b_g = u_g (H w^T)_g
 
-Each scale in turn takes the storable value next to its best one. Scales are drawn to those that they start from as if
-other recordings, ``TRUST`` times as many, spoke for them: few tell little about most groups.
+where weights over its gains read inputs times them, of a trellis. Each scale in turn takes the storable value next to
+its best one. Scales are drawn to those that they start from as if other recordings, ``TRUST`` times as many, spoke for
+them: few tell little about most groups.
 """
 
 from __future__ import annotations
@@ -40,8 +41,11 @@ def refit_scales(weight: Tensor, rounded: QuantizedWeight, gram: Tensor) -> Quan
     rows, blocks = weight.reshape(len(weight), -1), []
     for block in rounded.blocks:
         if isinstance(block, QuantizedBlock) and len(block.qparams.scale) == block.rows.rows:
-            wanted = rows[block.rows.start : block.rows.stop]
-            block = replace(block, qparams=_refitted(wanted, block.codes, block.qparams, gram))
+            wanted, seen = rows[block.rows.start : block.rows.stop], gram
+            if block.trellis is not None:
+                gains = torch.from_numpy(block.trellis.gains)
+                wanted, seen = wanted / gains, gram * torch.outer(gains, gains)
+            block = replace(block, qparams=_refitted(wanted, block.codes, block.qparams, seen))
         blocks.append(block)
     return QuantizedWeight(rounded.shape, tuple(blocks))
 

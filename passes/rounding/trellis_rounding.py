@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams
-from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, column_levels, lead, read_levels, symbols_of
+from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, lead, symbols_of
 from passes.numbers.trellis_scales import trellis_scales
 from passes.rounding.carry import CHUNK, carry_errors, damped, falling_columns
 from passes.rounding.descent import Chunk
@@ -57,17 +57,20 @@ class TrellisRounding:
         """
         weighed = gram.diagonal() if gram is not None and self.compensates else None
         evened = trellis_scales(weight, qparams.group_size, strings.bits, weighed)
-        qparams, paths = evened.qparams, _Paths(strings, evened.gains, len(weight))
+        qparams, gains = evened.qparams, evened.gains
+        paths, weight = _Paths(strings, gains, len(weight)), weight / gains
         scale, size = qparams.scale.t().contiguous(), qparams.group_size
         if gram is None or not self.compensates:
             columns = weight.t().contiguous()
             for column, wanted in enumerate(columns):
                 paths.choose(column, wanted, scale[column // size])
             return paths.rounded(qparams)
+        # Inputs times gains are what weights over gains read: so is everything that follows.
         order = falling_columns(gram)
+        order = replace(order, factor=order.factor / gains[order.order])
         with _left_to(paths):
             carry_errors(weight, order, partial(paths.walk, scale=scale))
-        objective = damped(gram).to(torch.float32)
+        objective = damped(gram).to(torch.float32) * torch.outer(gains, gains)
         if not self.turns:
             return replace(paths.rounded(_fitted(weight, paths.levels(), qparams, objective)), damping=order.damping)
         with _left_to(paths):
@@ -125,7 +128,7 @@ class _Paths:
 
         self.windows = np.zeros((len(gains), rows), np.uint16)
         self._strings, self._gains = strings, gains.numpy()
-        self._levels = column_levels(strings.table, self._gains)
+        self._levels = strings.table.astype(np.float32) - MIDDLE
         self._search, self._walk = PathSearch(strings.bits, rows), PathWalk(strings.bits, rows)
         self._roots = _roots(strings.importance, rows)
 
@@ -136,10 +139,9 @@ class _Paths:
 
     def choose(self, column: int, wanted: Tensor, scale: Tensor) -> Tensor:
         """The (n,) values of the best path to ``wanted``, (n,), with (n,) scales."""
-        levels = self._levels[column].astype(np.float32) - MIDDLE
-        path = self._search(self._roots * wanted.numpy(), self._roots * scale.numpy(), levels)
+        path = self._search(self._roots * wanted.numpy(), self._roots * scale.numpy(), self._levels)
         self.windows[column] = path
-        return torch.from_numpy(levels[path]) * scale
+        return torch.from_numpy(self._levels[path]) * scale
 
     def walk(self, block: Block, scale: Tensor) -> Tensor:
         """A :data:`~passes.rounding.walk.Walk` with (G, n) scales."""
@@ -147,7 +149,7 @@ class _Paths:
         if self.in_halves:
             return walked(block, lambda at, wanted: self.choose(at, wanted, scale[at // size]))
         scales = scale[torch.tensor(block.columns) // size].numpy()
-        errors, self.windows[block.columns] = self._walk(block, scales, self._roots, self._levels[block.columns])
+        errors, self.windows[block.columns] = self._walk(block, scales, self._roots, self._levels)
         return torch.from_numpy(errors)
 
     def rounded(self, qparams: QParams) -> Rounded:
@@ -158,7 +160,7 @@ class _Paths:
 
     def levels(self) -> Tensor:
         """(n, K) uint8."""
-        return torch.from_numpy(read_levels(self.windows, self._levels).T.copy())
+        return torch.from_numpy(self._strings.table[self.windows.T])
 
 
 def _roots(importance: Tensor | None, rows: int) -> Floats:

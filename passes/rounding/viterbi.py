@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 from numba.misc.special import literally
 
 from passes.compiled import compiled
-from passes.numbers.trellis import MIDDLE, STATES
+from passes.numbers.trellis import STATES
 
 Floats = npt.NDArray[np.float32]
 Windows = npt.NDArray[np.uint16]
@@ -102,13 +102,13 @@ def compiled_walk(bits: int) -> Callable[..., None]:
     """The search of a block of columns, each for what those before it leave of it; see ``passes.rounding.walk``.
 
     Its arguments are (B, n) bases, (B, B) shares, (B,) pivots, (B, n) values or none, (B, n) scales, (n,) factors of
-    errors, (B, 4096) levels, memory for (n,) values, (n,) scales and (4096,) levels, what :func:`search_space` gives,
-    and the (B, n) errors and windows that it finds.
+    errors, the (4096,) levels of windows, the same as :func:`compiled_search` takes them, memory for (n,) values and
+    (n,) scales, what :func:`search_space` gives, and the (B, n) errors and windows that it finds.
     """
 
     @compiled()
     def walk(  # type: ignore[no-untyped-def]
-        bases, shares, pivots, values, scales, roots, levels, want, own, planes, costs, found, sums, kept, errors, paths
+        bases, shares, pivots, values, scales, roots, levels, planes, want, own, costs, found, sums, kept, errors, paths
     ):
         for i in range(len(bases)):
             error = errors[i]
@@ -117,10 +117,9 @@ def compiled_walk(bits: int) -> Callable[..., None]:
                 _take(shares[i, before], errors[before], error)
             for j in range(len(roots)):
                 want[j], own[j] = roots[j] * error[j], roots[j] * scales[i, j]
-            _deal(bits, levels[i], planes)
             _search(bits, want, own, planes, costs, found, sums, kept, paths[i])
             for j in range(len(roots)):
-                value = (np.float32(levels[i, paths[i, j]]) - np.float32(MIDDLE)) * scales[i, j]
+                value = levels[paths[i, j]] * scales[i, j]
                 if len(values):
                     error[j] = values[i, j] - value
                     values[i, j] = value
@@ -135,15 +134,6 @@ def _take(share, error, want):  # type: ignore[no-untyped-def]
     """Takes a share of an error off."""
     for j in range(len(want)):
         want[j] -= share * error[j]
-
-
-@compiled()
-def _deal(bits, levels, planes):  # type: ignore[no-untyped-def]
-    """Puts levels of windows that an output chooses between side by side."""
-    fan, classes = 1 << literally(bits), STATES >> bits
-    for v in range(classes):
-        for d in range(fan):
-            planes[d * classes + v] = np.float32(levels[v * fan + d]) - np.float32(MIDDLE)
 
 
 # Arrays come one by one, and flat: so the compiler sees that they do not overlap, and all distances in them.

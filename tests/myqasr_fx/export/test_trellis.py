@@ -12,9 +12,12 @@ import onnx_ir as ir
 import pytest
 
 from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
-from myqasr_fx.export.dequantize import folded, grouped, rows
+from myqasr_fx.export.dequantize import folded, rows
+from myqasr_fx.export.expand import expand_placeholders
+from myqasr_fx.export.placeholders import DEQUANTIZE_WEIGHT, DOMAIN
 from myqasr_fx.export.read_weights import read_weights
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
+from passes.lowering.qdq_ops import FORM_MATMUL
 from passes.numbers.scale_grid import scale_grid
 from passes.numbers.scheme import TRELLIS_BITS
 from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, lead, pack_strings
@@ -34,7 +37,8 @@ def make(bits: int, height: int, shape: tuple[int, ...] | None = None) -> tuple[
     gains = scale_grid().numpy()[generator.integers(150, 225, COLS)]
     codes = TrellisCodes(bits, symbols, table, gains)
     levels = codes.levels().astype(np.float32) - MIDDLE
-    values = (levels.reshape(2, -1, height) * scale[:, None].astype(np.float32)).reshape(COLS, height).T
+    products = (levels.reshape(2, -1, height) * scale[:, None].astype(np.float32)).reshape(COLS, height)
+    values = (products * gains[:, None]).T
     stored = StoredWeight(
         "layer.0",
         bits,
@@ -49,15 +53,46 @@ def make(bits: int, height: int, shape: tuple[int, ...] | None = None) -> tuple[
     return stored, np.ascontiguousarray(values)
 
 
+def weight_of(graph: ir.Graph, stored: StoredWeight, name: str = "layer.0") -> ir.Value:
+    """The placeholder of a weight that products read."""
+    tensors = {"packed": stored.packed, "scale": stored.scale, "table": stored.table, "gains": stored.gains}
+    values = {kind: ir.Value(name=f"{name}_{kind}", const_value=ir.Tensor(array)) for kind, array in tensors.items()}
+    for value in values.values():
+        graph.register_initializer(value)
+    inputs = [values["packed"], values["scale"], None, values["table"], values["gains"]]
+    attributes = {"bits": stored.bits, "shape": list(stored.shape), "form": FORM_MATMUL}
+    node = ir.node(DEQUANTIZE_WEIGHT, inputs, attributes=attributes, domain=DOMAIN)
+    graph.append(node)
+    return node.outputs[0]
+
+
+def product_of(graph: ir.Graph, x: ir.Value, weight: ir.Value) -> ir.Value:
+    graph.append(node := ir.node("MatMul", [x, weight]))
+    return node.outputs[0]
+
+
 @WIDTHS
 @HEIGHTS
 def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: int, height: int) -> None:
     (stored, values), model = make(bits, height), one_input(["n", COLS])
-    proto = model.proto(model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, stored))))
+    product = product_of(model.graph, model.x, weight_of(model.graph, stored))
+    expand_placeholders(ir.Model(model.graph, ir_version=10))
+    proto = model.proto(product)
     (found,), _ = run(proto, x=np.eye(COLS, dtype=np.float32))
     assert np.array_equal(found, values.T)
     _, executed = run(proto, exact=False, x=np.eye(COLS, dtype=np.float32))
-    assert executed == {"MatMulNBits": 1}
+    assert executed == {"MatMulNBits": 1, "Mul": 1}
+
+
+def test_every_product_reads_what_it_read_times_the_gains(one_input: Make, run: Make) -> None:
+    (stored, values), model = make(3, COLS), one_input(["n", COLS])
+    weight = weight_of(model.graph, stored)
+    product = product_of(model.graph, product_of(model.graph, model.x, weight), weight)
+    expand_placeholders(ir.Model(model.graph, ir_version=10))
+    x = np.random.default_rng(0).standard_normal((2, COLS)).astype(np.float32)
+    (found,), executed = run(model.proto(product), x=x)
+    np.testing.assert_allclose(found, x @ values.T @ values.T, rtol=1e-4, atol=1e-4 * np.abs(found).max())
+    assert executed["Mul"] == 2
 
 
 @WIDTHS
@@ -84,7 +119,8 @@ def test_any_row_is_looked_up_exactly(one_input: Make, run: Make, bits: int, hei
 @WIDTHS
 def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: int) -> None:
     (stored, values), model = make(bits, 24), one_input(["n", COLS])
-    product = model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, stored)))
+    product = product_of(model.graph, model.x, weight_of(model.graph, stored))
+    expand_placeholders(ir.Model(model.graph, ir_version=10))
     onnx.save(model.proto(product), path := tmp_path / "model.onnx")
     block = BlockRecord(0, 24, bits, "group:32", True, "trellis")
     layer = LayerRecord("layer", "linear", (24, COLS), float(bits), (block,), "gptq", 1.0, 0, "low-bit kernel")
@@ -94,8 +130,7 @@ def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: int) -> None
 def test_weights_of_one_width_share_their_levels(one_input: Make) -> None:
     model = one_input(["n", COLS])
     for name in ("a.0", "b.0"):
-        stored, _ = make(2, 24)
-        object.__setattr__(stored, "name", name)
-        model.emitter.op("MatMul", model.x, grouped(WeightReader(model.emitter, stored)))
+        product_of(model.graph, model.x, weight_of(model.graph, make(2, 24)[0], name))
+    expand_placeholders(ir.Model(model.graph, ir_version=10))
     stored_levels = [name for name in model.graph.initializers if name.startswith("trellis.levels")]
     assert stored_levels == ["trellis.levels2"]

@@ -19,6 +19,7 @@ from passes.damage.expected import (
     row_importance,
 )
 from passes.numbers.affine import dequantize, qparams_from_range
+from passes.numbers.quantized_weight import weight_values
 from passes.numbers.scheme import TRELLIS_BITS, Granularity, WeightSpec
 from passes.numbers.trellis_scales import start_scales
 from passes.rounding.gptq import GPTQ, gptq
@@ -29,8 +30,12 @@ from passes.rounding.trellis_table import gaussian_table
 
 @pytest.fixture(scope="module")
 def curved() -> tuple[torch.Tensor, Curvature]:
+    return drawn(0)
+
+
+def drawn(seed: int) -> tuple[torch.Tensor, Curvature]:
     """A weight (64, 128) and inputs that are far from independent."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     x = torch.randn(2000, 32) @ torch.randn(32, 128) + 0.3 * torch.randn(2000, 128)
     return torch.randn(64, 128), Curvature(x.T @ x / len(x), torch.rand(64) + 0.5)
 
@@ -59,20 +64,20 @@ def test_expectation_is_what_rounding_does(
 @pytest.mark.parametrize("bits", TRELLIS_BITS)
 @pytest.mark.parametrize("compensated", [False, True])
 @pytest.mark.parametrize("large", [0.0, 15.0])
-def test_expectation_is_what_strings_do(
-    curved: tuple[torch.Tensor, Curvature], bits: int, compensated: bool, large: float
-) -> None:
+def test_expectation_is_what_strings_do(bits: int, compensated: bool, large: float) -> None:
     """Also where every eighth row has a single weight of 15 standard deviations, beyond the reach of its scale."""
-    weight, curvature = curved[0].clone(), curved[1]
-    weight[::8, 11] += large
-    inputs = input_weights(curvature, 128, compensated=compensated)
-    expected = float(expected_trellis_damage(weight, curvature, inputs, Granularity("group", 64))[bits].sum())
     run = (GPTQ if compensated else RTN).trellis
     assert run is not None
-    rounded = run(weight, start_scales(weight, 64), curvature.gram, Strings(bits, gaussian_table()))
-    errors = dequantize(rounded.codes, rounded.qparams) - weight
-    rows = (1 - SMOOTHING) * curvature.rows + SMOOTHING * curvature.rows.mean()
-    real = float((rows * (errors @ curvature.gram * errors).sum(-1)).sum()) / 2
+    expected = real = 0.0
+    for seed in range(5):  # of which one alone is off by up to a fifth
+        weight, curvature = drawn(seed)
+        weight[::8, 11] += large
+        inputs = input_weights(curvature, 128, compensated=compensated)
+        expected += float(expected_trellis_damage(weight, curvature, inputs, Granularity("group", 64))[bits].sum())
+        rounded = run(weight, start_scales(weight, 64), curvature.gram, Strings(bits, gaussian_table()))
+        errors = weight_values(rounded.codes, rounded.qparams, rounded.trellis) - weight
+        rows = (1 - SMOOTHING) * curvature.rows + SMOOTHING * curvature.rows.mean()
+        real += float((rows * (errors @ curvature.gram * errors).sum(-1)).sum()) / 2
     assert (0.45 if compensated else 0.7) * expected < real < 1.35 * expected  # as above
 
 

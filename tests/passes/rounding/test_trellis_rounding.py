@@ -13,6 +13,7 @@ from passes.calibration import REGISTRY as CALIBRATIONS
 from passes.calibration.calibrate import weight_qparams
 from passes.errors import QuantizationError
 from passes.numbers.affine import QParams, dequantize
+from passes.numbers.quantized_weight import weight_values
 from passes.numbers.scale_grid import grid_indices
 from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, weight_spec
 from passes.numbers.trellis_scales import trellis_errors, trellis_scales
@@ -21,7 +22,7 @@ from passes.rounding.descent import Chunk
 from passes.rounding.method import Rounding, Strings
 from passes.rounding.path_search import TALL, _Search
 from passes.rounding.round_weights import round_weight
-from passes.rounding.rounded import Rounded, row_errors
+from passes.rounding.rounded import Rounded
 from passes.rounding.trellis_table import fitted_table, gaussian_table, sample_columns
 
 GROUP = 32
@@ -43,6 +44,12 @@ def strings(
     run, qparams = REGISTRY[method].trellis, trellis_scales(weight, GROUP, 2).qparams
     assert run is not None
     return run(weight, qparams, gram, Strings(bits, gaussian_table(), importance)), qparams
+
+
+def objective(weight: Tensor, found: Rounded, gram: Tensor) -> Tensor:
+    """``e H e^T`` of each row."""
+    error = weight_values(found.codes, found.qparams, found.trellis) - weight
+    return (error @ gram * error).sum(-1)
 
 
 @pytest.mark.parametrize("bits", TRELLIS_BITS)
@@ -85,7 +92,7 @@ def test_every_step_of_the_way_lowers_the_objective(
 
     def error(method: str) -> float:
         found, _ = strings(method, weight, gram, bits)
-        return float(row_errors(weight, found.codes, found.qparams, gram).sum())
+        return float(objective(weight, found, gram).sum())
 
     rtn, fitted, refined = map(error, ("rtn", "gptq", "refined"))
     monkeypatch.setattr(Chunk, "fit", lambda chunk: None)
@@ -104,7 +111,7 @@ def test_strings_serve_important_rows_more(layer: tuple[Tensor, Tensor], method:
 
     def errors(of: Tensor | None) -> Tensor:
         found, _ = strings(method, weight, gram, bits, of)
-        return row_errors(weight, found.codes, found.qparams, gram)
+        return objective(weight, found, gram)
 
     plain, weighed = errors(None), errors(importance)
     assert float((importance * weighed).sum()) < 0.8 * float((importance * plain).sum())
@@ -169,7 +176,7 @@ def test_errors_are_foreseen_where_weights_are_smaller_than_the_levels_of_the_sm
     run, qparams = REGISTRY["rtn"].trellis, trellis_scales(weight, GROUP, 2).qparams
     assert run is not None
     found = run(weight, qparams, None, Strings(2, gaussian_table()))
-    error = float((dequantize(found.codes, found.qparams) - weight).square().sum())
+    error = float((weight_values(found.codes, found.qparams, found.trellis) - weight).square().sum())
     foreseen = float(trellis_errors(weight, GROUP)[2].sum())
     # Weights far below the levels' spread stay in the middle, where a table is densest: dearer than they are is safe.
     assert 0.7 * error < foreseen < 8 * error
@@ -181,7 +188,8 @@ def test_an_input_of_large_weights_does_not_clip() -> None:
     weight = torch.randn(256, 64, generator=torch.Generator().manual_seed(0))
     weight[:, 7] *= 20
     found, _ = strings("rtn", weight, None, 3)
-    error = (dequantize(found.codes, found.qparams) - weight).square().mean(0) / weight.square().mean(0)
+    error = (weight_values(found.codes, found.qparams, found.trellis) - weight).square().mean(0)
+    error /= weight.square().mean(0)
     assert float(error[7]) < 0.03
     assert float(error.mean()) < 0.04
 
@@ -196,7 +204,7 @@ def test_a_fitted_table_serves_its_weights_better(bits: int) -> None:
         run, qparams = REGISTRY["rtn"].trellis, trellis_scales(weight, 64, 2).qparams
         assert run is not None
         found = run(weight, qparams, None, Strings(bits, table))
-        errors.append(float((dequantize(found.codes, found.qparams) - weight).square().sum()))
+        errors.append(float((weight_values(found.codes, found.qparams, found.trellis) - weight).square().sum()))
     assert errors[1] < 0.9 * errors[0]
 
 

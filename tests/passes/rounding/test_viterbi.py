@@ -8,7 +8,7 @@ import torch
 
 from passes.errors import QuantizationError
 from passes.numbers.scheme import TRELLIS_BITS
-from passes.numbers.trellis import MIDDLE, STATES, WINDOW, column_levels, symbols_of, windows
+from passes.numbers.trellis import MIDDLE, STATES, WINDOW, symbols_of, windows
 from passes.rounding.path_search import OVERLAP, TALL, PathSearch, PathWalk, _Search
 from passes.rounding.trellis_table import gaussian_table
 from passes.rounding.walk import Block, walked
@@ -99,9 +99,8 @@ def test_a_block_of_columns_is_what_one_column_after_the_other_is(bits: int, car
     count, rows = 5, 70
     bases, values = generator.standard_normal((2, count, rows)).astype(np.float32)
     shares, pivots = generator.random((count, count)).astype(np.float32), 0.5 + generator.random(count)
-    gains = np.linspace(0.5, 1, count, dtype=np.float32)
     scales = (0.03 + 0.02 * generator.random((count, rows))).astype(np.float32)
-    roots, of = np.exp(generator.standard_normal(rows)).astype(np.float32), column_levels(gaussian_table(), gains)
+    roots, own = np.exp(generator.standard_normal(rows)).astype(np.float32), levels(gaussian_table())
     search, found = PathSearch(bits, rows), np.empty((count, rows), np.uint16)
 
     def block(values: torch.Tensor) -> Block:
@@ -109,13 +108,12 @@ def test_a_block_of_columns_is_what_one_column_after_the_other_is(bits: int, car
         return Block(range(count), torch.from_numpy(bases), torch.from_numpy(shares), **known)
 
     def snap(column: int, wanted: torch.Tensor) -> torch.Tensor:
-        own = of[column].astype(np.float32) - MIDDLE
         found[column] = search(wanted.numpy() * roots, scales[column] * roots, own)
         return torch.from_numpy(own[found[column]] * scales[column])
 
     one, other = torch.from_numpy(values.copy()), torch.from_numpy(values.copy())
     expected = walked(block(one), snap)
-    errors, paths = PathWalk(bits, rows)(block(other), scales, roots, of)
+    errors, paths = PathWalk(bits, rows)(block(other), scales, roots, own)
     assert np.array_equal(paths, found)
     # Sums of a few products, in which a compiler may round once where two operators round twice.
     torch.testing.assert_close(torch.from_numpy(errors), expected, rtol=0, atol=1e-5)
