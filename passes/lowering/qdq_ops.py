@@ -82,7 +82,7 @@ def _matrix(
         return _affine(packed, scale, zero_point, bits, size)
     symbols = unpack_strings(packed.numpy(), bits, size[1])
     codes = TrellisCodes(bits, symbols, table.numpy(), gains.float().numpy())
-    matrix = _affine(torch.from_numpy(codes.levels()), scale, None, MAX_PACKED_BITS, size)
+    matrix = _affine(torch.from_numpy(codes.levels().reshape(-1)), scale, None, MAX_PACKED_BITS, size)
     return matrix.mul_(torch.from_numpy(codes.gains).unsqueeze(1))
 
 

@@ -14,11 +14,12 @@ from passes.calibration.calibrate import Calibrate
 from passes.canonical.canonicalize import Canonicalize
 from passes.graph import meta
 from passes.graph.layers import find_layers, nodes_of
-from passes.numbers.scheme import LayerScheme, RowBlock, WeightSpec
+from passes.numbers.scheme import TRELLIS_BITS, LayerScheme, RowBlock, WeightSpec
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_observers import InsertObservers, read_statistics
 from passes.observe.remove_observers import RemoveObservers
 from passes.rounding.round_weights import RoundWeights
+from passes.rounding.trellis_table import gaussian_table
 
 Rounded = Callable[..., Program]
 
@@ -97,7 +98,7 @@ def rounded() -> Rounded:
             for _, node in nodes_of(program, layer):
                 meta.put(node, meta.SCHEME, LayerScheme(layer.name, blocks))
         Calibrate("min_max", activation_bits, statistics=statistics, dynamic=dynamic)(program)
-        RoundWeights()(program)
+        RoundWeights(tables={bits: gaussian_table() for bits in TRELLIS_BITS})(program)
         return program
 
     return make

@@ -12,6 +12,7 @@ import onnx_ir as ir
 import pytest
 
 from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
+from myqasr_fx.errors import BundleError
 from myqasr_fx.export.dequantize import folded, rows
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.placeholders import DEQUANTIZE_WEIGHT, DOMAIN
@@ -125,6 +126,22 @@ def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: int) -> None
     block = BlockRecord(0, 24, bits, "group:32", True, "trellis")
     layer = LayerRecord("layer", "linear", (24, COLS), float(bits), (block,), "gptq", 1.0, 0, "low-bit kernel")
     np.testing.assert_array_equal(read_weights([path], [layer])["layer"][0], values)
+
+
+def test_gains_of_an_earlier_version_are_refused(one_input: Make, tmp_path: Path) -> None:
+    """They moved levels, and lay in columns."""
+    (stored, _), model = make(3, 24), one_input(["n", COLS])
+    product = product_of(model.graph, model.x, weight_of(model.graph, stored))
+    expand_placeholders(ir.Model(model.graph, ir_version=10))
+    proto = model.proto(product)
+    (gain,) = (tensor for tensor in proto.graph.initializer if tensor.name == "layer.0.gain")
+    gain.dims.append(1)
+    onnx.save(proto, path := tmp_path / "model.onnx")
+    block = BlockRecord(0, 24, 3, "group:32", True, "trellis")
+    layer = LayerRecord("layer", "linear", (24, COLS), 3.0, (block,), "gptq", 1.0, 0, "low-bit kernel")
+    with pytest.raises(BundleError, match="the files lack block 0 of layer: gains are float32 \\(64, 1\\)") as error:
+        read_weights([path], [layer])
+    assert error.value.hint == "quantize again"
 
 
 def test_weights_of_one_width_share_their_levels(one_input: Make) -> None:

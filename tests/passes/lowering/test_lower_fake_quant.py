@@ -19,7 +19,7 @@ from passes.graph.layers import find_layers, nodes_of
 from passes.lowering.lower_fake_quant import LowerToFakeQuant
 from passes.manager.check_facts import verify
 from passes.manager.manager import PassManager
-from passes.numbers.scheme import Granularity, WeightSpec
+from passes.numbers.scheme import TRELLIS_BITS, Granularity, WeightSpec, weight_spec
 from passes.numbers.twin import Split, TwinQParams, round_twin
 
 Rounded = Callable[..., Program]
@@ -57,6 +57,14 @@ def test_every_width_computes_with_the_dequantized_weights(
     rounded: Rounded, bits: int, symmetric: bool, granularity: Granularity
 ) -> None:
     program = rounded(WeightSpec(bits, granularity, symmetric))
+    expected = with_dequantized_weights(program)(TOKENS)
+    assert torch.equal(lowered(program)(TOKENS), expected)
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES[1:], ids=str)
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+def test_so_do_strings(rounded: Rounded, bits: int, granularity: Granularity) -> None:
+    program = rounded(weight_spec(bits, granularity, False, "trellis"))
     expected = with_dequantized_weights(program)(TOKENS)
     assert torch.equal(lowered(program)(TOKENS), expected)
 

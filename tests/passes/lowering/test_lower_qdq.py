@@ -20,7 +20,7 @@ from passes.lowering.lower_qdq import LowerToQDQ
 from passes.lowering.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL
 from passes.manager.check_facts import verify
 from passes.manager.manager import PassManager
-from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, WeightSpec, weight_spec
 from passes.numbers.twin import Split, TwinQParams
 from passes.rounding.round_weights import RoundWeights
 
@@ -63,6 +63,14 @@ def test_every_width_equals_fake_quant(rounded: Rounded, bits: int, symmetric: b
     assert forms(module) == {FORM_MATMUL: 2, FORM_FOLDED: 1}
     if granularity.kind == "group":
         check_equals_fake_quant(rounded(spec, WeightSpec(9 - bits, granularity, symmetric)))
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES[1:], ids=str)
+@pytest.mark.parametrize("bits", TRELLIS_BITS)
+def test_strings_equal_fake_quant(rounded: Rounded, bits: int, granularity: Granularity) -> None:
+    spec = weight_spec(bits, granularity, False, "trellis")
+    assert forms(check_equals_fake_quant(rounded(spec))) == {FORM_MATMUL: 2, FORM_FOLDED: 1}
+    check_equals_fake_quant(rounded(spec, WeightSpec(9 - bits, granularity)))
 
 
 @pytest.mark.parametrize("bits", [1, 4, 7])

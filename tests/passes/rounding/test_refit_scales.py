@@ -8,8 +8,12 @@ import torch
 from passes.numbers.affine import dequantize, qparams_from_range, quantize
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scale_grid import grid_indices
-from passes.numbers.scheme import Granularity, RowBlock, WeightSpec
+from passes.numbers.scheme import Granularity, RowBlock, WeightSpec, weight_spec
+from passes.numbers.trellis_scales import start_scales
+from passes.rounding import REGISTRY
+from passes.rounding.method import Strings
 from passes.rounding.refit_scales import refit_scales
+from passes.rounding.trellis_table import gaussian_table
 
 ROWS, COLS, GROUP = 24, 128, 32
 
@@ -52,6 +56,20 @@ def test_lowers_the_objective_and_keeps_the_codes(bits: int, symmetric: bool, gr
     assert group == COLS or grid_indices(new.qparams.scale) is not None
     assert torch.equal(new.qparams.scale, new.qparams.scale.half().float())
     assert torch.equal(new.dequantize(), dequantize(old.codes, new.qparams))
+
+
+def test_strings_are_refitted_with_their_gains() -> None:
+    weight, gram = make_layer()
+    weight[:, 5] *= 20  # its group's other inputs have small gains
+    run, spec = REGISTRY["rtn"].trellis, weight_spec(3, Granularity("group", GROUP), False, "trellis")
+    assert run is not None
+    found = run(weight, start_scales(weight, GROUP), gram, Strings(3, gaussian_table()))
+    assert found.trellis is not None and float(found.trellis.gains.min()) < 0.1
+    block = QuantizedBlock(RowBlock(0, ROWS, spec), found.codes, found.qparams, trellis=found.trellis)
+    start = QuantizedWeight((ROWS, COLS), (block,))
+    before, after = (errors(weight, each, gram) for each in (start, refit_scales(weight, start, gram)))
+    assert bool((after <= before * (1 + 1e-4)).all())
+    assert float(after.sum()) < 0.99 * float(before.sum())
 
 
 def test_what_is_fitted_already_and_floats_stay() -> None:
