@@ -13,6 +13,9 @@ from myqasr_fx.export.stored_weight import KERNEL_GROUPS, StoredWeight, WeightRe
 from passes.lowering.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL
 from passes.numbers.scheme import MAX_PACKED_BITS
 
+_FINE_GROUPS = (32, 16)
+"""Those of trellis codes: kernels round what they read to 8 bits by groups, and inputs times gains differ more."""
+
 _SMALL = (ir.DataType.UINT2, ir.DataType.UINT4)
 
 
@@ -23,7 +26,8 @@ def grouped(reader: WeightReader) -> ir.Value:
     """
     emitter, weight = reader.emitter, reader.weight
     group = weight.cols // weight.groups
-    block = next((size for size in KERNEL_GROUPS if group % size == 0), None)
+    sizes = KERNEL_GROUPS if weight.table is None else _FINE_GROUPS
+    block = next((size for size in sizes if group % size == 0), None)
     if block is None:
         raise ExportError(f"{weight.name}: groups of {group} weights, expected a multiple of {KERNEL_GROUPS[-1]}")
     # Where 8-bit products are not to saturate, onnxruntime turns signed bytes into unsigned ones, for whose groups it

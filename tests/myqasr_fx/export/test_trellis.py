@@ -79,6 +79,8 @@ def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: int, hei
     product = product_of(model.graph, model.x, weight_of(model.graph, stored))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     proto = model.proto(product)
+    (dequantize,) = (node for node in proto.graph.node if node.op_type == "DequantizeLinear")
+    assert {a.name: a.i for a in dequantize.attribute}["block_size"] == 32
     (found,), _ = run(proto, x=np.eye(COLS, dtype=np.float32))
     assert np.array_equal(found, values.T)
     _, executed = run(proto, exact=False, x=np.eye(COLS, dtype=np.float32))
