@@ -44,8 +44,8 @@ def expand_placeholders(model: ir.Model) -> ir.Model:
     readers = _readers(emitter, [node for node in placeholders if node.op_type not in _ACTIVATIONS])
     for node in placeholders:
         reader = readers.get(_tensors(node))
-        emitter.before(node, reader.weight.name if reader else "")
         for use, position in list(node.outputs[0].uses()):
+            emitter.before(node, reader.weight.name if reader else "")
             use.replace_input_with(position, _weight(reader, node) if reader else _activation(emitter, node))
             if reader and _form(node) == FORM_MATMUL:
                 _multiply_by_gains(reader, use)

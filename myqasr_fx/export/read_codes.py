@@ -12,13 +12,11 @@ import torch
 from onnx import numpy_helper
 
 from myqasr_fx.errors import BundleError
-from myqasr_fx.export.read_weights import Parts, stored_parts, unpacked
-from myqasr_fx.export.trellis import table_name
+from myqasr_fx.export.read_weights import Parts, stored_parts, stored_strings, unpacked
 from passes.errors import QuantizationError
 from passes.numbers.affine import QParams, zero_point_bits
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, LayerScheme, RowBlock
-from passes.numbers.trellis import TrellisCodes, unpack_strings
 
 _FAR = 0.05
 """Share of a weight's squares by which float16 rows differ from it at most: they make up for what others lost."""
@@ -68,9 +66,7 @@ def _block(parts: Parts, block: RowBlock, cols: int) -> QuantizedBlock:
     middle, trellis = 1 << (spec.level_bits - 1), None
     zero = np.full(parts["scale"].shape, middle, np.int32)
     if spec.is_trellis:
-        symbols = unpack_strings(parts["trellis"].astype(np.uint8), spec.bits, rows)
-        gains = parts["gain"].astype(np.float32)
-        trellis = TrellisCodes(spec.bits, symbols, parts[table_name(spec.bits)].astype(np.uint8), gains)
+        trellis = stored_strings(parts, spec.bits, rows)
         codes = trellis.levels()
     elif "codes" in parts:  # signed ones count from the middle
         codes = (parts["codes"].astype(np.int16).reshape(cols, rows) + middle * spec.symmetric).astype(np.uint8)

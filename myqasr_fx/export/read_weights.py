@@ -90,12 +90,10 @@ def holds_coded_tables(files: Iterable[Path]) -> bool:
 
 def _values(parts: Parts, block: BlockRecord, cols: int) -> Array:
     """``(codes * step - zero point) * scale`` over groups along K, times the gains of a trellis."""
-    bits, rows = block.bits, block.stop - block.start
+    bits, rows, trellis = block.bits, block.stop - block.start, None
     scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
     if "trellis" in parts:
-        symbols = unpack_strings(parts["trellis"].astype(np.uint8), bits, rows)
-        gains = parts["gain"].astype(np.float32)
-        trellis = TrellisCodes(bits, symbols, parts[table_name(bits)].astype(np.uint8), gains)
+        trellis = stored_strings(parts, bits, rows)
         codes, zero = trellis.levels().astype(np.float32), np.full(scale.shape, MIDDLE)
     elif "codes" in parts:
         codes = parts["codes"].astype(np.float32).reshape(cols, rows)
@@ -108,9 +106,15 @@ def _values(parts: Parts, block: BlockRecord, cols: int) -> Array:
     zero = zero.astype(np.float32).reshape(scale.shape)
     groups = (codes.reshape(len(scale), -1, rows) - zero[:, None, :]) * scale[:, None, :]
     values = groups.reshape(cols, rows)
-    if "gain" in parts:
-        values *= parts["gain"].astype(np.float32)[:, None]
+    if trellis is not None:
+        values *= trellis.gains[:, None]
     return np.ascontiguousarray(values.T, dtype=np.float32)
+
+
+def stored_strings(parts: Parts, bits: int, rows: int) -> TrellisCodes:
+    """The strings of a block of trellis codes."""
+    symbols = unpack_strings(parts["trellis"].astype(np.uint8), bits, rows)
+    return TrellisCodes(bits, symbols, parts[table_name(bits)].astype(np.uint8), parts["gain"].astype(np.float32))
 
 
 def stored_grid(tensors: Iterable[onnx.TensorProto]) -> npt.NDArray[np.generic] | None:

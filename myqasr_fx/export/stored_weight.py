@@ -201,19 +201,17 @@ class WeightReader:
 
     def gains(self) -> ir.Value | None:
         """(K,) float32 of the inputs of a trellis; None of affine codes."""
-        weight = self.weight
-        if weight.gains is None:
+        if self.weight.gains is None:
             return None
-        found = grid_indices(torch.from_numpy(weight.gains.astype(np.float32)))
+        found = grid_indices(torch.from_numpy(self.weight.gains.astype(np.float32)))
         if found is None:
-            raise ExportError(f"{weight.name}: gains that are not on the grid of scales")
-        return self._looked_up(self._store(f"{weight.name}.gain", ir.Tensor(found.numpy())))
+            raise ExportError(f"{self.weight.name}: gains that are not on the grid of scales")
+        return self._looked_up(self._store(f"{self.weight.name}.gain", ir.Tensor(found.numpy())))
 
     def _trellis(self, table: Bytes) -> Trellis:
         """What trellis levels are read from; the table is stored once for all weights that share it."""
-        weight = self.weight
-        levels = self.emitter.constant(table, table_name(weight.bits))
-        return Trellis(self._store(f"{weight.name}.trellis", ir.Tensor(weight.packed)), levels)
+        levels = self.emitter.constant(table, table_name(self.weight.bits))
+        return Trellis(self._store(f"{self.weight.name}.trellis", ir.Tensor(self.weight.packed)), levels)
 
     def _spread(self, codes: ir.Value) -> ir.Value:
         """Codes times their step, a power of two."""

@@ -8,7 +8,7 @@ Before::
 After::
 
     %codes = get_attr[fc1.weight_block0_codes]             # uint8 (N, K), int32 above 8 bits
-    %w     = (float32(%codes) * step - %zero_point) * %scale
+    %w     = (float32(%codes) * step - %zero_point) * %scale     # of a trellis, times gains
     %y     = aten.linear(fake_quantize(%x), %w, %b)        # the input's rounding only with activation bits
 
 The graph holds integers and scales, so ``torch.export.save`` keeps them bit for bit, and no custom operator, so

@@ -86,7 +86,15 @@ class TrellisCodes:
 
     def levels(self) -> Levels:
         """(K, n) levels."""
-        return self.table[windows(self.symbols, self.bits)]
+        return read_levels(windows(self.symbols, self.bits), self.table)
+
+
+def read_levels(path: npt.NDArray[np.uint16], table: Levels) -> Levels:
+    """(K, n) levels that (K, n) windows read, one column at a time: numpy widens indices to 8 bytes each."""
+    found = np.empty(path.shape, np.uint8)
+    for out, column in zip(found, path, strict=True):
+        np.take(table, column, out=out)
+    return found
 
 
 def check_trellis_bits(bits: int) -> None:

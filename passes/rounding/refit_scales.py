@@ -5,9 +5,9 @@ the scales ``s`` of its groups::
 
     (w - s u) H (w - s u)^T = s A s^T - 2 b s^T + const,   A_gh = u_g H_gh u_h^T,   b_g = u_g (H w^T)_g
 
-where weights over its gains read inputs times them, of a trellis. Each scale in turn takes the storable value next to
-its best one. Scales are drawn to those that they start from as if other recordings, ``TRUST`` times as many, spoke for
-them: few tell little about most groups.
+Of a trellis ``w`` are the weights over its gains, and ``H`` is of inputs times gains. Each scale in turn takes the
+storable value next to its best one. Scales are drawn to those that they start from as if other recordings, ``TRUST``
+times as many, spoke for them: few tell little about most groups.
 """
 
 from __future__ import annotations

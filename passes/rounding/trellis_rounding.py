@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams
-from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, lead, symbols_of
+from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, lead, read_levels, symbols_of
 from passes.numbers.trellis_scales import trellis_scales
 from passes.rounding.carry import CHUNK, carry_errors, damped, falling_columns
 from passes.rounding.descent import Chunk
@@ -160,7 +160,7 @@ class _Paths:
 
     def levels(self) -> Tensor:
         """(n, K) uint8."""
-        return torch.from_numpy(self._strings.table[self.windows.T])
+        return torch.from_numpy(read_levels(self.windows, self._strings.table).T.copy())
 
 
 def _roots(importance: Tensor | None, rows: int) -> Floats:

@@ -90,7 +90,10 @@ def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: int, hei
 def test_every_product_reads_what_it_read_times_the_gains(one_input: Make, run: Make) -> None:
     (stored, values), model = make(3, COLS), one_input(["n", COLS])
     weight = weight_of(model.graph, stored)
-    product = product_of(model.graph, product_of(model.graph, model.x, weight), weight)
+    product = product_of(model.graph, model.x, weight)
+    first = ir.node("MatMul", [model.x, weight])  # known to the weight as its second use
+    model.graph.insert_before(product.producer(), first)
+    product.producer().replace_input_with(0, first.outputs[0])
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     x = np.random.default_rng(0).standard_normal((2, COLS)).astype(np.float32)
     (found,), executed = run(model.proto(product), x=x)

@@ -16,7 +16,7 @@ from passes.numbers.affine import QParams, dequantize
 from passes.numbers.quantized_weight import weight_values
 from passes.numbers.scale_grid import grid_indices
 from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, weight_spec
-from passes.numbers.trellis_scales import trellis_errors, trellis_scales
+from passes.numbers.trellis_scales import ERRORS, trellis_errors, trellis_scales
 from passes.rounding import REGISTRY
 from passes.rounding.descent import Chunk
 from passes.rounding.method import Rounding, Strings
@@ -192,6 +192,15 @@ def test_an_input_of_large_weights_does_not_clip() -> None:
     error /= weight.square().mean(0)
     assert float(error[7]) < 0.03
     assert float(error.mean()) < 0.04
+
+
+def test_inputs_of_small_weights_keep_all_levels() -> None:
+    """Beside one a hundred times as large, with a byte of levels for both, they would have three or four."""
+    weight = torch.randn(512, GROUP, generator=torch.Generator().manual_seed(0))
+    weight[:, 7] *= 100
+    found, _ = strings("rtn", weight, None, 4)
+    error = (weight_values(found.codes, found.qparams, found.trellis) - weight).square().mean(0)
+    assert float((error / weight.square().mean(0)).max()) < 2 * ERRORS[4]
 
 
 @pytest.mark.parametrize("bits", [1, 2])
