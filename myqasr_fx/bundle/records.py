@@ -27,7 +27,7 @@ class BlockRecord:
     Args:
         start: First row.
         stop: One past the last row.
-        bits: Width of the codes; 16 and 32 are floats.
+        bits: Width of the codes, of a trellis averaged over its inputs; 16 and 32 are floats.
         granularity: Weights that share a scale; None for floats.
         symmetric: True when there are no zero points.
         format: ``affine``, or ``trellis`` for codes in strings.
@@ -35,7 +35,7 @@ class BlockRecord:
 
     start: int
     stop: int
-    bits: int
+    bits: float
     granularity: str | None
     symmetric: bool
     format: str = "affine"

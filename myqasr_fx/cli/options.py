@@ -106,7 +106,7 @@ ConvGranularity = Annotated[
 ]
 Symmetric = Annotated[bool | None, _option(_METHOD, "--symmetric/--asymmetric", "Weights without zero points.")]
 NumberFormat = Annotated[
-    str | None, _option(_METHOD, "--format", "Codes of weights: affine, trellis (up to 4 bits), or auto: the better.")
+    str | None, _option(_METHOD, "--format", "Codes of weights: affine, trellis (up to 6 bits), or auto: the better.")
 ]
 Optimize = Annotated[
     str | None,

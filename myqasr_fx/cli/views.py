@@ -151,6 +151,9 @@ def _spent(manifest: BundleManifest) -> str:
     )
 
 
+_FEW = 8  # widths that are listed one by one
+
+
 def _widths(manifest: BundleManifest) -> str:
     weights = [layer for layer in manifest.layers if layer.blocks]
     widths = sorted({block.bits for layer in weights for block in layer.blocks})
@@ -158,4 +161,5 @@ def _widths(manifest: BundleManifest) -> str:
     layers = (
         f"{len(weights)} layers" if all_of_them else f"{len(weights)} of {len(manifest.layers)} layers hold weights,"
     )
-    return f"{layers} at {', '.join(map(str, widths))} bits"
+    shown = ", ".join(map(str, widths)) if len(widths) <= _FEW else f"{widths[0]} to {widths[-1]}"
+    return f"{layers} at {shown} bits"

@@ -23,6 +23,7 @@ class Emitter:
 
     Attributes:
         opset: Version of the ``ai.onnx`` operators.
+        shared: Nodes that :meth:`once` made, which serve the whole graph.
     """
 
     def __init__(self, graph: ir.Graph) -> None:
@@ -33,6 +34,8 @@ class Emitter:
         self._made: dict[Hashable, ir.Value] = {}
         self._anchor: ir.Node | None = None
         self.opset = graph.opset_imports[""]
+        self.shared: list[ir.Node] = []
+        self._sharing = False
         self._scope = ""
 
     def before(self, node: ir.Node, scope: str) -> None:
@@ -50,6 +53,8 @@ class Emitter:
             self.graph.append(node)
         else:
             self.graph.insert_before(self._anchor, node)
+        if self._sharing:
+            self.shared.append(node)
         return node.outputs
 
     def _free_name(self, kind: str) -> str:
@@ -86,9 +91,9 @@ class Emitter:
         """What ``make`` emits of constants alone: at the first call with one ``key``, in front of all other nodes."""
         if key not in self._made:
             anchor = self._anchor
-            self._anchor = anchor and self.graph[0]
+            self._anchor, self._sharing = anchor and self.graph[0], True
             self._made[key] = make()
-            self._anchor = anchor
+            self._anchor, self._sharing = anchor, False
         return self._made[key]
 
     def distinct(self, value: ir.Value, shape: Sequence[int], key: Hashable) -> ir.Value:

@@ -22,12 +22,22 @@ from passes.base import Program
 from passes.graph.layers import Layer, find_layers
 from passes.lowering.qdq_ops import FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
 from passes.numbers.affine import zero_point_bits
+from passes.numbers.column_widths import palette
 from passes.numbers.packing import packed_bytes
 from passes.numbers.row_codes import takes_row_codes
 from passes.numbers.scale_grid import bytes_of_scale
-from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, TRELLIS_BITS, Granularity
+from passes.numbers.scheme import (
+    FLOAT_BITS,
+    HALF_BITS,
+    MAX_PACKED_BITS,
+    TRELLIS_BITS,
+    TRELLIS_STEPS,
+    Granularity,
+    WeightSpec,
+)
 from passes.numbers.sinusoids import is_sinusoids
-from passes.numbers.trellis import STATES, string_bytes
+from passes.numbers.trellis import LAST_TABLE, STATES, string_bytes
+from passes.numbers.trellis_codes import TrellisCodes, head_bytes
 from passes.rounding.round_floats import leftovers
 
 _CALL_BYTES = 100  # ONNX text of one call of a captured graph, more than Whisper and Wav2Vec2 take
@@ -39,6 +49,8 @@ _FLOAT_BYTES = 100  # header of a float weight, its cast and its transposition
 _ROUNDING_BYTES = 150  # QuantizeLinear, DequantizeLinear, scale and zero point of one input
 _SINUSOID_BYTES = 300  # the operators that compute a table of positions
 _ROW_CODES_BYTES = 200  # the operators that multiply codes of a table, and names
+_SPLIT_BYTES = 100  # the constant that divides strings of several widths
+_TABLE_BYTES = 500  # the operators that join a table's levels for neighbours
 _STAND_IN_ROWS = 8
 _PACKED = range(1, MAX_PACKED_BITS + 1)
 _VALUE = "v1234"  # value names are about that long
@@ -98,22 +110,35 @@ def file_size(
     return FileSize(table, fixed + sum(sorted(seconds)[-2:]) + surplus)
 
 
-def item_bytes(item: Item, layer: Layer, granularity: Granularity, storage: Storage) -> dict[int, int]:
-    """Width to bytes of one item of ``layer``."""
+def item_bytes(item: Item, layer: Layer, granularity: Granularity, storage: Storage) -> dict[float, int]:
+    """Width, or average width of a trellis, to bytes of one item of ``layer``."""
     groups = item.cols // granularity.group_of(item.cols)
     scales = 1 if granularity.kind == "tensor" else item.rows * groups
     graphs = len({use.graph for use in layer.uses})
     # The first block of a layer pays for the operators; its neighbours join it.
     text = 0 if item.start else len(layer.name) + _FLOAT_BYTES
-    prices = {bits: graphs * bits // 8 * item.num_weights + text for bits in (FLOAT_BITS, HALF_BITS)}
+    prices: dict[float, int] = {bits: graphs * bits // 8 * item.num_weights + text for bits in (FLOAT_BITS, HALF_BITS)}
+    scale_bytes = bytes_of_scale(groups) * scales
     for bits in _PACKED:
-        is_trellis = storage.is_trellis(layer.name, bits)
-        codes = item.cols * (string_bytes(item.rows, bits) + 1) if is_trellis else packed_bytes(item.num_weights, bits)
-        payload = codes + bytes_of_scale(groups) * scales
-        if not (storage.symmetric or is_trellis):
+        if storage.is_trellis(layer.name, bits):
+            continue
+        payload = packed_bytes(item.num_weights, bits) + scale_bytes
+        if not storage.symmetric:
             payload += packed_bytes(scales, zero_point_bits(bits))
         prices[bits] = graphs * payload + (0 if item.start else _text_bytes(layer, bits, granularity, storage))
+    if storage.is_trellis(layer.name, min(TRELLIS_BITS)):
+        texts = {bits: 0 if item.start else _text_bytes(layer, bits, granularity, storage) for bits in TRELLIS_BITS}
+        for bits, quarters in TRELLIS_STEPS:
+            spec = WeightSpec(bits, granularity, symmetric=True, format="trellis", quarters=quarters)
+            prices[spec.mean_bits] = graphs * (_strings_bytes(item, spec) + scale_bytes) + texts[bits]
     return prices
+
+
+def _strings_bytes(item: Item, spec: WeightSpec) -> int:
+    """Bytes of strings, widths and gains: where outputs do not fill bytes, as many as any widths of this sum take."""
+    each = [string_bytes(item.rows, bits) - item.rows * bits / 8 for bits in TRELLIS_BITS]
+    strings = item.rows * spec.column_bits(item.cols) / 8 + max(each) * item.cols
+    return int(strings) + head_bytes(item.cols) + item.cols + _SPLIT_BYTES
 
 
 def fixed_bytes(program: Program, storage: Storage) -> int:
@@ -132,7 +157,8 @@ def fixed_bytes(program: Program, storage: Storage) -> int:
     layers = find_layers(program)
     shapes = {layer.shape for layer in layers}
     roundings = sum(len(layer.uses) for layer in layers if storage.integer_inputs(layer.name))
-    tables = STATES * len(program.graphs) * len(TRELLIS_BITS) if storage.trellis else 0
+    each = STATES * LAST_TABLE + _TABLE_BYTES * len(TRELLIS_BITS)
+    tables = each * len(program.graphs) if storage.trellis else 0
     return tables + floats + _CALL_BYTES * calls + _SHAPE_BYTES * len(shapes) + _ROUNDING_BYTES * roundings
 
 
@@ -163,9 +189,13 @@ class _StandIn:
         """Zeros."""
         grid = (1, 1) if self.per_tensor else (self.cols // self.group, _STAND_IN_ROWS)
         zeros = packed_bytes(grid[0] * grid[1], zero_point_bits(self.bits))
-        codes = np.zeros(packed_bytes(_STAND_IN_ROWS * self.cols, self.bits), np.uint8)
+        codes, trellis = np.zeros(packed_bytes(_STAND_IN_ROWS * self.cols, self.bits), np.uint8), None
         if self.is_trellis:
-            codes = np.zeros((self.cols, string_bytes(_STAND_IN_ROWS, self.bits)), np.uint8)
+            widths = np.resize(np.array(palette(self.bits), np.uint8), self.cols)
+            path = np.zeros((self.cols, _STAND_IN_ROWS), np.uint16)
+            tables = {bits: np.zeros(STATES, np.uint8) for bits in palette(self.bits)}
+            trellis = TrellisCodes.of(path, widths, tables, np.ones(self.cols, np.float32))
+            codes = trellis.stored()
         return StoredWeight(
             name="n" * self.name_length + ".0",
             bits=self.bits,
@@ -174,7 +204,7 @@ class _StandIn:
             scale=np.ones(grid, np.float16),
             zero_point=None if symmetric or self.is_trellis else np.zeros(zeros, np.uint8),
             plain=plain,
-            table=np.zeros(STATES, np.uint8) if self.is_trellis else None,
+            table=None if trellis is None else trellis.tables,
             gains=np.ones(self.cols, np.float16) if self.is_trellis else None,
         )
 
@@ -197,7 +227,8 @@ def _emitted_bytes(stand_in: _StandIn, forms: tuple[str, ...], storage: Storage)
     for node in emitter.graph:
         node.name = weight.name if node.op_type == "DequantizeLinear" else None
         node.outputs[0].name = _VALUE
-    for node in emitter.graph:
+    shared = set(emitter.shared)
+    for node in (node for node in emitter.graph if node not in shared):
         total += int(ir.serde.serialize_node(node).ByteSize()) + _NODE_TAG_BYTES
     stored = [name for name in emitter.graph.initializers if name.startswith(weight.name)]
     return total + sum(len(name) + _HEADER_BYTES for name in stored)

@@ -66,7 +66,7 @@ def _block(parts: Parts, block: RowBlock, cols: int) -> QuantizedBlock:
     middle, trellis = 1 << (spec.level_bits - 1), None
     zero = np.full(parts["scale"].shape, middle, np.int32)
     if spec.is_trellis:
-        trellis = stored_strings(parts, spec.bits, rows)
+        trellis = stored_strings(parts, spec.bits, (cols, rows))
         codes = trellis.levels()
     elif "codes" in parts:  # signed ones count from the middle
         codes = (parts["codes"].astype(np.int16).reshape(cols, rows) + middle * spec.symmetric).astype(np.uint8)

@@ -19,7 +19,8 @@ from passes.errors import QuantizationError
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, fields, unpack
 from passes.numbers.scheme import MAX_PACKED_BITS, TRELLIS_BITS
-from passes.numbers.trellis import MIDDLE, TrellisCodes, unpack_strings
+from passes.numbers.trellis import MIDDLE
+from passes.numbers.trellis_codes import TrellisCodes, stored_widths
 
 Array = npt.NDArray[np.float32]
 
@@ -90,10 +91,10 @@ def holds_coded_tables(files: Iterable[Path]) -> bool:
 
 def _values(parts: Parts, block: BlockRecord, cols: int) -> Array:
     """``(codes * step - zero point) * scale`` over groups along K, times the gains of a trellis."""
-    bits, rows, trellis = block.bits, block.stop - block.start, None
+    bits, rows, trellis = int(block.bits), block.stop - block.start, None
     scale = parts["scale"].astype(np.float32)  # (G, n), 1 where shared
     if "trellis" in parts:
-        trellis = stored_strings(parts, bits, rows)
+        trellis = stored_strings(parts, block.bits, (cols, rows))
         codes, zero = trellis.levels().astype(np.float32), np.full(scale.shape, MIDDLE)
     elif "codes" in parts:
         codes = parts["codes"].astype(np.float32).reshape(cols, rows)
@@ -111,10 +112,12 @@ def _values(parts: Parts, block: BlockRecord, cols: int) -> Array:
     return np.ascontiguousarray(values.T, dtype=np.float32)
 
 
-def stored_strings(parts: Parts, bits: int, rows: int) -> TrellisCodes:
-    """The strings of a block of trellis codes."""
-    symbols = unpack_strings(parts["trellis"].astype(np.uint8), bits, rows)
-    return TrellisCodes(bits, symbols, parts[table_name(bits)].astype(np.uint8), parts["gain"].astype(np.float32))
+def stored_strings(parts: Parts, bits: float, size: tuple[int, int]) -> TrellisCodes:
+    """The strings of a block of K and n trellis codes, of ``bits`` on average."""
+    stored, gains = parts["trellis"].astype(np.uint8), parts["gain"].astype(np.float32)
+    widths = np.unique(stored_widths(stored, int(bits), size[0]))
+    tables = np.stack([parts[table_name(int(width))] for width in widths]).astype(np.uint8)
+    return TrellisCodes.read(stored, int(bits), size, tables, gains)
 
 
 def stored_grid(tensors: Iterable[onnx.TensorProto]) -> npt.NDArray[np.generic] | None:

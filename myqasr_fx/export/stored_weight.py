@@ -29,6 +29,7 @@ from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, split, unpack
 from passes.numbers.scale_grid import bytes_of_scale, grid_indices, scale_grid
 from passes.numbers.scheme import MAX_PACKED_BITS
+from passes.numbers.trellis_codes import stored_widths
 
 KERNEL_GROUPS = (256, 128, 64, 32, 16)
 """Group sizes that MatMulNBits takes."""
@@ -55,13 +56,13 @@ class StoredWeight:
 
     Args:
         name: Layer and block, the stem of its initializers' names.
-        bits: 1 to 8; 1 to 4 of a trellis.
+        bits: 1 to 8; 1 to 4 of a trellis whose columns have one width.
         shape: The weight's own, (n, …).
-        packed: Packed codes over (K, n); (K, B) strings of a trellis.
+        packed: Packed codes over (K, n); the strings of a trellis as ``passes.numbers.trellis_codes`` stores them.
         scale: (G, n), float16; 1 for an axis that shares it.
         zero_point: Packed zero points of the scale's shape, or None when symmetric.
         plain: True when something else than a kernel reads the codes too: looked-up rows, a folded weight.
-        table: (4096,) levels of a trellis; None for affine codes.
+        table: (m, 4096) levels of the m widths of a trellis; None for affine codes.
         gains: (K,) float16 of the columns of a trellis.
     """
 
@@ -126,15 +127,14 @@ class WeightReader:
 
     def codes(self) -> ir.Value:
         """(K, n) uint8 codes times their step."""
-        size = (self.weight.cols, self.weight.rows)
         if self.weight.table is not None:
-            return all_levels(self.emitter, self._trellis(self.weight.table), (*size, self.weight.bits))
-        return self._spread(unpack_fields(self.emitter, self.fields(), size))
+            return all_levels(self.emitter, self._trellis(self.weight.table))
+        return self._spread(unpack_fields(self.emitter, self.fields(), (self.weight.cols, self.weight.rows)))
 
     def rows(self, indices: ir.Value) -> ir.Value:
         """(K, m) uint8 codes of the rows at ``indices`` (m), times their step."""
         if self.weight.table is not None:
-            return levels_at(self.emitter, self._trellis(self.weight.table), indices, self.weight.bits)
+            return levels_at(self.emitter, self._trellis(self.weight.table), indices)
         gathered = [(field, self.emitter.op("Gather", value, indices, axis=1)) for field, value in self.fields()]
         return self._spread(unpack_fields(self.emitter, gathered, (self.weight.cols, -1)))
 
@@ -208,10 +208,14 @@ class WeightReader:
             raise ExportError(f"{self.weight.name}: gains that are not on the grid of scales")
         return self._looked_up(self._store(f"{self.weight.name}.gain", ir.Tensor(found.numpy())))
 
-    def _trellis(self, table: Bytes) -> Trellis:
-        """What trellis levels are read from; the table is stored once for all weights that share it."""
-        levels = self.emitter.constant(table, table_name(self.weight.bits))
-        return Trellis(self._store(f"{self.weight.name}.trellis", ir.Tensor(self.weight.packed)), levels)
+    def _trellis(self, tables: Bytes) -> Trellis:
+        """What trellis levels are read from; tables are stored once for all weights that share them."""
+        weight = self.weight
+        stored = self._store(f"{weight.name}.trellis", ir.Tensor(weight.packed))
+        widths = stored_widths(weight.packed, weight.bits, weight.cols)
+        counts = {bits: count for bits, count in enumerate(np.bincount(widths).tolist()) if count}
+        levels = [self.emitter.constant(table, table_name(bits)) for bits, table in zip(counts, tables, strict=True)]
+        return Trellis(stored, counts, levels, weight.rows)
 
     def _spread(self, codes: ir.Value) -> ir.Value:
         """Codes times their step, a power of two."""

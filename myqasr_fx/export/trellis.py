@@ -12,81 +12,173 @@ of every value on the way: 7 to 12 a weight. Looked-up rows gather their own thr
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
 
 from myqasr_fx.export.emitter import Emitter
-from passes.numbers.trellis import STATES, WINDOW, Turns, string_bytes
+from passes.numbers.trellis import LAST_TABLE, STATES, WINDOW, Turns, string_bytes
+from passes.numbers.trellis_codes import head_bytes
 
-_TOGETHER = {1: 4, 2: 4, 3: 2, 4: 2}
+_TOGETHER = {1: 4, 2: 4, 3: 2, 4: 2, 5: 2, 6: 2}
 """Bits a weight to neighbours that one lookup finds: more need a larger table, or more than the 24 bits of a float."""
 
 
-class Trellis(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Trellis:
     """What levels are read from.
 
     Args:
-        strings: (K, B) uint8.
-        table: (4096,) uint8.
+        stored: (K, B) uint8 strings of one width, or (S,) widths and strings (``passes.numbers.trellis_codes``).
+        counts: Width to the columns that have it, narrow ones first.
+        tables: (4096,) uint8 of each width, in that order.
+        rows: Outputs n.
     """
 
-    strings: ir.Value
-    table: ir.Value
+    stored: ir.Value
+    counts: Mapping[int, int]
+    tables: Sequence[ir.Value]
+    rows: int
+
+    @property
+    def cols(self) -> int:
+        """Inputs K."""
+        return sum(self.counts.values())
 
 
 def table_name(bits: int) -> str:
     """Name of the stored levels of strings of ``bits`` a weight."""
-    return f"trellis.levels{bits}"
+    return f"trellis.levels{min(bits, LAST_TABLE)}"
 
 
-def all_levels(emitter: Emitter, trellis: Trellis, size: tuple[int, int, int]) -> ir.Value:
-    """(K, n) uint8 levels.
-
-    Args:
-        emitter: Of the graph.
-        trellis: Of the weight.
-        size: K, n, and the bits of a weight.
-    """
-    cols, rows, bits = size
-    turns = Turns.of(rows, bits)
-    together = _TOGETHER[bits]
-    table, seen = _joined_table(emitter, trellis, bits), _seen(emitter, trellis, rows, bits)
-    levels = emitter.op("Gather", table, seen, axis=0)  # (K, lookups of a turn, turns, outputs of a lookup)
-    if turns.outputs > together:
-        levels = emitter.op("Transpose", levels, perm=[0, 2, 1, 3])
-    read = turns.count * turns.outputs
-    levels = emitter.reshape(levels, [cols, read])
-    return _first(emitter, levels, rows) if read != rows else levels
+def all_levels(emitter: Emitter, trellis: Trellis) -> ir.Value:
+    """(K, n) uint8 levels."""
+    rows, parts = trellis.rows, []
+    if len(trellis.counts) == 1:
+        (bits,), (table,) = trellis.counts, trellis.tables
+        return _levels(emitter, (trellis.stored, table), rows, bits)
+    head, *strings = _split(emitter, trellis)
+    for bits, table, part in zip(trellis.counts, trellis.tables, strings, strict=True):
+        part = emitter.reshape(part, [-1, string_bytes(rows, bits)])
+        parts.append(_levels(emitter, (part, table), rows, bits))
+    _, places = _places(emitter, head, trellis.cols)
+    return emitter.op("Gather", emitter.op("Concat", *parts, axis=0), places, axis=0)
 
 
-def levels_at(emitter: Emitter, trellis: Trellis, indices: ir.Value, bits: int) -> ir.Value:
+def levels_at(emitter: Emitter, trellis: Trellis, indices: ir.Value) -> ir.Value:
     """(K, m) uint8 levels of some outputs.
 
     Args:
         emitter: Of the graph.
         trellis: Of the weight.
         indices: (m,) int64 outputs.
-        bits: Of a weight.
     """
-    start = emitter.op("Mul", indices, emitter.constant(np.array(bits, np.int64)))
     eight = emitter.constant(np.array(8, np.int64))
-    first = emitter.op("Div", start, eight)
+    if len(trellis.counts) == 1:
+        (bits,), (table,), column = trellis.counts, trellis.tables, None
+        start = emitter.op("Mul", indices, emitter.constant(np.array(bits, np.int64)))
+        first, axis = emitter.op("Div", start, eight), 1
+    else:
+        column, axis = _columns(emitter, trellis), 0
+        start = emitter.op("Mul", indices, column.bits)
+        first, table = emitter.op("Add", emitter.op("Div", start, eight), column.offset), _all_tables(emitter, trellis)
     word: ir.Value | None = None
     for place in range(3):
         at = emitter.op("Add", first, emitter.constant(np.array(place, np.int64))) if place else first
-        digit = emitter.cast(emitter.op("Gather", trellis.strings, at, axis=1), ir.DataType.UINT32)
+        digit = emitter.cast(emitter.op("Gather", trellis.stored, at, axis=axis), ir.DataType.UINT32)
         if word is not None:
             digit = emitter.op("BitShift", digit, emitter.constant(np.array(8 * place, np.uint32)), direction="LEFT")
         word = digit if word is None else emitter.op("BitwiseOr", word, digit)
     shifts = emitter.cast(emitter.op("Mod", start, eight), ir.DataType.UINT32)
     moved = emitter.op("BitShift", word, shifts, direction="RIGHT")
     window = emitter.op("BitwiseAnd", moved, emitter.constant(np.array(STATES - 1, np.uint32)))
-    return emitter.op("Gather", trellis.table, emitter.cast(window, ir.DataType.INT32), axis=0)
+    found = emitter.cast(window, ir.DataType.INT32)
+    if column is not None:
+        found = emitter.op("Add", found, column.table)
+    return emitter.op("Gather", table, found, axis=0)
 
 
-def _seen(emitter: Emitter, trellis: Trellis, rows: int, bits: int) -> ir.Value:
+class _Columns(NamedTuple):
+    """What each column of a mixed trellis is read by, (K, 1) each; folded at load.
+
+    Args:
+        bits: int64.
+        offset: int64 place of its first byte.
+        table: int32 place of its levels among those of all widths.
+    """
+
+    bits: ir.Value
+    offset: ir.Value
+    table: ir.Value
+
+
+def _columns(emitter: Emitter, trellis: Trellis) -> _Columns:
+    head = _split(emitter, trellis)[0]
+    found = _places(emitter, head, trellis.cols)
+    widths, places = (emitter.op("Unsqueeze", value, emitter.integers(1)) for value in found)
+    widths = emitter.cast(widths, ir.DataType.INT64)
+    lengths, starts, tables = (np.zeros(1 + max(trellis.counts), np.int64) for _ in range(3))
+    first, start = 0, head_bytes(trellis.cols)
+    for index, (bits, cols) in enumerate(trellis.counts.items()):
+        lengths[bits] = length = string_bytes(trellis.rows, bits)
+        starts[bits], tables[bits] = start - first * length, index * STATES
+        first, start = first + cols, start + cols * length
+    read = [emitter.op("Gather", emitter.constant(numbers), widths, axis=0) for numbers in (lengths, starts, tables)]
+    return _Columns(
+        widths,
+        emitter.op("Add", emitter.op("Mul", places, read[0]), read[1]),
+        emitter.cast(read[2], ir.DataType.INT32),
+    )
+
+
+def _split(emitter: Emitter, trellis: Trellis) -> Sequence[ir.Value]:
+    """The widths of a mixed trellis, and the strings of each width."""
+    sizes = [cols * string_bytes(trellis.rows, bits) for bits, cols in trellis.counts.items()]
+    sizes = [head_bytes(trellis.cols), *sizes]
+    return emitter.ops("Split", trellis.stored, emitter.integers(*sizes), outputs=len(sizes), axis=0)
+
+
+def _places(emitter: Emitter, head: ir.Value, cols: int) -> tuple[ir.Value, ir.Value]:
+    """(K,) uint8 widths of columns, and (K,) int64 their places among all strings."""
+    shifts = emitter.constant(np.array([[0], [4]], np.uint8))
+    planes = emitter.op("BitShift", head, shifts, direction="RIGHT")
+    widths = emitter.reshape(emitter.op("BitwiseAnd", planes, emitter.byte(15)), [-1])
+    if cols % 2:
+        widths = emitter.op("Slice", widths, emitter.integers(0), emitter.integers(cols))
+    # Equal widths stay in order; of a permutation that is sorted in turn, the places are where everything went.
+    numbers = [emitter.constant(np.array(number, np.int32)) for number in (0, cols, 1)]
+    ranks = emitter.once(("ranks", cols), lambda: emitter.op("Range", *numbers))
+    keys = emitter.op("Mul", emitter.cast(widths, ir.DataType.INT32), numbers[1])
+    keys = emitter.op("Add", keys, ranks)
+    for _ in range(2):
+        _, keys = emitter.ops("TopK", keys, emitter.integers(cols), outputs=2, axis=0, largest=0, sorted=1)
+    return widths, keys
+
+
+def _all_tables(emitter: Emitter, trellis: Trellis) -> ir.Value:
+    """(m * 4096,) uint8 levels of all widths; made once a graph."""
+    names = tuple(table.name for table in trellis.tables)
+    return emitter.once(names, lambda: emitter.op("Concat", *trellis.tables, axis=0))
+
+
+def _levels(emitter: Emitter, part: tuple[ir.Value, ir.Value], rows: int, bits: int) -> ir.Value:
+    """(K, n) uint8 levels of (K, B) strings of one width and their table."""
+    strings, table = part
+    turns = Turns.of(rows, bits)
+    together = _TOGETHER[bits]
+    joined, seen = _joined_table(emitter, table, bits), _seen(emitter, strings, rows, bits)
+    levels = emitter.op("Gather", joined, seen, axis=0)  # (K, lookups of a turn, turns, outputs of a lookup)
+    if turns.outputs > together:
+        levels = emitter.op("Transpose", levels, perm=[0, 2, 1, 3])
+    read = turns.count * turns.outputs
+    levels = emitter.reshape(levels, [-1, read])  # not K: that constant would serve few other layers
+    return _first(emitter, levels, rows) if read != rows else levels
+
+
+def _seen(emitter: Emitter, strings: ir.Value, rows: int, bits: int) -> ir.Value:
     """(K, g, t) int32: the bits that each lookup sees, of g lookups a turn and t turns of n outputs."""
     turns, together = Turns.of(rows, bits), _TOGETHER[bits]
     starts = range(0, turns.outputs * bits, together * bits)
@@ -94,7 +186,7 @@ def _seen(emitter: Emitter, trellis: Trellis, rows: int, bits: int) -> ir.Value:
     for row, start in zip(kernel[:, 0], starts, strict=True):
         byte, shift = divmod(start, 8)
         row[byte : byte + 3] = np.exp2(np.arange(0, 24, 8)[: turns.word - byte] - shift)
-    used, strings = (turns.count - 1) * turns.stride + turns.word, trellis.strings
+    used = (turns.count - 1) * turns.stride + turns.word
     if used != string_bytes(rows, bits):
         strings = _first(emitter, strings, used)
     columns = emitter.cast(emitter.op("Unsqueeze", strings, emitter.integers(1)), ir.DataType.FLOAT)
@@ -105,7 +197,7 @@ def _seen(emitter: Emitter, trellis: Trellis, rows: int, bits: int) -> ir.Value:
     return emitter.op("BitwiseAnd", seen, emitter.constant(np.array(most - 1, np.int32)))
 
 
-def _joined_table(emitter: Emitter, trellis: Trellis, bits: int) -> ir.Value:
+def _joined_table(emitter: Emitter, table: ir.Value, bits: int) -> ir.Value:
     """(2^b, r) uint8: entries of the table for r neighbours that see b bits; made once a graph."""
 
     def make() -> ir.Value:
@@ -115,9 +207,9 @@ def _joined_table(emitter: Emitter, trellis: Trellis, bits: int) -> ir.Value:
         window = emitter.op(
             "BitwiseAnd", emitter.op("Div", column, steps), emitter.constant(np.array(STATES - 1, np.int32))
         )
-        return emitter.op("Gather", trellis.table, window, axis=0)
+        return emitter.op("Gather", table, window, axis=0)
 
-    return emitter.once((trellis.table.name, bits), make)
+    return emitter.once((table.name, bits), make)
 
 
 def _lookup_bits(bits: int) -> int:

@@ -105,7 +105,7 @@ def predicted_bytes(prepared: CanonicalGraphs, program: Program, step: AllocateB
     total = step.rule.fixed
     for item, spec in _specs(prepared, program, step):
         chosen = [choice for choice in step.choices.get(item.name, ()) if _is(choice, spec)]
-        total += chosen[0].size if chosen else step.rule.bytes_of(item, spec.bits)
+        total += chosen[0].size if chosen else step.rule.bytes_of(item, spec.mean_bits)
     return int(total)
 
 
@@ -148,7 +148,7 @@ def _specs(prepared: CanonicalGraphs, program: Program, step: AllocateBits) -> I
 
 
 def _is(choice: Choice, spec: WeightSpec) -> bool:
-    same = choice.granularity == spec.granularity and choice.format == spec.format
+    same = (choice.granularity, choice.format, choice.quarters) == (spec.granularity, spec.format, spec.quarters)
     return choice.bits == spec.bits and (spec.is_float or same)
 
 
@@ -181,6 +181,7 @@ def _choices(job: FitJob, surplus: int) -> Choices:
             if how not in rules:
                 rules[how] = _size_rule(job.prepared, job.request, surplus, how)
             nats = job.damages[item.name, spec]
-            choices.append(Choice(spec.bits, spec.granularity, rules[how].bytes_of(item, spec.bits), nats, spec.format))
+            size = rules[how].bytes_of(item, spec.mean_bits)
+            choices.append(Choice(spec.bits, spec.granularity, size, nats, spec.format, spec.quarters))
         found[item.name] = tuple(choices)
     return found

@@ -149,9 +149,10 @@ def _schemes(layers: Iterable[LayerRecord]) -> dict[str, LayerScheme]:
 
 def _spec(block: BlockRecord) -> WeightSpec:
     if block.bits > MAX_PACKED_BITS:
-        return WeightSpec(block.bits, half=block.bits != FLOAT_BITS)
+        return WeightSpec(int(block.bits), half=block.bits != FLOAT_BITS)
     asked: NumberFormat = "trellis" if block.format == "trellis" else "affine"
-    return WeightSpec(block.bits, Granularity.parse(str(block.granularity)), block.symmetric, format=asked)
+    bits, quarters = divmod(round(4 * block.bits), 4)
+    return WeightSpec(bits, Granularity.parse(str(block.granularity)), block.symmetric, False, asked, quarters)
 
 
 def _with_rounded_leftovers(prepared: Prepared, tables: bool) -> Prepared:

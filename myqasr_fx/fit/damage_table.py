@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -18,7 +19,15 @@ from passes.damage.curvature import Curvature
 from passes.damage.expected import correction_factors, expected_damage, expected_trellis_damage, input_weights
 from passes.graph.layers import Layer
 from passes.needs import LayerAlone
-from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS, Granularity, WeightSpec, weight_spec
+from passes.numbers.scheme import (
+    FLOAT_BITS,
+    HALF_BITS,
+    MAX_PACKED_BITS,
+    TRELLIS_STEPS,
+    Granularity,
+    WeightSpec,
+    weight_spec,
+)
 from passes.observe.activation_stats import Statistics
 from passes.registry import lookup
 from passes.rounding import REGISTRY as ROUNDINGS
@@ -44,7 +53,7 @@ def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurem
         factors = correction_factors(expected.ratios(measurements.corrections))
         for spec in choices_of(request.layers[layer.name], request.symmetric):
             # A trellis does the damage of evenly spaced levels of about one bit more, to which its factor belongs.
-            rows = expected.rows(spec) * factors.get(spec.bits + spec.is_trellis, 1.0)
+            rows = expected.rows(spec) * _between(factors, spec.mean_bits + spec.is_trellis)
             for item in items[layer.name]:
                 found[item.name, spec] = float(rows[item.start : item.start + item.rows].sum())
     return found
@@ -59,12 +68,21 @@ def choices_of(request: LayerRequest, symmetric: bool) -> tuple[WeightSpec, ...]
     """
     widths = (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1))
     every = (
-        weight_spec(bits, granularity, symmetric, asked)
+        weight_spec(bits, granularity, symmetric, asked, quarters)
         for asked in request.formats
         for granularity in request.granularities
         for bits in widths
+        for quarters in (range(4) if asked == "trellis" else (0,))
+        if not quarters or (bits, quarters) in TRELLIS_STEPS
     )
     return tuple(dict.fromkeys(every))
+
+
+def _between(factors: Mapping[int, float], bits: float) -> float:
+    """The factor of a width, those of whole widths in proportion to how near they are; 1 beyond them."""
+    below = int(bits)
+    low, high = factors.get(below, 1.0), factors.get(below + 1, 1.0)
+    return low if bits == below else float(low ** (below + 1 - bits) * high ** (bits - below))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +101,7 @@ class _Expected:
     curvature: Curvature | None
     request: FitRequest
     _inputs: Tensor | None = field(init=False)
-    _trellis: dict[Granularity, dict[int, Tensor]] = field(init=False, default_factory=dict)
+    _trellis: dict[Granularity, dict[tuple[int, int], Tensor]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         compensated = lookup(ROUNDINGS, self.request.rounding, "rounding").needs.grams
@@ -101,7 +119,7 @@ class _Expected:
             if spec.granularity not in self._trellis:
                 found = expected_trellis_damage(weight, self.curvature, self._inputs, spec.granularity)
                 self._trellis[spec.granularity] = found
-            return self._trellis[spec.granularity][spec.bits]
+            return self._trellis[spec.granularity][spec.bits, spec.quarters]
         return expected_damage(weight, self.curvature, self._inputs, spec)
 
     def ratios(self, measured: Statistics) -> dict[int, float]:

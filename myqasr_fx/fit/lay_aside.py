@@ -41,8 +41,8 @@ def _block(block: QuantizedBlock | FloatBlock) -> QuantizedBlock | FloatBlock:
     codes, scale, zero_point = found
     block = replace(block, codes=codes, qparams=replace(block.qparams, scale=scale, zero_point=zero_point))
     if block.trellis is not None:
-        symbols = mapped(tensor_of(block.trellis.symbols))
-        block = replace(block, trellis=replace(block.trellis, symbols=symbols.numpy()))
-        found.append(symbols)
+        strings = mapped(tensor_of(block.trellis.strings))
+        block = replace(block, trellis=block.trellis.with_strings(strings.numpy()))
+        found.append(strings)
     set_aside(found)
     return block

@@ -16,9 +16,9 @@ from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.layer_rule import LayerRule
-from myqasr_fx.options.needs import knows_trellis, last_rounding
+from myqasr_fx.options.needs import knows_trellis
 from passes.allocation.allocate_bits import Override
-from passes.graph.layers import Layer, last_layers
+from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
 from passes.numbers.scheme import FLOAT_BITS, Granularity, NumberFormat
 
@@ -63,8 +63,6 @@ def layer_requests(prepared: CanonicalGraphs, config: QuantizeConfig, *, chooses
         chooses: The allocation chooses among groups.
     """
     common = Granularity.parse(config.granularity)
-    instead = last_rounding(config.rounding, sequential=config.sequential)
-    last = last_layers(prepared.program) if instead != config.rounding else frozenset()
     found = {}
     for layer in prepared.layers:
         rule = config.rule_for(layer.name)
@@ -77,7 +75,7 @@ def layer_requests(prepared: CanonicalGraphs, config: QuantizeConfig, *, chooses
         found[layer.name] = LayerRequest(
             granularity=asked,
             granularities=tuple(Granularity("group", size) for size in GROUP_SIZES) if free else (asked,),
-            rounding=(rule and rule.rounding) or (instead if layer.name in last else config.rounding),
+            rounding=(rule and rule.rounding) or config.rounding,
             fixed_bits=_fixed(rule) or (FLOAT_BITS if kept else None),
             integer=integer,
             reason="kept by a rule" if rule is not None and rule.keep else KEPT_BY_THE_CODE if kept else None,

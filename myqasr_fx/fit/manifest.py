@@ -165,7 +165,7 @@ def _layer(fitted: Fitted, layer: Layer) -> LayerRecord:
 def _block(block: RowBlock) -> BlockRecord:
     spec = block.spec
     granularity = None if spec.is_float else str(spec.granularity)
-    return BlockRecord(block.start, block.stop, spec.bits, granularity, spec.symmetric, spec.format)
+    return BlockRecord(block.start, block.stop, spec.mean_bits, granularity, spec.symmetric, spec.format)
 
 
 def _executes(layer: Layer, node: fx.Node, weight: QuantizedWeight | None) -> str:

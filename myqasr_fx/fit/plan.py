@@ -30,7 +30,7 @@ class PlannedLayer:
     op: str
     shape: tuple[int, ...]
     bits: float | None
-    rows: tuple[tuple[int, int], ...]
+    rows: tuple[tuple[float, int], ...]
     sensitivity: float
 
 
@@ -91,8 +91,8 @@ def _planned(program: Program, layer: Layer) -> PlannedLayer:
     return PlannedLayer(layer.name, layer.kind.value, layer.shape, bits, _rows(scheme), sensitivity)
 
 
-def _rows(scheme: LayerScheme | None) -> tuple[tuple[int, int], ...]:
-    rows: dict[int, int] = {}
+def _rows(scheme: LayerScheme | None) -> tuple[tuple[float, int], ...]:
+    rows: dict[float, int] = {}
     for block in () if scheme is None else scheme.blocks:
-        rows[block.spec.bits] = rows.get(block.spec.bits, 0) + block.stop - block.start
+        rows[block.spec.mean_bits] = rows.get(block.spec.mean_bits, 0) + block.stop - block.start
     return tuple(sorted(rows.items(), reverse=True))

@@ -11,7 +11,7 @@ from myqasr_fx.measure.clip_shares import ClipShares
 from myqasr_fx.measure.measure import steps
 from myqasr_fx.measure.observe import observers
 from myqasr_fx.options.config import QuantizeConfig
-from myqasr_fx.options.needs import decided_by_recordings, last_rounding, needs_of, weighs_damage
+from myqasr_fx.options.needs import decided_by_recordings, needs_of, weighs_damage
 from myqasr_fx.process.stage import Stage
 from myqasr_fx.verify.fake_quant import LOWERING
 from passes.allocation.allocate_bits import AllocateBits
@@ -58,8 +58,6 @@ def _fitting(config: QuantizeConfig) -> tuple[Stage, ...]:
     damage = "; expected damage of every width and group" if weighs_damage(config.allocation) else ""
     codes: tuple[type[Pass], ...] = (RoundWeights, CorrectBiases) if config.sequential else (RoundWeights,)
     behind = " behind the layers rounded already" if config.sequential else ""
-    last = last_rounding(config.rounding, sequential=config.sequential)
-    behind += f", those of the last by {last}" if last != config.rounding else ""
     return (
         Stage("price", f"rank layers by {config.sensitivity}{damage}", _names(RankSensitivity, RoundFloats)),
         Stage("allocate", f"widths by {config.allocation}", _names(AllocateBits)),

@@ -13,7 +13,8 @@ from myqasr_fx.fit.job import FitJob
 from myqasr_fx.models.prepared import Prepared
 from passes.allocation.allocate_bits import read_scheme
 from passes.base import Program
-from passes.numbers.trellis import NO_TABLES, Levels, Tables
+from passes.numbers.scheme import TRELLIS_BITS
+from passes.numbers.trellis import LAST_TABLE, NO_TABLES, Levels, Tables
 from passes.rounding.trellis_table import fitted_table, sample_columns
 
 Floats = npt.NDArray[np.float32]
@@ -22,23 +23,23 @@ _GROUP = 64  # weights that share a scale in the sample
 
 
 def trellis_tables(job: FitJob, program: Program) -> Tables:
-    """Bits to table, of the widths that the schemes of ``program`` use; none while files are only weighed.
+    """Bits to table, of all widths where a scheme of ``program`` has strings; none while files are only weighed.
 
     Args:
         job: Holds the weights.
         program: With schemes in its metadata.
     """
     blocks = [block for scheme in read_scheme(program).layers.values() for block in scheme.blocks]
-    widths = sorted({block.spec.bits for block in blocks if block.spec.is_trellis})
-    if job.request.drafts or not widths:
+    if job.request.drafts or not any(block.spec.is_trellis for block in blocks):
         return NO_TABLES
+    widths = [bits for bits in sorted(TRELLIS_BITS) if bits <= LAST_TABLE]
     columns = cache(lambda: _sample(job.prepared))  # taken where a table is not kept
     with job.progress.stage("fit trellis tables", len(widths)) as advance:
         tables = {}
         for bits in widths:
             tables[bits] = job.store.get(job.store.keys.levels(bits), partial(_fitted, columns, bits))
             advance(1)
-    return tables
+    return {bits: tables[min(bits, LAST_TABLE)] for bits in TRELLIS_BITS}
 
 
 _fits: dict[tuple[str, int], Levels] = {}

@@ -17,7 +17,6 @@ from myqasr_fx.options.checks import expect, is_int, is_probability, is_share, i
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.conflicts import check_conflicts
 from myqasr_fx.options.layer_rule import LayerRule, narrowest
-from myqasr_fx.options.needs import last_rounding
 from myqasr_fx.options.recipes import PAPER_FILE
 from myqasr_fx.options.thresholds import Thresholds
 from passes.allocation.problem import Order
@@ -53,7 +52,7 @@ class QuantizeConfig:
         granularity: Weights that share a scale: ``tensor``, ``channel`` or ``group:N``.
         conv_granularity: The same for convolutions; None where it is the common one.
         symmetric: No zero points for weights.
-        format: ``affine``; ``trellis``: strings of codes of up to 4 bits; ``auto``: what does less damage a byte, where
+        format: ``affine``; ``trellis``: strings of codes of up to 6 bits; ``auto``: what does less damage a byte, where
             the allocation weighs that, else affine.
         activations: ``float``, or ``int8``: static 8-bit inputs of linear, conv1d and attention products.
         activation_bits: Width of quantized activations, 4 to 8; files hold 8.
@@ -166,8 +165,7 @@ class QuantizeConfig:
     @property
     def roundings(self) -> frozenset[str]:
         """Every rounding method that some layer may take."""
-        last = last_rounding(self.rounding, sequential=self.sequential)
-        return frozenset({self.rounding, last, *(rule.rounding for rule in self.rules if rule.rounding)})
+        return frozenset({self.rounding, *(rule.rounding for rule in self.rules if rule.rounding)})
 
     @property
     def narrowest(self) -> int:

@@ -64,12 +64,6 @@ def searches_scales(rounding: str) -> bool:
     return not _method("rounding", rounding).keeps_scales
 
 
-def last_rounding(rounding: str, *, sequential: bool) -> str:
-    """Name of the method of the layer that gives what the model gives, where the others take ``rounding``."""
-    last: str | None = _method("rounding", rounding).last if sequential else None
-    return last or rounding
-
-
 def knows_trellis(rounding: str) -> bool:
     """Whether a rounding can choose trellis codes."""
     return _method("rounding", rounding).trellis is not None

@@ -95,7 +95,8 @@ class AllocateBits(ProgramPass):
         for item in items:
             bits, granularity = allocation.widths[item.name], allocation.granularity.get(item.name, common)
             asked = allocation.formats.get(item.name, override.format or self.format)
-            spec = weight_spec(bits, granularity, self.symmetric, asked)
+            quarters = allocation.quarters.get(item.name, 0)
+            spec = weight_spec(bits, granularity, self.symmetric, asked, quarters)
             start = item.start
             if blocks and blocks[-1].spec == spec:
                 start = blocks.pop().start

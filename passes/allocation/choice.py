@@ -20,6 +20,7 @@ class Choice:
         size: Bytes in the files.
         damage: Nats a position that it is expected to cost, not negative.
         format: Of the codes.
+        quarters: Of a bit that a trellis takes on top, averaged over its inputs.
     """
 
     bits: int
@@ -27,6 +28,7 @@ class Choice:
     size: float
     damage: float
     format: NumberFormat = "affine"
+    quarters: int = 0
 
     def __post_init__(self) -> None:
         if self.size < 0 or self.damage < 0 or not math.isfinite(self.size + self.damage):

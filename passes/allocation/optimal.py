@@ -3,7 +3,8 @@
     minimize  sum_i damage(c_i)   over one choice c_i an item   with  sum_i bytes(c_i) <= B
 
 :func:`lagrangian` takes for each item the choice with the least ``damage + price * bytes`` and bisects over the price;
-its bound is that of the linear relaxation. :func:`optimal` asks HiGHS for the exact answer and keeps the better one.
+its bound is that of the linear relaxation. Where the two are apart, :func:`optimal` asks HiGHS for the exact answer and
+keeps the better one.
 
 Source: Kellerer, Pferschy, Pisinger, "Knapsack Problems", 2004, chapter 11.
 """
@@ -27,6 +28,9 @@ _PRICES = (-30.0, 6.0)
 
 _BISECTIONS = 60
 _NEVER = 1e30
+
+_CLOSE = 1e-3
+"""Part by which the Lagrangian solution may do more damage than any could: expectations are not that exact."""
 
 _NODES = 2000
 """Nodes of the search tree, a bound that does not depend on how fast the machine is."""
@@ -93,9 +97,11 @@ def lagrangian(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list
 
 def _solve(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list[Choice], float]:
     """The better of the exact and the Lagrangian solution, and the bound."""
-    from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import, and the command line lists all methods
-
     first, bound = lagrangian(options, budget)
+    if _damage(first) <= bound * (1 + _CLOSE):
+        return first, bound
+    from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import, and seldom needed
+
     counts = [len(row) for row in options]
     item = np.repeat(np.arange(len(options)), counts)
     sizes = np.array([choice.size for row in options for choice in row])
@@ -123,11 +129,25 @@ def _options(problem: Problem) -> list[list[Choice]]:
     rungs, options = problem.rungs, []
     for item in problem.items:
         allowed = (problem.fixed[item.name],) if item.name in problem.fixed else rungs
-        row = [choice for choice in problem.choices.get(item.name, ()) if choice.bits in allowed]
+        row = [choice for choice in problem.choices.get(item.name, ()) if _within(choice, allowed)]
         if not row:
             raise AllocationError(f"no way to store {item.name} at {allowed[-1]} to {allowed[0]} bits")
-        options.append(row)
+        options.append(_undominated(row))
     return options
+
+
+def _undominated(row: Sequence[Choice]) -> list[Choice]:
+    """Those for which no other is at most as large and does at most as much damage, smallest first."""
+    kept: list[Choice] = []
+    for choice in sorted(row, key=lambda choice: (choice.size, choice.damage)):
+        if not kept or choice.damage < kept[-1].damage:
+            kept.append(choice)
+    return kept
+
+
+def _within(choice: Choice, widths: Sequence[int]) -> bool:
+    """True of a width among these, and of an average between two of them."""
+    return choice.bits in widths and (not choice.quarters or choice.bits + 1 in widths)
 
 
 def _spreads(problem: Problem, options: Sequence[list[Choice]]) -> list[list[list[Choice]]]:
@@ -139,7 +159,7 @@ def _spreads(problem: Problem, options: Sequence[list[Choice]]) -> list[list[lis
     for start in range(max(1, len(rungs) - spread)):
         near = rungs[start : start + spread + 1]
         rows = [
-            row if item.name in problem.fixed else [choice for choice in row if choice.bits in near]
+            row if item.name in problem.fixed else [choice for choice in row if _within(choice, near)]
             for item, row in zip(problem.items, options, strict=True)
         ]
         if all(rows):
@@ -154,6 +174,7 @@ def _allocation(problem: Problem, chosen: Sequence[Choice], bound: float) -> All
         size=problem.rule.fixed + sum(choice.size for choice in chosen),
         granularity={name: choice.granularity for name, choice in named.items()},
         formats={name: choice.format for name, choice in named.items()},
+        quarters={name: choice.quarters for name, choice in named.items()},
         damage=_damage(chosen),
         bound=bound,
     )

@@ -149,6 +149,7 @@ class Allocation:
         size: Bytes, as the size rule counts them.
         granularity: Item name to the weights that share a scale, where the method chose it.
         formats: Item name to the format of its codes, where the method chose it.
+        quarters: Item name to the quarters of a bit that its trellis takes on top, where the method chose it.
         damage: Nats a position that the method expects; None when it expects nothing.
         bound: Nats that no allocation within the budget can be expected to stay below.
     """
@@ -157,6 +158,7 @@ class Allocation:
     size: float
     granularity: Mapping[str, Granularity] = field(default_factory=dict)
     formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    quarters: Mapping[str, int] = field(default_factory=dict)
     damage: float | None = None
     bound: float | None = None
 
@@ -164,3 +166,4 @@ class Allocation:
         object.__setattr__(self, "widths", MappingProxyType(dict(self.widths)))
         object.__setattr__(self, "granularity", MappingProxyType(dict(self.granularity)))
         object.__setattr__(self, "formats", MappingProxyType(dict(self.formats)))
+        object.__setattr__(self, "quarters", MappingProxyType(dict(self.quarters)))

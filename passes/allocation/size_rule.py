@@ -62,7 +62,7 @@ class SizeRule(ABC):
         """Bytes that no width changes."""
 
     @abstractmethod
-    def bytes_of(self, item: Item, bits: int) -> float:
+    def bytes_of(self, item: Item, bits: float) -> float:
         """Bytes of ``item`` at ``bits``."""
 
     def size(self, items: Iterable[Item], widths: Mapping[str, int]) -> float:
@@ -95,7 +95,7 @@ class PaperSize(SizeRule):
         """Nothing."""
         return 0.0
 
-    def bytes_of(self, item: Item, bits: int) -> float:
+    def bytes_of(self, item: Item, bits: float) -> float:
         """Exact: an eighth of a whole number."""
         return item.num_weights * bits / 8
 
@@ -121,11 +121,12 @@ class FileSize(SizeRule):
     """Bytes that the exported files will have.
 
     Args:
-        table: Item name to width to bytes: packed codes, scales, zero points, padding and graph nodes.
+        table: Item name to width, or average width of a trellis, to bytes: packed codes, scales, zero points, padding
+            and graph nodes.
         fixed_bytes: Everything else in the files.
     """
 
-    table: Mapping[str, Mapping[int, int]] = field(repr=False)
+    table: Mapping[str, Mapping[float, int]] = field(repr=False)
     fixed_bytes: int = 0
     ladder: ClassVar[tuple[int, ...]] = (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1))
     is_file: ClassVar[bool] = True
@@ -139,7 +140,7 @@ class FileSize(SizeRule):
         """Bytes outside the table."""
         return self.fixed_bytes
 
-    def bytes_of(self, item: Item, bits: int) -> float:
+    def bytes_of(self, item: Item, bits: float) -> float:
         """Looks the item up.
 
         Raises:

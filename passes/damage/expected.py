@@ -25,8 +25,9 @@ from torch import Tensor
 from passes.calibration.min_max import weight_range
 from passes.damage.curvature import Curvature
 from passes.numbers.affine import dequantize, qparams_from_range, quantize
-from passes.numbers.scheme import MAX_PACKED_BITS, Granularity, WeightSpec
-from passes.numbers.trellis_scales import trellis_errors
+from passes.numbers.column_widths import deal_widths, noise_of
+from passes.numbers.scheme import MAX_PACKED_BITS, TRELLIS_STEPS, Granularity, WeightSpec
+from passes.numbers.trellis_scales import even_out
 from passes.rounding.carry import inverse_factor
 
 SMOOTHING = 0.05
@@ -89,8 +90,8 @@ def expected_damage(weight: Tensor, curvature: Curvature, inputs: Tensor, spec: 
 
 def expected_trellis_damage(
     weight: Tensor, curvature: Curvature, inputs: Tensor, granularity: Granularity
-) -> dict[int, Tensor]:
-    """Bits to nats a position (N,) that each row is expected to cost as trellis codes.
+) -> dict[tuple[int, int], Tensor]:
+    """Bits and quarters to nats a position (N,) that each row is expected to cost as trellis codes of that average.
 
     Args:
         weight: (N, K) float32.
@@ -98,10 +99,18 @@ def expected_trellis_damage(
         inputs: Of :func:`input_weights`.
         granularity: Weights that share a scale.
     """
-    size = granularity.group_of(weight.shape[1])
-    errors = trellis_errors(weight, size, inputs)
-    plain = errors if curvature.lookups is None else trellis_errors(weight, size)
-    return {bits: _damage(curvature, errors[bits], plain[bits]) for bits in errors}
+    cols = weight.shape[1]
+    size = granularity.group_of(cols)
+    evened = even_out(weight, size, inputs)
+    plain = evened if curvature.lookups is None else even_out(weight, size)
+    costs = evened.costs(_smoothed(curvature.rows)).double().numpy()
+    found = {}
+    for bits, quarters in TRELLIS_STEPS:
+        spec = WeightSpec(bits, granularity, symmetric=True, format="trellis", quarters=quarters)
+        noise = torch.from_numpy(noise_of(deal_widths(costs, spec.column_bits(cols))))
+        errors = evened.errors(noise)
+        found[bits, quarters] = _damage(curvature, errors, errors if plain is evened else plain.errors(noise))
+    return found
 
 
 def row_importance(curvature: Curvature) -> Tensor:

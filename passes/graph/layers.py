@@ -93,15 +93,6 @@ def find_layers(program: Program) -> tuple[Layer, ...]:
     )
 
 
-def last_layers(program: Program) -> frozenset[str]:
-    """Names of layers whose outputs a graph gives as they are."""
-    return frozenset(
-        str(meta.get(node, meta.LAYER))
-        for _, _, node in program.nodes()
-        if meta.get(node, meta.LAYER) is not None and any(user.op == "output" for user in node.users)
-    )
-
-
 def weight_of(module: fx.GraphModule, layer: Layer) -> Tensor:
     """The weight of ``layer`` in its own shape.
 

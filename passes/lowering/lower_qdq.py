@@ -38,7 +38,6 @@ from passes.numbers.dynamic_range import DynamicRange
 from passes.numbers.packing import join, pack
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS
-from passes.numbers.trellis import pack_strings
 
 aten = torch.ops.aten
 
@@ -84,7 +83,7 @@ class _Block:
         shape: Of the block, (n, …) like the weight's own.
         bits: 1 to 8; None for floats.
         tensors: Readers of packed codes, scales and zero points (None when symmetric), or of the float values alone.
-        trellis: Readers of the table and the gains of a trellis.
+        trellis: Readers of the tables and the gains of a trellis.
     """
 
     start: int
@@ -148,19 +147,19 @@ def _store(module: fx.GraphModule, source: fx.Node, weight: QuantizedWeight, lay
 
 
 def _trellis(module: fx.GraphModule, name: str, block: QuantizedBlock) -> tuple[fx.Node, ...]:
-    """Buffers of the table and of float16 gains, and their readers; none of affine codes."""
+    """Buffers of the tables and of float16 gains, and their readers; none of affine codes."""
     codes = block.trellis
     if codes is None:
         return ()
     gains = torch.from_numpy(codes.gains).to(torch.float16)
-    return constant(module, f"{name}_table", torch.from_numpy(codes.table)), constant(module, f"{name}_gains", gains)
+    return constant(module, f"{name}_table", torch.from_numpy(codes.tables)), constant(module, f"{name}_gains", gains)
 
 
 def _packed(module: fx.GraphModule, name: str, block: QuantizedBlock) -> tuple[fx.Node, fx.Node, fx.Node | None]:
     """Buffers of packed codes, float16 scales and packed zero points (None when symmetric), and their readers."""
     qparams = block.qparams
     if block.trellis is not None:
-        codes = torch.from_numpy(pack_strings(block.trellis.symbols, block.trellis.bits))
+        codes = torch.from_numpy(block.trellis.stored())
     else:
         codes = torch.from_numpy(join(pack(block.codes.t().contiguous().numpy(), qparams.bits)))
     packed = constant(module, f"{name}_packed", codes)

@@ -10,8 +10,8 @@ Each holds packed integers, scales and zero points, so that a lowered graph runs
 
 ``shape`` is the weight's own: (n, K) or a convolution's (n, K / k, k). Packed codes follow ``passes.numbers.packing``
 over the transposed matrix (K, n), scale is (G, n) float16 (1 for a scale that its axis shares), zero point packed codes
-of the scale's shape. Trellis strings are (K, B), see ``passes.numbers.trellis``, with a (4096,) uint8 table, (K,)
-float16 gains and no zero point; ``bits`` are those of the strings.
+of the scale's shape. Trellis strings lie as ``passes.numbers.trellis_codes`` says, with (m, 4096) uint8 tables of the m
+widths of their columns, (K,) float16 gains and no zero point; ``bits`` are those of columns of one width.
 
 Source: ONNX DequantizeLinear-21, ``y = (x - x_zero_point) * x_scale``.
 """
@@ -27,7 +27,7 @@ from passes.graph.ops import LayerKind
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import split, unpack
 from passes.numbers.scheme import MAX_PACKED_BITS
-from passes.numbers.trellis import TrellisCodes, unpack_strings
+from passes.numbers.trellis_codes import TrellisCodes
 
 FORM_MATMUL = "matmul"
 """Result is (K, n), ready as the right operand of a matrix product with grouped scales."""
@@ -80,8 +80,7 @@ def _matrix(
     (table, gains), (bits, size) = trellis, width
     if table is None or gains is None:
         return _affine(packed, scale, zero_point, bits, size)
-    symbols = unpack_strings(packed.numpy(), bits, size[1])
-    codes = TrellisCodes(bits, symbols, table.numpy(), gains.float().numpy())
+    codes = TrellisCodes.read(packed.numpy(), bits, size, table.numpy(), gains.float().numpy())
     matrix = _affine(torch.from_numpy(codes.levels().reshape(-1)), scale, None, MAX_PACKED_BITS, size)
     return matrix.mul_(torch.from_numpy(codes.gains).unsqueeze(1))
 

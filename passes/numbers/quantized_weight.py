@@ -12,7 +12,7 @@ from passes.numbers.affine import QParams, code_dtype, dequantize, zero_point_bi
 from passes.numbers.packing import packed_bytes
 from passes.numbers.scale_grid import bytes_of_scale, grid_indices
 from passes.numbers.scheme import RowBlock
-from passes.numbers.trellis import TrellisCodes, string_bytes
+from passes.numbers.trellis_codes import TrellisCodes
 
 
 def fits_float16(values: torch.Tensor) -> bool:
@@ -61,8 +61,9 @@ class QuantizedBlock:
         if self.codes.ndim != 2 or len(self.codes) != self.rows.rows or self.codes.dtype != expected:
             got = f"{self.codes.dtype} {tuple(self.codes.shape)}"
             raise QuantizationError(f"codes are {got}, expected {expected} ({self.rows.rows}, K)")
-        if (self.trellis.bits if self.trellis else None) != (spec.bits if spec.is_trellis else None):
-            raise QuantizationError(f"strings {self.trellis and self.trellis.bits} for a block of {spec}")
+        bits = None if self.trellis is None else int(self.trellis.widths.sum())
+        if bits != (spec.column_bits(self.cols) if spec.is_trellis else None):
+            raise QuantizationError(f"strings of {bits} bits an output for a block of {spec}")
 
     @property
     def cols(self) -> int:
@@ -78,7 +79,7 @@ class QuantizedBlock:
             each = 2
         codes = packed_bytes(self.codes.numel(), qparams.bits)
         if self.trellis is not None:
-            codes = self.cols * (string_bytes(self.rows.rows, self.trellis.bits) + 1)  # a byte for its gain
+            codes = self.trellis.stored().size + self.cols  # a byte for its gain
         size = codes + each * qparams.scale.numel()
         return size if qparams.symmetric else size + packed_bytes(qparams.scale.numel(), zero_point_bits(qparams.bits))
 

@@ -22,8 +22,11 @@ HALF_BITS = 16
 MAX_PACKED_BITS = 8
 """Widest integer code that an exported file can hold."""
 
-TRELLIS_BITS = (4, 3, 2, 1)
-"""Widths that a trellis takes: the divisors of its window; above them it gains too little."""
+TRELLIS_BITS = (6, 5, 4, 3, 2, 1)
+"""Widths that a trellis takes; above them its levels of 8 bits are too coarse."""
+
+TRELLIS_STEPS = ((6, 0), *((bits, quarters) for bits in TRELLIS_BITS[1:] for quarters in (3, 2, 1, 0)))
+"""Bits and quarters that a trellis takes on average over its inputs, of which each has a width of its own."""
 
 NumberFormat = Literal["affine", "trellis"]
 """Codes that are evenly spaced levels (``passes.numbers.affine``), or strings of them (``passes.numbers.trellis``)."""
@@ -84,6 +87,7 @@ class WeightSpec:
         symmetric: True when zero lies in the middle of the codes and no zero point is stored.
         half: True for a float16 weight; only with ``bits`` 16.
         format: ``trellis`` for codes in strings; symmetric, with scales of rows or groups.
+        quarters: Of a bit that a trellis takes on top, averaged over the inputs; below 4.
     """
 
     bits: int
@@ -91,6 +95,7 @@ class WeightSpec:
     symmetric: bool = False
     half: bool = False
     format: NumberFormat = "affine"
+    quarters: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= FLOAT_BITS:
@@ -100,8 +105,23 @@ class WeightSpec:
         if self.is_trellis and not (self.symmetric and self.bits in TRELLIS_BITS and self.granularity.kind != "tensor"):
             raise QuantizationError(
                 f"a trellis of {self.bits} bits, symmetric {self.symmetric}, {self.granularity}",
-                hint="a trellis takes 1 to 4 bits, symmetric, with scales of channels or groups",
+                hint="a trellis takes 1 to 6 bits, symmetric, with scales of channels or groups",
             )
+        most = 4 if self.is_trellis and self.bits < max(TRELLIS_BITS) else 1
+        if not 0 <= self.quarters < most:
+            raise QuantizationError(
+                f"{self.bits} bits and {self.quarters} quarters, {self.format}",
+                hint="a trellis of 1 to 5 bits takes up to 3 quarters more",
+            )
+
+    @property
+    def mean_bits(self) -> float:
+        """Bits a weight, averaged over the inputs; scales and zero points not counted."""
+        return self.bits + self.quarters / 4 if self.quarters else self.bits
+
+    def column_bits(self, cols: int) -> int:
+        """Bits of all ``cols`` inputs of a row of a trellis."""
+        return cols * self.bits + cols * self.quarters // 4
 
     @property
     def is_float(self) -> bool:
@@ -119,7 +139,9 @@ class WeightSpec:
         return MAX_PACKED_BITS if self.is_trellis else self.bits
 
 
-def weight_spec(bits: int, granularity: Granularity, symmetric: bool, asked: NumberFormat = "affine") -> WeightSpec:
+def weight_spec(
+    bits: int, granularity: Granularity, symmetric: bool, asked: NumberFormat = "affine", quarters: int = 0
+) -> WeightSpec:
     """How weights of a width are stored, spelled in one way only, so that neighbouring blocks merge.
 
     Args:
@@ -127,11 +149,12 @@ def weight_spec(bits: int, granularity: Granularity, symmetric: bool, asked: Num
         granularity: Of codes.
         symmetric: Of affine codes.
         asked: ``trellis`` where the width has one.
+        quarters: Of a bit that a trellis takes on top.
     """
     if bits in (HALF_BITS, FLOAT_BITS):
         return WeightSpec(bits, half=bits == HALF_BITS)
     if asked == "trellis" and bits in TRELLIS_BITS:
-        return WeightSpec(bits, granularity, symmetric=True, format="trellis")
+        return WeightSpec(bits, granularity, symmetric=True, format="trellis", quarters=quarters)
     return WeightSpec(bits, granularity, symmetric)
 
 
@@ -186,7 +209,7 @@ class LayerScheme:
     @property
     def mean_bits(self) -> float:
         """Bits a weight, averaged over rows; scales and zero points not counted."""
-        return sum(b.rows * b.spec.bits for b in self.blocks) / self.rows
+        return sum(b.rows * b.spec.mean_bits for b in self.blocks) / self.rows
 
     @property
     def is_float(self) -> bool:

@@ -4,13 +4,14 @@ The codes of one input column of a weight, over its outputs, are one string of b
 reads the window of ``WINDOW`` bits at bit ``j * k``; neighbouring windows share all but k bits. A window is an index
 into a table of 8-bit levels::
 
-    window_j = sum_i symbol[j + i] << (k * i),   i = 0 .. 12 / k - 1
+    window_j = sum_i symbol[j + i] << (k * i) mod 2^12,   i = 0 .. ceil(12 / k) - 1
     value_j  = (table[window_j] - 128) * scale_j * gain
 
-so that n outputs take ``n + 12 / k - 1`` symbols. The window is all of the state: any row is read without those before
-it. Scales are those of symmetric 8-bit codes, see ``passes.numbers.affine``; there are no zero points. A column has a
-``gain`` of at most 1, because some inputs have much smaller weights than their neighbours in a group. A product
-multiplies what it reads by the gains, so that levels stay as fine as they are.
+so that n outputs take ``n + ceil(12 / k) - 1`` symbols. The window is all of the state: any row is read without those
+before it. Columns may differ in k (``passes.numbers.column_widths``). Scales are those of symmetric 8-bit codes, see
+``passes.numbers.affine``; there are no zero points. A column has a ``gain`` of at most 1, because some inputs have much
+smaller weights than their neighbours in a group. A product multiplies what it reads by the gains, so that levels stay
+as fine as they are.
 
 Source: Tseng et al., "QTIP: Quantization with Trellises and Incoherence Processing", NeurIPS 2024, section 3.1.
 """
@@ -40,53 +41,15 @@ MIDDLE = 128
 UNIT = 28.0
 """Levels, counted from the middle, of one standard deviation: the table reaches to 4.5 of them."""
 
+LAST_TABLE = 4
+"""Widest strings with a table of their own: wider ones read the same levels."""
+
 Levels = npt.NDArray[np.uint8]
 Tables = Mapping[int, Levels]
 """Bits to the (4096,) levels that windows of strings of that width read."""
 
 NO_TABLES: Tables = MappingProxyType({})
 """Nothing is searched."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrellisCodes:
-    """The bits of a matrix of weights.
-
-    Args:
-        bits: 1 to 4 a weight.
-        symbols: (K, n + lead) uint8, each below ``2**bits``; see :func:`lead`.
-        table: (4096,) uint8 levels.
-        gains: (K,) float32 of the columns: values of ``passes.numbers.scale_grid`` of at most 1.
-
-    Raises:
-        QuantizationError: Types, shapes or values do not belong together.
-    """
-
-    bits: int
-    symbols: Levels
-    table: Levels
-    gains: npt.NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        check_trellis_bits(self.bits)
-        if self.table.dtype != np.uint8 or self.table.shape != (STATES,):
-            raise QuantizationError(f"table is {self.table.dtype} {self.table.shape}, expected uint8 ({STATES},)")
-        got = f"symbols are {self.symbols.dtype} {self.symbols.shape}"
-        if self.symbols.dtype != np.uint8 or self.symbols.ndim != 2 or self.rows < 1:
-            raise QuantizationError(f"{got}, expected uint8 (K, n + {lead(self.bits)})")
-        if self.gains.dtype != np.float32 or self.gains.shape != self.symbols.shape[:1]:
-            raise QuantizationError(f"gains are {self.gains.dtype} {self.gains.shape}, expected float32 (K,)")
-        if self.symbols.size and int(self.symbols.max()) >> self.bits:
-            raise QuantizationError(f"{got}, one of them beyond {self.bits} bits")
-
-    @property
-    def rows(self) -> int:
-        """Outputs n."""
-        return int(self.symbols.shape[1]) - lead(self.bits)
-
-    def levels(self) -> Levels:
-        """(K, n) levels."""
-        return read_levels(windows(self.symbols, self.bits), self.table)
 
 
 def read_levels(path: npt.NDArray[np.uint16], table: Levels) -> Levels:
@@ -105,13 +68,13 @@ def check_trellis_bits(bits: int) -> None:
     """
     if bits not in TRELLIS_BITS:
         raise QuantizationError(
-            f"a trellis of {bits} bits", hint="a trellis takes 1 to 4 bits; above, take affine codes"
+            f"a trellis of {bits} bits", hint="a trellis takes 1 to 6 bits; above, take affine codes"
         )
 
 
 def lead(bits: int) -> int:
     """Symbols of a string beyond one an output."""
-    return WINDOW // bits - 1
+    return -(-WINDOW // bits) - 1
 
 
 def windows(symbols: Levels, bits: int) -> npt.NDArray[np.uint16]:
@@ -120,7 +83,7 @@ def windows(symbols: Levels, bits: int) -> npt.NDArray[np.uint16]:
     found = np.zeros((*symbols.shape[:-1], rows), np.uint16)
     for i in range(lead(bits) + 1):
         found |= symbols[..., i : i + rows].astype(np.uint16) << np.uint16(bits * i)
-    return found
+    return found & np.uint16(STATES - 1)
 
 
 def symbols_of(path: npt.NDArray[np.uint16], bits: int) -> Levels:
@@ -175,7 +138,7 @@ def unpack_strings(packed: Levels, bits: int, rows: int) -> Levels:
 
     Args:
         packed: (K, B).
-        bits: 1 to 4.
+        bits: 1 to 6.
         rows: Outputs n.
 
     Raises:

@@ -13,9 +13,7 @@ Source: Sinkhorn and Knopp, "Concerning nonnegative matrices and doubly stochast
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -28,9 +26,6 @@ from passes.numbers.trellis import MIDDLE, UNIT
 TURNS = 4
 """Times that scales and gains take turns."""
 
-ERRORS: Mapping[int, float] = MappingProxyType({1: 0.27, 2: 0.071, 3: 0.019, 4: 0.0052})
-"""Mean square of the errors of trellis codes, of that of the weights: Gaussian ones and a table fitted to such."""
-
 WIDENED = tuple(2.0 ** (i / 4) for i in range(11))
 """Multiples of a scale that are tried."""
 
@@ -40,22 +35,57 @@ _LEAST_GAIN = 2.0**-12  # of a column of zeros
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrellisScales:
-    """What evens a weight out.
+class Evened:
+    """A weight by its groups of g inputs, each brought to one spread.
 
     Args:
-        qparams: Of 8-bit symmetric levels; scales (n, G) of values that a file stores.
-        gains: (K,) of inputs, stored in a byte each.
-        errors: (n, G) squared errors to expect of a group, as its inputs weigh them.
+        gains: (G, g) of the inputs, values that a file stores in a byte.
+        spread: (n, G) standard deviations of groups of weights over gains.
+        squares: (G, g) squared gains, as errors of the inputs weigh.
+        clipped: (multiples, n, G) weighed squares of what lies beyond the reach of each multiple of the scales.
     """
 
-    qparams: QParams
     gains: Tensor
-    errors: Tensor
+    spread: Tensor
+    squares: Tensor
+    clipped: Tensor
+
+    def costs(self, rows: Tensor | None = None) -> Tensor:
+        """(K,) what errors of each input cost, for each part that they are of its weights.
+
+        Args:
+            rows: (n,) what squared errors of rows cost beside each other; None weighs them alike.
+        """
+        energy = self.spread.square()
+        total = energy.sum(0) if rows is None else rows @ energy
+        return (self.squares * total.unsqueeze(-1)).reshape(-1)
+
+    def errors(self, noise: Tensor) -> Tensor:
+        """(n,) squared errors to expect of each row, as its inputs weigh them.
+
+        Args:
+            noise: (K,) mean square of the errors of each input's codes, of that of its weights.
+        """
+        return self._widened(noise)[1].sum(-1)
+
+    def scales(self, noise: Tensor) -> QParams:
+        """Of 8-bit symmetric levels: (n, G) values that a file stores; takes what :meth:`errors` does."""
+        return _qparams(self.spread * self._widened(noise)[0], self.gains.shape[1])
+
+    def _widened(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Multiple (n, G) of each scale with the least squared error, and that error."""
+        multiples = torch.tensor(WIDENED)
+        errors = self.spread.square() * (self.squares * noise.reshape(self.squares.shape)).sum(-1)
+        found = torch.ones_like(errors)
+        clips = self.clipped[0] > 0  # few groups hold a weight that is out of reach
+        each = self.clipped[:, clips] + multiples.square().unsqueeze(-1) * errors[clips]
+        errors[clips], which = each.min(0)
+        found[clips] = multiples[which]
+        return found, errors
 
 
 def start_scales(weight: Tensor, group_size: int) -> QParams:
-    """Scales by the spread of groups alone: as many as :func:`trellis_scales` finds for the inputs of the layer.
+    """Scales by the spread of groups alone: as many as :class:`Evened` has for the inputs of the layer.
 
     Args:
         weight: (n, K) float32.
@@ -64,62 +94,25 @@ def start_scales(weight: Tensor, group_size: int) -> QParams:
     return _qparams(weight.detach().reshape(len(weight), -1, group_size).square().mean(-1).sqrt(), group_size)
 
 
-def trellis_scales(weight: Tensor, group_size: int, bits: int, importance: Tensor | None = None) -> TrellisScales:
-    """Scales of groups and gains of inputs.
-
-    Args:
-        weight: (n, K) float32.
-        group_size: Neighbours of a row that share a scale.
-        bits: 1 to 4.
-        importance: (K,) of the inputs, not negative; None weighs them alike.
-    """
-    evened = _even(weight, group_size, importance)
-    wide, errors = _widened(evened, ERRORS[bits])
-    return TrellisScales(_qparams(evened.spread * wide, group_size), evened.gains.reshape(-1), errors)
-
-
 def _qparams(spread: Tensor, group_size: int) -> QParams:
     """Storable scales at which (n, G) standard deviations are those of a table."""
     scale = nearest_scale((spread / UNIT).clamp(min=_SMALLEST), spread.shape[1])
     return QParams(MAX_PACKED_BITS, True, group_size, scale, torch.full_like(scale, MIDDLE).to(torch.int32))
 
 
-def trellis_errors(weight: Tensor, group_size: int, importance: Tensor | None = None) -> dict[int, Tensor]:
-    """Bits to the squared errors (n,) to expect of each row, as its inputs weigh them.
+def even_out(weight: Tensor, group_size: int, importance: Tensor | None = None) -> Evened:
+    """Scales of groups and gains of inputs.
 
     Args:
         weight: (n, K) float32.
         group_size: Neighbours of a row that share a scale.
         importance: (K,) of the inputs, not negative; None weighs them alike.
     """
-    evened = _even(weight, group_size, importance)
-    return {bits: _widened(evened, error)[1].sum(-1) for bits, error in ERRORS.items()}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Evened:
-    """A weight by its groups.
-
-    Args:
-        gains: (G, g).
-        spread: (n, G).
-        coarse: (n, G) weighed squares of what the levels stand for.
-        clipped: (multiples, n, G) weighed squares of what lies beyond the reach of each multiple of the scales.
-    """
-
-    gains: Tensor
-    spread: Tensor
-    coarse: Tensor
-    clipped: Tensor
-
-
-def _even(weight: Tensor, group_size: int, importance: Tensor | None) -> _Evened:
     groups = weight.detach().reshape(len(weight), -1, group_size)  # (n, G, g)
     gains = _gains(groups.square())
     # No stored scale is smaller, so that levels of smaller weights are as coarse as these.
     spread = (groups.square() / gains.square()).mean(-1).sqrt().clamp_(min=_SMALLEST * UNIT)
     weighed = torch.ones_like(gains) if importance is None else importance.reshape(gains.shape)
-    coarse = spread.square() * (gains.square() * weighed).sum(-1)
     reach = (_REACH * spread).unsqueeze(-1) * gains
     beyond = (groups.abs() > reach).nonzero(as_tuple=True)  # few, so that they are looked at one by one
     size, reach = groups[beyond].abs(), reach[beyond]
@@ -127,7 +120,7 @@ def _even(weight: Tensor, group_size: int, importance: Tensor | None) -> _Evened
     clipped = torch.zeros(len(WIDENED), spread.numel())
     for row, multiple in zip(clipped, WIDENED, strict=True):
         row.index_add_(0, place, (size - multiple * reach).clamp_(min=0).square_().mul_(cost))
-    return _Evened(gains, spread, coarse, clipped.reshape(-1, *spread.shape))
+    return Evened(gains, spread, gains.square() * weighed, clipped.reshape(-1, *spread.shape))
 
 
 def _gains(squares: Tensor) -> Tensor:
@@ -139,11 +132,3 @@ def _gains(squares: Tensor) -> Tensor:
         gains = (gains / gains.amax(-1, keepdim=True).clamp(min=1e-12)).clamp(min=_LEAST_GAIN)
         gains = nearest_scale(gains, 2).clamp(max=1.0)
     return gains
-
-
-def _widened(evened: _Evened, error: float) -> tuple[Tensor, Tensor]:
-    """Multiple (n, G) of each scale with the least squared error, and that error."""
-    multiples = torch.tensor(WIDENED)
-    errors = evened.clipped + (error * multiples.square())[:, None, None] * evened.coarse
-    least, which = errors.min(0)
-    return multiples[which], least

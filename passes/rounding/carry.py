@@ -42,6 +42,12 @@ class Columns:
     factor: torch.Tensor
     damping: float | None
 
+    def errors_left(self) -> torch.Tensor:
+        """(K,) what is left of a squared error of each input when those behind it have made up for it."""
+        found = torch.empty(len(self.order))
+        found[self.order] = 1 / self.factor.diagonal().square()
+        return found
+
 
 def falling_columns(gram: torch.Tensor) -> Columns:
     """Columns by falling ``H_ii``; raises what :func:`inverse_factor` does."""

@@ -66,4 +66,4 @@ def _solve(weight: torch.Tensor, qparams: QParams, columns: Columns) -> torch.Te
     return codes
 
 
-GPTQ = Rounding(gptq, Needs(grams=True), trellis=TrellisRounding(compensates=True), last="refined")
+GPTQ = Rounding(gptq, Needs(grams=True), trellis=TrellisRounding(compensates=True))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from passes.needs import NOTHING, Needs
 from passes.numbers.affine import QParams
-from passes.numbers.trellis import Levels
+from passes.numbers.trellis import Tables
 from passes.rounding.rounded import Rounded
 
 Run = Callable[[Tensor, QParams, Tensor | None], Rounded]
@@ -22,14 +22,14 @@ class Strings:
     """What strings of trellis codes are searched for.
 
     Args:
-        bits: 1 to 4 a weight.
-        table: (4096,) levels.
+        bits: Of all columns together, for each output: 1 to 6 a column.
+        tables: Bits to (4096,) levels, for every width that a column may have.
         importance: (n,) of rows: what a squared error costs, beside that of other rows; None weighs them alike. Rows
             share strings, which then serve some of them more than others.
     """
 
     bits: int
-    table: Levels
+    tables: Tables
     importance: Tensor | None = None
 
 
@@ -48,8 +48,6 @@ class Rounding:
         draft: Name of the method that stands in for it while files are only weighed: codes change no bytes.
         keeps_scales: Codes are for the scales as they came, so that those of a calibration method count.
         trellis: Does it for trellis codes; None where it cannot.
-        last: Name of the method that takes its place, in sequence, for a layer that gives what the model gives: no
-            layer behind it makes up for its errors. None is itself.
     """
 
     run: Run
@@ -57,4 +55,3 @@ class Rounding:
     draft: str = "rtn"
     keeps_scales: bool = False
     trellis: RunTrellis | None = None
-    last: str | None = None

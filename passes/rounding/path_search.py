@@ -28,7 +28,7 @@ class PathSearch:
     """Searches columns of one height, with memory that serves all of them.
 
     Args:
-        bits: 1 to 4.
+        bits: 1 to 6.
         rows: Outputs n.
     """
 
@@ -90,7 +90,7 @@ class PathWalk:
     """Walks along blocks of columns of one height, with memory that serves all of them.
 
     Args:
-        bits: 1 to 4.
+        bits: 1 to 6.
         rows: Outputs n.
     """
 

@@ -7,9 +7,10 @@ with a weight that does not stay in float32. The float weights themselves stay u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 
@@ -26,6 +27,9 @@ from passes.rounding import REGISTRY
 from passes.rounding.method import Rounding, Strings
 from passes.rounding.rounded import Rounded
 from passes.rounding.trellis_rounding import no_strings
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +104,40 @@ def round_weight(
         QuantizationError: A block does not fit its qparams, or its values lie beyond float16.
     """
     matrix = weight.detach().reshape(weight.shape[0], -1)
-    blocks: list[QuantizedBlock | FloatBlock] = []
+    every = tuple(zip(scheme.blocks, qparams or (None,) * len(scheme.blocks), strict=True))
+
+    def block_of(one: tuple[RowBlock, QParams | None]) -> QuantizedBlock | FloatBlock:
+        block, params = one
+        rows = matrix[block.start : block.stop]
+        if params is None:
+            return _float_block(rows, block)
+        own = None if importance is None else importance[block.start : block.stop]
+        strings = _strings(block, matrix.shape[1], tables, own)
+        return _codes_block(block, _rounded(rows, block, params, rounding, strings, gram))
+
     try:
-        for block, params in zip(scheme.blocks, qparams or (None,) * len(scheme.blocks), strict=True):
-            rows = matrix[block.start : block.stop]
-            if params is None:
-                blocks.append(_float_block(rows, block))
-            else:
-                own = None if importance is None else importance[block.start : block.stop]
-                found = _rounded(rows, block, params, rounding, _strings(block, tables, own), gram)
-                blocks.append(_codes_block(block, found))
-        return QuantizedWeight(tuple(weight.shape), tuple(blocks))
+        return QuantizedWeight(tuple(weight.shape), tuple(_side_by_side(block_of, every)))
     except QuantizationError as error:
         raise QuantizationError(f"layer {scheme.layer}: {error.message}", hint=error.hint) from error
 
 
-def _strings(block: RowBlock, tables: Tables, importance: torch.Tensor | None) -> Strings | None:
-    """What strings a block is searched for; None without a table."""
-    table = tables.get(block.spec.bits)
-    return None if table is None else Strings(block.spec.bits, table, importance)
+def _side_by_side(run: Callable[[_Given], _Made], every: Sequence[_Given]) -> list[_Made]:
+    """What ``run`` makes of each, on as many cores as torch takes: searches for strings run on one each."""
+    threads = min(torch.get_num_threads(), len(every))
+    if threads == 1:
+        return [run(one) for one in every]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(run, every))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _strings(block: RowBlock, cols: int, tables: Tables, importance: torch.Tensor | None) -> Strings | None:
+    """What strings a block is searched for; None without tables."""
+    return Strings(block.spec.column_bits(cols), tables, importance) if tables else None
 
 
 def _rounded(
@@ -135,7 +154,7 @@ def _rounded(
     if rounding.trellis is None:
         raise QuantizationError("this rounding method knows no trellis codes", hint="take --format affine")
     if strings is None:
-        return no_strings(rows, qparams, block.spec.bits)
+        return no_strings(rows, qparams, block.spec.column_bits(rows.shape[1]))
     return rounding.trellis(rows, qparams, gram, strings)
 
 

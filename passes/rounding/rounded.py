@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams, dequantize, quantize
-from passes.numbers.trellis import TrellisCodes
+from passes.numbers.trellis_codes import TrellisCodes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

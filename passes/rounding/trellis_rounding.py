@@ -1,5 +1,8 @@
 """Rounds a block of rows to trellis codes: the exact best path a column, inside GPTQ, then scales that fit the paths.
 
+Before anything is rounded the columns get their widths: what is left of an error behind all later inputs, times the
+column's own weights, says where bits save most (``passes.numbers.column_widths``).
+
 GPTQ goes input by input, and so does a trellis: the weights of one input, over the outputs, are one string. What GPTQ
 wants of a column goes to the path search as it is, each row weighed by what its errors cost: rows share strings, and a
 word that is said often takes more of them than neighbours that are not. Scales of groups by least squares follow, at no
@@ -13,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +25,23 @@ import torch
 from torch import Tensor
 
 from passes.numbers.affine import QParams
-from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, lead, read_levels, symbols_of
-from passes.numbers.trellis_scales import trellis_scales
+from passes.numbers.column_widths import Widths, deal_widths, noise_of
+from passes.numbers.scheme import TRELLIS_BITS
+from passes.numbers.trellis import LAST_TABLE, MIDDLE, STATES, Levels, Tables, read_levels
+from passes.numbers.trellis_codes import TrellisCodes
+from passes.numbers.trellis_scales import even_out
 from passes.rounding.carry import CHUNK, carry_errors, damped, falling_columns
 from passes.rounding.descent import Chunk
 from passes.rounding.method import Strings
 from passes.rounding.rounded import Rounded
 from passes.rounding.walk import Block, walked
 
+if TYPE_CHECKING:
+    from passes.rounding.path_search import PathSearch, PathWalk
+
 Floats = npt.NDArray[np.float32]
+
+_APART = 8.0  # logarithm of costs that are so different that all widths are needed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,23 +63,24 @@ class TrellisRounding:
             weight: (n, K) float32.
             qparams: For the size of groups.
             gram: (K, K) of the layer's inputs; None takes all inputs for equal and independent.
-            strings: Their width, table and what they serve most.
+            strings: Their bits, tables and what they serve most.
 
         Returns:
             Levels (n, K), the qparams that they belong to, and the strings.
         """
-        weighed = gram.diagonal() if gram is not None and self.compensates else None
-        evened = trellis_scales(weight, qparams.group_size, strings.bits, weighed)
-        qparams, gains = evened.qparams, evened.gains
-        paths, weight = _Paths(strings, gains, len(weight)), weight / gains
+        order = None if gram is None or not self.compensates else falling_columns(gram)
+        evened = even_out(weight, qparams.group_size, None if order is None else order.errors_left())
+        importance = _counted(strings.importance)
+        widths = deal_widths(evened.costs(importance).double().numpy(), strings.bits)
+        qparams, gains = evened.scales(torch.from_numpy(noise_of(widths))), evened.gains.reshape(-1)
+        paths, weight = _Paths(widths, strings.tables, gains, _roots(importance, len(weight))), weight / gains
         scale, size = qparams.scale.t().contiguous(), qparams.group_size
-        if gram is None or not self.compensates:
+        if gram is None or order is None:
             columns = weight.t().contiguous()
             for column, wanted in enumerate(columns):
                 paths.choose(column, wanted, scale[column // size])
             return paths.rounded(qparams)
         # Inputs times gains are what weights over gains read: so is everything that follows.
-        order = falling_columns(gram)
         order = replace(order, factor=order.factor / gains[order.order])
         with _left_to(paths):
             carry_errors(weight, order, partial(paths.walk, scale=scale))
@@ -93,17 +107,19 @@ def _fitted(weight: Tensor, levels: Tensor, qparams: QParams, objective: Tensor)
 
 
 def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:
-    """Strings of zeros, which take the bytes of any other.
+    """Strings of zeros, which take the bytes of any other, and have columns of as many widths as any.
 
     Args:
         weight: (n, K).
         qparams: Of the same rows.
-        bits: 1 to 4.
+        bits: Of all columns together, for each output.
     """
     rows, cols = weight.shape
-    symbols, table = np.zeros((cols, rows + lead(bits)), np.uint8), np.full(STATES, MIDDLE, np.uint8)
-    table[-1] -= bits  # where no window of zeros looks: a file stores equal tables once, and those of widths differ
-    codes = TrellisCodes(bits, symbols, table, np.ones(cols, np.float32))
+    widths, tables = deal_widths(np.exp(np.linspace(0, _APART, cols)), bits), dict[int, Levels]()
+    for width in TRELLIS_BITS:
+        tables[width] = np.full(STATES, MIDDLE, np.uint8)
+        tables[width][-1] -= min(width, LAST_TABLE)  # where no window of zeros looks: a file stores equal tables once
+    codes = TrellisCodes.of(np.zeros((cols, rows), np.uint16), widths, tables, np.ones(cols, np.float32))
     return Rounded(torch.full((rows, cols), MIDDLE, dtype=torch.uint8), qparams, trellis=codes)
 
 
@@ -123,49 +139,77 @@ def _left_to(paths: _Paths) -> Iterator[None]:
 class _Paths:
     """The windows of all columns so far."""
 
-    def __init__(self, strings: Strings, gains: Tensor, rows: int) -> None:
-        from passes.rounding.path_search import PathSearch, PathWalk  # numba takes a second to import
-
-        self.windows = np.zeros((len(gains), rows), np.uint16)
-        self._strings, self._gains = strings, gains.numpy()
-        self._levels = strings.table.astype(np.float32) - MIDDLE
-        self._search, self._walk = PathSearch(strings.bits, rows), PathWalk(strings.bits, rows)
-        self._roots = _roots(strings.importance, rows)
+    def __init__(self, widths: Widths, tables: Tables, gains: Tensor, roots: Floats) -> None:
+        self.windows = np.zeros((len(gains), len(roots)), np.uint16)
+        self._widths, self._tables, self._gains, self._roots = widths, tables, gains.numpy(), roots
+        self._used = {int(bits): _Width.of(int(bits), tables, len(roots)) for bits in np.unique(widths)}
 
     @property
     def in_halves(self) -> bool:
         """Every column is searched by two threads."""
-        return self._search.in_halves
+        return any(width.search.in_halves for width in self._used.values())
 
     def choose(self, column: int, wanted: Tensor, scale: Tensor) -> Tensor:
         """The (n,) values of the best path to ``wanted``, (n,), with (n,) scales."""
-        path = self._search(self._roots * wanted.numpy(), self._roots * scale.numpy(), self._levels)
+        width = self._used[int(self._widths[column])]
+        path = width.search(self._roots * wanted.numpy(), self._roots * scale.numpy(), width.levels)
         self.windows[column] = path
-        return torch.from_numpy(self._levels[path]) * scale
+        return torch.from_numpy(width.levels[path]) * scale
 
     def walk(self, block: Block, scale: Tensor) -> Tensor:
         """A :data:`~passes.rounding.walk.Walk` with (G, n) scales."""
         size = len(self._gains) // len(scale)
         if self.in_halves:
             return walked(block, lambda at, wanted: self.choose(at, wanted, scale[at // size]))
-        scales = scale[torch.tensor(block.columns) // size].numpy()
-        errors, self.windows[block.columns] = self._walk(block, scales, self._roots, self._levels)
-        return torch.from_numpy(errors)
+        scales, errors = scale[torch.tensor(block.columns) // size].numpy(), torch.empty_like(block.bases)
+        for start, stop in _runs(self._widths[block.columns]):
+            part, width = block.part(start, stop, errors), self._used[int(self._widths[block.columns[start]])]
+            found, self.windows[part.columns] = width.walk(part, scales[start:stop], self._roots, width.levels)
+            errors[start:stop] = torch.from_numpy(found)
+        return errors
 
     def rounded(self, qparams: QParams) -> Rounded:
         """What was chosen."""
-        bits, table = self._strings.bits, self._strings.table
-        codes = TrellisCodes(bits, symbols_of(self.windows, bits), table, self._gains)
+        codes = TrellisCodes.of(self.windows, self._widths, self._tables, self._gains)
         return Rounded(self.levels(), qparams, trellis=codes)
 
     def levels(self) -> Tensor:
         """(n, K) uint8."""
-        return torch.from_numpy(read_levels(self.windows, self._strings.table).T.copy())
+        found = np.empty(self.windows.shape, np.uint8)
+        for bits in self._used:
+            columns = self._widths == bits
+            found[columns] = read_levels(self.windows[columns], self._tables[bits])
+        return torch.from_numpy(found.T.copy())
+
+
+class _Width(NamedTuple):
+    """What searches columns of one width, and the (4096,) levels that it chooses between."""
+
+    search: PathSearch
+    walk: PathWalk
+    levels: Floats
+
+    @classmethod
+    def of(cls, bits: int, tables: Tables, rows: int) -> _Width:
+        from passes.rounding.path_search import PathSearch, PathWalk  # numba takes a second to import
+
+        return cls(PathSearch(bits, rows), PathWalk(bits, rows), tables[bits].astype(np.float32) - MIDDLE)
+
+
+def _runs(widths: Widths) -> list[tuple[int, int]]:
+    """Start and stop of the runs of equal widths."""
+    cuts = [0, *(np.flatnonzero(np.diff(widths)) + 1).tolist(), len(widths)]
+    return list(pairwise(cuts))
+
+
+def _counted(importance: Tensor | None) -> Tensor | None:
+    """(n,) what rows count, where they count at all."""
+    return None if importance is None or not float(importance.mean()) > 0 else importance
 
 
 def _roots(importance: Tensor | None, rows: int) -> Floats:
     """(n,) what errors of rows are multiplied by before they are squared."""
-    if importance is None or not float(importance.mean()) > 0:
+    if importance is None:
         return np.ones(rows, np.float32)
     roots: Floats = (importance / importance.mean()).sqrt().numpy()
     return roots

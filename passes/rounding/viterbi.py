@@ -34,14 +34,26 @@ Windows = npt.NDArray[np.uint16]
 Space = tuple[Floats, npt.NDArray[np.int32], Floats, npt.NDArray[np.uint8]]
 """Memory that a search works in."""
 
+LANES = 16
+"""Costs that processors work on at once: where fewer classes choose between the same ones, these are kept repeated."""
+
+UNROLLED = 16
+"""Choices that a compiler is left to write out one by one."""
+
 RESTED = 16
 """Outputs from one time that the least cost is taken off all to the next; last bits of such sums say nothing."""
 
 
 def search_space(bits: int, rows: int) -> Space:
     """Memory of the search of columns of n rows, any number of them one after the other."""
-    costs, found = np.empty(STATES >> bits, np.float32), np.empty(STATES >> bits, np.int32)
+    costs, found = np.empty(_repeated(bits) << bits, np.float32), np.empty(STATES >> bits, np.int32)
     return costs, found, found.view(np.float32), np.empty((rows, STATES >> bits), np.uint8)
+
+
+def _repeated(bits: int) -> int:
+    """Costs that are kept side by side for each of the windows that an output chooses between."""
+    part = STATES >> 2 * bits
+    return part if 1 << bits <= UNROLLED else max(part, LANES)
 
 
 @intrinsic
@@ -142,11 +154,17 @@ def _search(bits, wanted, scale, planes, costs, found, values, kept, path):  # t
     """The best path."""
     costs[:] = 0.0
     for j in range(len(wanted)):
-        _advance(literally(bits), wanted[j], scale[j], planes, costs, found)
+        if 1 << bits > UNROLLED:
+            _advance_wide(literally(bits), wanted[j], scale[j], planes, costs, found)
+        else:
+            _advance(literally(bits), wanted[j], scale[j], planes, costs, found)
         _keep(bits, found, kept[j])
         if j % RESTED == 0:
             _rest(bits, found, values)
-        _follow(bits, values, costs)
+        if 1 << bits > UNROLLED:
+            _follow_wide(bits, values, costs)
+        else:
+            _follow(bits, values, costs)
     v = np.argmin(found)
     for j in range(len(wanted) - 1, -1, -1):
         path[j] = (v << bits) | kept[j, v]
@@ -167,6 +185,23 @@ def _advance(bits, want, scale, planes, costs, found):  # type: ignore[no-untype
                 gap = want - scale * planes[d * classes + v]
                 best = _least(best, _tag(costs[d * part + x] + gap * gap, np.int32(d), mask))
             found[v] = best
+
+
+@compiled(fastmath=True)
+def _advance_wide(bits, want, scale, planes, costs, found):  # type: ignore[no-untyped-def]
+    """The same for more choices than a compiler writes out one by one."""
+    classes = STATES >> literally(bits)
+    mask = np.int32((1 << bits) - 1)
+    for first in range(0, 1 << bits, UNROLLED):
+        for high in range(classes // LANES):
+            for x in range(LANES):
+                v = high * LANES + x
+                gap = want - scale * planes[first * classes + v]
+                best = _tag(costs[first * LANES + x] + gap * gap, np.int32(first), mask)
+                for d in range(first + 1, first + UNROLLED):
+                    gap = want - scale * planes[d * classes + v]
+                    best = _least(best, _tag(costs[d * LANES + x] + gap * gap, np.int32(d), mask))
+                found[v] = best if first == 0 else _least(found[v], best)
 
 
 @compiled()
@@ -196,3 +231,12 @@ def _follow(bits, values, costs):  # type: ignore[no-untyped-def]
     for x in range(part):
         for d in range(fan):
             costs[d * part + x] = values[x * fan + d]
+
+
+@compiled()
+def _follow_wide(bits, values, costs):  # type: ignore[no-untyped-def]
+    """The same, repeated."""
+    fan, part = 1 << literally(bits), STATES >> 2 * bits
+    for d in range(fan):
+        for x in range(LANES):
+            costs[d * LANES + x] = values[(x & (part - 1)) * fan + d]

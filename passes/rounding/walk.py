@@ -35,6 +35,28 @@ class Block:
     pivots: Tensor | None = None
     values: Tensor | None = None
 
+    def part(self, start: int, stop: int, errors: Tensor) -> Block:
+        """Some of the columns, with what those before them got wrong taken off.
+
+        Args:
+            start: The first.
+            stop: One past the last.
+            errors: (B, n), known below ``start``.
+        """
+        if stop - start == len(self.columns):
+            return self
+        here, bases = slice(start, stop), self.bases[start:stop]
+        if start:
+            bases = torch.addmm(bases, self.shares[here, :start], errors[:start], alpha=-1)
+        pivots, values = self.pivots, self.values
+        return Block(
+            self.columns[here],
+            bases,
+            self.shares[here, here],
+            None if pivots is None else pivots[here],
+            None if values is None else values[here],
+        )
+
 
 Walk = Callable[[Block], Tensor]
 """Chooses the values of a block, and gives their (B, n) errors."""

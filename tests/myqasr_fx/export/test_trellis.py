@@ -21,34 +21,42 @@ from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
 from passes.lowering.qdq_ops import FORM_MATMUL
 from passes.numbers.scale_grid import scale_grid
 from passes.numbers.scheme import TRELLIS_BITS
-from passes.numbers.trellis import MIDDLE, STATES, TrellisCodes, lead, pack_strings
+from passes.numbers.trellis import LAST_TABLE, MIDDLE, STATES, lead, windows
+from passes.numbers.trellis_codes import TrellisCodes
 
 Make = Callable[..., Any]
-WIDTHS = pytest.mark.parametrize("bits", TRELLIS_BITS)
+MIXED = (*[1, 2, 2, 3] * 4, *[3, 6, 4, 5] * 12)
+"""Widths of columns."""
+
+WIDTHS = pytest.mark.parametrize("bits", [*TRELLIS_BITS, pytest.param(MIXED, id="mixed")])
+Bits = int | tuple[int, ...]
 HEIGHTS = pytest.mark.parametrize("height", [1, 24, 77, 1850])
 COLS = 64
 
 
-def make(bits: int, height: int, shape: tuple[int, ...] | None = None) -> tuple[StoredWeight, np.ndarray]:
+def make(bits: Bits, height: int, shape: tuple[int, ...] | None = None) -> tuple[StoredWeight, np.ndarray]:
     """A random stored weight of (height, 64), and its values."""
-    generator = np.random.default_rng(bits)
-    symbols = generator.integers(0, 1 << bits, (COLS, height + lead(bits)), dtype=np.uint8)
-    table = generator.integers(1, 256, STATES).astype(np.uint8)
+    widths = np.array(bits if isinstance(bits, tuple) else [bits] * COLS, np.uint8)
+    generator = np.random.default_rng(int(widths.sum()))
+    drawn = [generator.integers(0, 1 << int(own), (1, height + lead(int(own))), dtype=np.uint8) for own in widths]
+    path = np.concatenate([windows(symbols, int(own)) for symbols, own in zip(drawn, widths, strict=True)])
+    tables = {int(own): generator.integers(1, 256, STATES).astype(np.uint8) for own in np.unique(widths)}
+    tables |= {own: tables[LAST_TABLE] for own in (5, 6) if own in tables and LAST_TABLE in tables}
     scale = np.exp2(generator.integers(-9, -5, (2, height))).astype(np.float16)
     gains = scale_grid().numpy()[generator.integers(150, 225, COLS)]
-    codes = TrellisCodes(bits, symbols, table, gains)
+    codes = TrellisCodes.of(path, widths, tables, gains)
     levels = codes.levels().astype(np.float32) - MIDDLE
     products = (levels.reshape(2, -1, height) * scale[:, None].astype(np.float32)).reshape(COLS, height)
     values = (products * gains[:, None]).T
     stored = StoredWeight(
         "layer.0",
-        bits,
+        int(widths[0]),
         shape or (height, COLS),
-        pack_strings(symbols, bits),
+        codes.stored(),
         scale,
         None,
         plain=True,
-        table=table,
+        table=codes.tables,
         gains=gains.astype(np.float16),
     )
     return stored, np.ascontiguousarray(values)
@@ -74,7 +82,7 @@ def product_of(graph: ir.Graph, x: ir.Value, weight: ir.Value) -> ir.Value:
 
 @WIDTHS
 @HEIGHTS
-def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: int, height: int) -> None:
+def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: Bits, height: int) -> None:
     (stored, values), model = make(bits, height), one_input(["n", COLS])
     product = product_of(model.graph, model.x, weight_of(model.graph, stored))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
@@ -103,7 +111,7 @@ def test_every_product_reads_what_it_read_times_the_gains(one_input: Make, run: 
 
 @WIDTHS
 @pytest.mark.parametrize("shape", [(24, 64), (24, 16, 4), (7, 64)])
-def test_a_folded_weight_is_exact(one_input: Make, run: Make, bits: int, shape: tuple[int, ...]) -> None:
+def test_a_folded_weight_is_exact(one_input: Make, run: Make, bits: Bits, shape: tuple[int, ...]) -> None:
     (stored, values), model = make(bits, shape[0], shape), one_input(["n"])
     weight = folded(WeightReader(model.emitter, stored))
     proto = model.proto(model.emitter.op("Add", weight, model.emitter.op("ReduceSum", model.x)), len(shape))
@@ -113,7 +121,7 @@ def test_a_folded_weight_is_exact(one_input: Make, run: Make, bits: int, shape: 
 
 @WIDTHS
 @HEIGHTS
-def test_any_row_is_looked_up_exactly(one_input: Make, run: Make, bits: int, height: int) -> None:
+def test_any_row_is_looked_up_exactly(one_input: Make, run: Make, bits: Bits, height: int) -> None:
     (stored, values), model = make(bits, height), one_input(["n"])
     asked = [0, height - 1, height // 2, height // 3]
     indices = model.emitter.cast(model.x, ir.DataType.INT64)
@@ -123,13 +131,14 @@ def test_any_row_is_looked_up_exactly(one_input: Make, run: Make, bits: int, hei
 
 
 @WIDTHS
-def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: int) -> None:
+def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: Bits) -> None:
     (stored, values), model = make(bits, 24), one_input(["n", COLS])
     product = product_of(model.graph, model.x, weight_of(model.graph, stored))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     onnx.save(model.proto(product), path := tmp_path / "model.onnx")
-    block = BlockRecord(0, 24, bits, "group:32", True, "trellis")
-    layer = LayerRecord("layer", "linear", (24, COLS), float(bits), (block,), "gptq", 1.0, 0, "low-bit kernel")
+    mean = float(np.mean(bits))
+    block = BlockRecord(0, 24, mean, "group:32", True, "trellis")
+    layer = LayerRecord("layer", "linear", (24, COLS), mean, (block,), "gptq", 1.0, 0, "low-bit kernel")
     np.testing.assert_array_equal(read_weights([path], [layer])["layer"][0], values)
 
 
@@ -156,3 +165,11 @@ def test_weights_of_one_width_share_their_levels(one_input: Make) -> None:
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     stored_levels = [name for name in model.graph.initializers if name.startswith("trellis.levels")]
     assert stored_levels == ["trellis.levels2"]
+
+
+def test_wide_strings_read_the_levels_of_narrower_ones(one_input: Make) -> None:
+    model = one_input(["n", COLS])
+    product_of(model.graph, model.x, weight_of(model.graph, make(MIXED, 24)[0]))
+    expand_placeholders(ir.Model(model.graph, ir_version=10))
+    stored_levels = [name for name in model.graph.initializers if name.startswith("trellis.levels")]
+    assert stored_levels == [f"trellis.levels{bits}" for bits in (1, 2, 3, 4)]

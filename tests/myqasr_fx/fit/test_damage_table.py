@@ -11,7 +11,7 @@ import pytest
 from myqasr_fx.fit.damage_table import damage_table
 from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.measure.store import Keys, Store
-from passes.numbers.scheme import Granularity, NumberFormat, weight_spec
+from passes.numbers.scheme import TRELLIS_STEPS, Granularity, NumberFormat, weight_spec
 
 GROUP = Granularity("group", 64)
 KEYS = Keys("fingerprint", None, "hf")
@@ -25,7 +25,7 @@ def job(fit_job: Callable[..., FitJob]) -> FitJob:
 
 def test_wider_is_no_worse_and_floats_cost_nothing(job: FitJob) -> None:
     for item in {name for name, _ in job.damages}:
-        for form, widest in zip(FORMATS, (8, 4), strict=True):
+        for form, widest in zip(FORMATS, (8, 6), strict=True):
             specs = [weight_spec(bits, GROUP, False, form) for bits in (32, 16, *range(widest, 0, -1))]
             nats = [job.damages[item, spec] for spec in specs]
             assert nats[:2] == [0, 0] and nats == sorted(nats)
@@ -34,10 +34,10 @@ def test_wider_is_no_worse_and_floats_cost_nothing(job: FitJob) -> None:
 def test_every_choice_of_every_item_has_a_price(job: FitJob) -> None:
     items = {name for name, _ in job.damages}
     groups = {Granularity("group", size) for size in (32, 64, 128)}
-    specs = {
-        weight_spec(bits, group, False, form) for bits in (32, 16, *range(1, 9)) for group in groups for form in FORMATS
-    }
-    assert len(specs) == 2 + 3 * (8 + 4)
+    affine = {weight_spec(bits, group, False) for bits in (32, 16, *range(1, 9)) for group in groups}
+    strings = {weight_spec(bits, group, False, "trellis", more) for bits, more in TRELLIS_STEPS for group in groups}
+    specs = affine | strings
+    assert len(specs) == 2 + 3 * (8 + 21)
     assert set(job.damages) == {(item, spec) for item in items for spec in specs}
 
 

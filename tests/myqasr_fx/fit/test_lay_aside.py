@@ -58,7 +58,7 @@ def test_numbers_stay_what_they_are(
                 assert torch.equal(tensor, expected)
             assert (block.trellis is None) is (other.trellis is None)
             if block.trellis is not None and other.trellis is not None:
-                np.testing.assert_array_equal(block.trellis.symbols, other.trellis.symbols)
+                np.testing.assert_array_equal(block.trellis.strings, other.trellis.strings)
                 seen += 1
     assert bool(seen) is ("format" in options)
 
@@ -83,6 +83,6 @@ def test_what_lies_in_a_file_stays_in_it(fit_job: Callable[..., FitJob], monkeyp
             assert again.codes.data_ptr() == block.codes.data_ptr()
             assert again.qparams.scale.data_ptr() == block.qparams.scale.data_ptr()
             if block.trellis is not None and again.trellis is not None:
-                assert again.trellis.symbols.ctypes.data == block.trellis.symbols.ctypes.data
+                assert again.trellis.strings.ctypes.data == block.trellis.strings.ctypes.data
                 seen += 1
     assert seen

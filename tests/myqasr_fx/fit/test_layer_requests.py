@@ -40,19 +40,6 @@ def test_all_get_what_is_common_where_nothing_differs(whisper: Prepared) -> None
     assert overrides(found, whisper.layers, "gptq") == {}
 
 
-def test_in_sequence_the_layer_that_nothing_makes_up_for_is_refined(whisper: Prepared) -> None:
-    def roundings(**options: object) -> dict[str, str]:
-        found = layer_requests(whisper, config(**options), chooses=False)
-        return {name: layer.rounding for name, layer in found.items() if layer.rounding != options["rounding"]}
-
-    assert roundings(rounding="gptq", sequential=True) == {"model.decoder.embed_tokens": "refined"}
-    assert roundings(rounding="gptq", sequential=False) == {}
-    assert roundings(rounding="refined", sequential=True) == {}
-    assert roundings(rounding="gptq", sequential=True, rules=(LayerRule("*embed_tokens", rounding="rtn"),)) == {
-        "model.decoder.embed_tokens": "rtn"
-    }
-
-
 def test_the_first_rule_that_matches_counts(whisper: Prepared) -> None:
     rules = (
         LayerRule("*.encoder.*.q_proj", bits=7, granularity="channel"),

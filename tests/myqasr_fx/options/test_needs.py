@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,9 @@ from onnx import numpy_helper
 
 from myqasr_fx import pipeline
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.options.needs import decided_by_recordings, needs_of
+from myqasr_fx.options.needs import decided_by_recordings
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.limits import Limits
-from passes.rounding import REGISTRY
-from passes.rounding.rtn import RTN
 
 
 @pytest.mark.parametrize(
@@ -33,14 +30,6 @@ from passes.rounding.rtn import RTN
 def test_recordings_decide_what_the_methods_look_at(options: dict[str, object], expected: tuple[str, ...]) -> None:
     config = resolve_config(**options)  # type: ignore[arg-type]
     assert decided_by_recordings(config, config.sequential) == expected
-
-
-def test_the_method_of_the_last_layer_counts_in_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("passes.rounding.REGISTRY", {**REGISTRY, "mine": replace(RTN, last="gptq")})
-    asked = {"uniform_bits": 4, "recipe": "paper-file"}
-    assert needs_of(resolve_config(**asked, rounding="mine", sequential=True)).grams  # type: ignore[arg-type]
-    alone = resolve_config(**asked, rounding="mine", sequential=False)  # type: ignore[arg-type]
-    assert not needs_of(alone).grams and alone.roundings == {"mine"}
 
 
 @pytest.mark.slow

@@ -227,7 +227,7 @@ def test_rounding_of_single_layers(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text('[[layers]]\nmatch = "a*"\nrounding = "gptq"\n[[layers]]\nmatch = "b"\nbits = 3\nrounding = "rtn"')
     config = resolve_config("24MB", rules=path)
-    assert config.roundings == {"rtn", "gptq", "refined"}  # the last of the default's, of the last layer
+    assert config.roundings == {"rtn", "gptq"}
     assert resolve_config("24MB", rules=path, rounding="rtn").rules == (LayerRule("b", bits=3),)
     path.write_text('[[layers]]\nmatch = "a*"\nrounding = "up"')
     with pytest.raises(OptionError, match="unknown rounding 'up'"):

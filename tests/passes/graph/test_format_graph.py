@@ -38,7 +38,7 @@ def test_one_line_a_node_with_shapes_modules_and_annotations() -> None:
     assert format_node(node).endswith("sensitivity=0.333333 scheme=" + SCHEME)
 
 
-SCHEME = "LayerScheme(fc,(RowBlock(0,6,WeightSpec(4,Granularity(group,64),False,False,affine))),rtn)"
+SCHEME = "LayerScheme(fc,(RowBlock(0,6,WeightSpec(4,Granularity(group,64),False,False,affine,0))),rtn)"
 
 
 def test_the_text_changes_with_an_annotation() -> None:

@@ -8,7 +8,7 @@ import torch
 from passes.base import Program
 from passes.errors import PassError
 from passes.graph import meta
-from passes.graph.layers import Layer, Use, find_layers, last_layers, nodes_of, weight_of
+from passes.graph.layers import Layer, Use, find_layers, nodes_of, weight_of
 from passes.graph.ops import LayerKind
 
 
@@ -24,15 +24,6 @@ def test_layers_come_in_network_order_with_all_their_uses(tiny_program: Program)
             assert meta.get(node, meta.LAYER) == layer.name
             if layer.weight is not None:
                 assert tuple(weight_of(module, layer).shape) == layer.shape
-
-
-def test_last_layers_give_what_a_graph_gives(tiny_program: Program) -> None:
-    (last,) = [
-        meta.get(node, meta.LAYER)
-        for _, _, node in tiny_program.nodes()
-        if any(user.op == "output" for user in node.users)
-    ]
-    assert last_layers(tiny_program) == {last} == {"embed"}
 
 
 def test_a_product_has_no_weight(tiny_program: Program) -> None:

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passes.errors import QuantizationError
-from passes.numbers.scheme import TRELLIS_BITS, Granularity, WeightSpec, weight_spec
+from passes.numbers.scheme import TRELLIS_BITS, TRELLIS_STEPS, Granularity, WeightSpec, weight_spec
 from passes.numbers.trellis import (
     STATES,
     WINDOW,
-    TrellisCodes,
     lead,
     pack_strings,
     string_bytes,
@@ -37,9 +36,9 @@ def test_windows_are_those_of_a_literal_walk(bits: int, rows: int, seed: int) ->
         state = sum(int(symbol) << (bits * place) for place, symbol in enumerate(string[: lead(bits) + 1]))
         walked = [state]
         for symbol in string[lead(bits) + 1 :]:
-            state = (state >> bits) | (int(symbol) << (WINDOW - bits))
+            state = (state >> bits) | (int(symbol) << (lead(bits) * bits))
             walked.append(state)
-        assert found.tolist() == walked
+        assert found.tolist() == [state % (1 << WINDOW) for state in walked]
 
 
 @settings(max_examples=60)
@@ -53,7 +52,8 @@ def test_strings_pack_and_any_row_is_read_alone(bits: int, rows: int, seed: int)
         first, offset = divmod(row * bits, 8)
         word = sum(packed[:, first + i].astype(np.uint32) << np.uint32(8 * i) for i in range(3))
         assert np.array_equal((word >> np.uint32(offset)) & np.uint32(STATES - 1), expected)
-    assert np.array_equal(symbols_of(windows(symbols, bits), bits), symbols)
+    again = windows(symbols_of(windows(symbols, bits), bits), bits)
+    assert np.array_equal(again, windows(symbols, bits))
 
 
 @pytest.mark.parametrize("bits", TRELLIS_BITS)
@@ -62,26 +62,7 @@ def test_strings_take_their_bits_and_three_bytes_at_most(bits: int, rows: int) -
     assert 0 <= string_bytes(rows, bits) - rows * bits / 8 <= 3
 
 
-def test_levels_are_looked_up() -> None:
-    table = np.arange(STATES, dtype=np.uint8)
-    symbols = drawn(2, 2, 9, 0)
-    codes = TrellisCodes(2, symbols, table, np.array([1.0, 0.5], np.float32))
-    assert codes.rows == 9
-    assert np.array_equal(codes.levels(), table[windows(symbols, 2)])  # gains are no part of them
-
-
 def test_what_does_not_belong_together_is_refused() -> None:
-    table, symbols, gains = np.zeros(STATES, np.uint8), drawn(2, 2, 9, 0), np.ones(2, np.float32)
-    with pytest.raises(QuantizationError, match="a trellis of 5 bits"):
-        TrellisCodes(5, symbols, table, gains)
-    with pytest.raises(QuantizationError, match="expected uint8 \\(4096,\\)"):
-        TrellisCodes(2, symbols, table[:-1], gains)
-    with pytest.raises(QuantizationError, match="beyond 2 bits"):
-        TrellisCodes(2, symbols + np.uint8(4), table, gains)
-    with pytest.raises(QuantizationError, match="expected uint8 \\(K, n"):
-        TrellisCodes(2, symbols[:, : lead(2)], table, gains)
-    with pytest.raises(QuantizationError, match="expected float32 \\(K,\\)"):
-        TrellisCodes(2, symbols, table, gains[:1])
     with pytest.raises(QuantizationError, match="expected \\(K, 5\\)"):
         unpack_strings(np.zeros((2, 4), np.uint8), 2, 9)
 
@@ -89,8 +70,18 @@ def test_what_does_not_belong_together_is_refused() -> None:
 def test_a_spec_of_trellis_codes_has_levels_of_8_bits() -> None:
     spec = weight_spec(2, Granularity("group", 64), False, "trellis")
     assert (spec.is_trellis, spec.symmetric, spec.level_bits) == (True, True, 8)
-    wide = weight_spec(5, Granularity("group", 64), False, "trellis")
-    assert (wide.is_trellis, wide.symmetric, wide.level_bits) == (False, False, 5)
-    for wrong in ({"symmetric": False}, {"bits": 5}, {"granularity": Granularity("tensor")}):
+    wide = weight_spec(7, Granularity("group", 64), False, "trellis")
+    assert (wide.is_trellis, wide.symmetric, wide.level_bits) == (False, False, 7)
+    for wrong in ({"symmetric": False}, {"bits": 7}, {"granularity": Granularity("tensor")}):
         with pytest.raises(QuantizationError, match="a trellis of"):
             WeightSpec(**{"bits": 2, "symmetric": True, "format": "trellis", **wrong})
+
+
+def test_averages_between_two_widths() -> None:
+    for bits, quarters in TRELLIS_STEPS:
+        spec = WeightSpec(bits, symmetric=True, format="trellis", quarters=quarters)
+        assert spec.mean_bits == bits + quarters / 4 and spec.column_bits(384) == 384 * spec.mean_bits
+    assert WeightSpec(2, symmetric=True, format="trellis", quarters=3).column_bits(10) == 27
+    for wrong in ({"format": "affine"}, {"bits": 6}, {"quarters": 4}, {"quarters": -1}):
+        with pytest.raises(QuantizationError, match="quarters"):
+            WeightSpec(**{"bits": 2, "symmetric": True, "format": "trellis", "quarters": 1, **wrong})

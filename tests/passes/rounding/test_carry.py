@@ -11,7 +11,7 @@ from passes.calibration import REGISTRY as CALIBRATIONS
 from passes.calibration.calibrate import weight_qparams
 from passes.errors import QuantizationError
 from passes.numbers.quantized_weight import QuantizedBlock
-from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, weight_spec
+from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, weight_spec
 from passes.observe.few_frames import DAMPING
 from passes.rounding import REGISTRY
 from passes.rounding.carry import damped, inverse_factor
@@ -48,7 +48,10 @@ def test_a_weight_tells_how_far_it_rose(method: str, form: str) -> None:
     weight = torch.randn(8, 64, generator=torch.Generator().manual_seed(1))
     spec = weight_spec(2, Granularity("group", 32), False, form)
     scheme = LayerScheme("layer", (RowBlock(0, 8, spec),))
-    qparams, tables = weight_qparams(weight, scheme, CALIBRATIONS["min_max"]), {2: gaussian_table()}
+    qparams, tables = (
+        weight_qparams(weight, scheme, CALIBRATIONS["min_max"]),
+        dict.fromkeys(TRELLIS_BITS, gaussian_table()),
+    )
     for gram, rose in ((moments(64, 200, 3000.0), True), (moments(64, 400, 0.0), False)):
         (block,) = round_weight(weight, scheme, qparams, REGISTRY[method], gram, tables).blocks
         assert isinstance(block, QuantizedBlock) and (block.trellis is not None) is (form == "trellis")

@@ -8,7 +8,7 @@ import torch
 from passes.numbers.affine import dequantize, qparams_from_range, quantize
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
 from passes.numbers.scale_grid import grid_indices
-from passes.numbers.scheme import Granularity, RowBlock, WeightSpec, weight_spec
+from passes.numbers.scheme import TRELLIS_BITS, Granularity, RowBlock, WeightSpec, weight_spec
 from passes.numbers.trellis_scales import start_scales
 from passes.rounding import REGISTRY
 from passes.rounding.method import Strings
@@ -63,7 +63,9 @@ def test_strings_are_refitted_with_their_gains() -> None:
     weight[:, 5] *= 20  # its group's other inputs have small gains
     run, spec = REGISTRY["rtn"].trellis, weight_spec(3, Granularity("group", GROUP), False, "trellis")
     assert run is not None
-    found = run(weight, start_scales(weight, GROUP), gram, Strings(3, gaussian_table()))
+    found = run(
+        weight, start_scales(weight, GROUP), gram, Strings(3 * COLS, dict.fromkeys(TRELLIS_BITS, gaussian_table()))
+    )
     assert found.trellis is not None and float(found.trellis.gains.min()) < 0.1
     block = QuantizedBlock(RowBlock(0, ROWS, spec), found.codes, found.qparams, trellis=found.trellis)
     start = QuantizedWeight((ROWS, COLS), (block,))

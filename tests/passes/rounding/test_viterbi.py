@@ -122,5 +122,5 @@ def test_a_block_of_columns_is_what_one_column_after_the_other_is(bits: int, car
 
 
 def test_another_width_is_refused() -> None:
-    with pytest.raises(QuantizationError, match="a trellis of 5 bits"):
-        PathSearch(5, 1)
+    with pytest.raises(QuantizationError, match="a trellis of 7 bits"):
+        PathSearch(7, 1)
