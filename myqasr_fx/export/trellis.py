@@ -5,6 +5,9 @@ A column's string is a row of bytes (``passes.numbers.trellis``). All windows at
     Cast -> Conv([2^-s, 2^(8 - s), 2^(16 - s)]) -> Cast -> BitwiseAnd    the bits that some outputs see, as one number
     -> Gather(levels of every such number)                               their levels
 
+Where columns differ in width, a Split gives the strings of each width, and a Gather puts their levels back in order: of
+widths sorted twice (TopK) the indices are the places of columns among the strings.
+
 Sums of three bytes are exact in float32. onnxruntime folds all that into a constant of levels when it loads the file,
 and fuses that with its DequantizeLinear and MatMul. It frees nothing before all is folded, so what counts is the bytes
 of every value on the way: 7 to 12 a weight. Looked-up rows gather their own three bytes of every column.
@@ -116,6 +119,7 @@ class _Columns(NamedTuple):
 
 
 def _columns(emitter: Emitter, trellis: Trellis) -> _Columns:
+    """Made of the widths alone."""
     head = _split(emitter, trellis)[0]
     found = _places(emitter, head, trellis.cols)
     widths, places = (emitter.op("Unsqueeze", value, emitter.integers(1)) for value in found)

@@ -28,8 +28,11 @@ Widths = npt.NDArray[np.uint8]
 
 
 def palette(mean: int) -> tuple[int, ...]:
-    """Widths that columns take whose average is ``mean`` bits or a part of one more: each costs a file operators."""
-    return tuple(bits for bits in range(mean - 1, mean + 3) if bits in ERRORS)
+    """Widths that columns take whose average is ``mean`` bits or a part of one more.
+
+    Each costs a file operators. Columns of one bit make errors so large that they do other damage than small ones foretell.
+    """
+    return tuple(bits for bits in range(max(mean - 1, min(mean, 2)), mean + 3) if bits in ERRORS)
 
 
 def deal_widths(costs: npt.NDArray[np.float64], total: int) -> Widths:
