@@ -22,6 +22,7 @@ _CATEGORIES = {
 }
 """What the words mean that only quantization has."""
 
+_FEW = 8  # widths that are listed one by one
 _COLORS = {ACCEPTED: "green", UNCERTAIN: "yellow", REJECTED: "bold red"}
 
 
@@ -149,9 +150,6 @@ def _spent(manifest: BundleManifest) -> str:
         f"{name}{_CATEGORIES.get(name, '')} {size / manifest.model_bytes:.1%}"
         for name, size in manifest.categories.items()
     )
-
-
-_FEW = 8  # widths that are listed one by one
 
 
 def _widths(manifest: BundleManifest) -> str:

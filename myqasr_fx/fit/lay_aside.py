@@ -42,7 +42,7 @@ def _block(block: QuantizedBlock | FloatBlock) -> QuantizedBlock | FloatBlock:
     block = replace(block, codes=codes, qparams=replace(block.qparams, scale=scale, zero_point=zero_point))
     if block.trellis is not None:
         strings = mapped(tensor_of(block.trellis.strings))
-        block = replace(block, trellis=block.trellis.with_strings(strings.numpy()))
+        block = replace(block, trellis=replace(block.trellis, strings=strings.numpy()))
         found.append(strings)
     set_aside(found)
     return block

@@ -28,7 +28,7 @@ from passes.numbers.affine import dequantize, qparams_from_range, quantize
 from passes.numbers.column_widths import deal_widths, noise_of
 from passes.numbers.scheme import MAX_PACKED_BITS, TRELLIS_STEPS, Granularity, WeightSpec
 from passes.numbers.trellis_scales import even_out
-from passes.rounding.carry import inverse_factor
+from passes.rounding.carry import falling_columns
 
 SMOOTHING = 0.05
 """Part of a layer's sensitivity that is spread evenly over its rows: the clips do not hold all words of a speaker.
@@ -64,10 +64,7 @@ def input_weights(curvature: Curvature, cols: int, *, compensated: bool) -> Tens
         return gram.reshape(-1)[:1].expand(cols)
     if not compensated:
         return gram.diagonal()
-    order = torch.argsort(gram.diagonal(), descending=True)
-    found = torch.empty(cols)
-    found[order] = 1 / inverse_factor(gram[order][:, order]).diagonal().square()
-    return found
+    return falling_columns(gram).errors_left()
 
 
 def expected_damage(weight: Tensor, curvature: Curvature, inputs: Tensor, spec: WeightSpec) -> Tensor:

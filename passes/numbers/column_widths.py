@@ -30,7 +30,8 @@ Widths = npt.NDArray[np.uint8]
 def palette(mean: int) -> tuple[int, ...]:
     """Widths that columns take whose average is ``mean`` bits or a part of one more.
 
-    Each costs a file operators. Columns of one bit beside wider ones err so far that they do more damage than foretold.
+    Each costs a file operators. Columns of one bit beside wider ones err so far that they do more damage than foretold:
+    only averages below 2 have any.
     """
     return tuple(bits for bits in range(max(mean - 1, min(mean, 2)), mean + 3) if bits in ERRORS)
 

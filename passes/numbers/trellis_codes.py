@@ -11,7 +11,7 @@ Source: as ``passes.numbers.trellis``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -112,11 +112,6 @@ class TrellisCodes:
         """The widths that columns have, narrow ones first."""
         return tuple(int(bits) for bits in np.unique(self.widths))
 
-    @property
-    def mean_bits(self) -> float:
-        """Bits a weight."""
-        return float(self.widths.mean())
-
     def stored(self) -> Levels:
         """Strings as they lie in a file: (K, B) of one width, else widths and strings one after the other."""
         if len(self.distinct) == 1:
@@ -138,10 +133,6 @@ class TrellisCodes:
             stop = start + int(columns.sum()) * string_bytes(self.rows, bits)
             yield bits, columns, self.strings[start:stop].reshape(int(columns.sum()), -1)
             start = stop
-
-    def with_strings(self, strings: Levels) -> TrellisCodes:
-        """The same with its strings elsewhere in memory."""
-        return replace(self, strings=strings)
 
 
 def strings_bytes(rows: int, widths: Widths) -> int:

@@ -52,7 +52,7 @@ class Columns:
 def falling_columns(gram: torch.Tensor) -> Columns:
     """Columns by falling ``H_ii``; raises what :func:`inverse_factor` does."""
     order = torch.argsort(gram.diagonal(), descending=True)
-    factor, part = _factored(gram[order][:, order])
+    factor, part = inverse_factor(gram[order][:, order])
     return Columns(order, factor, part if part > DAMPING else None)
 
 
@@ -74,8 +74,8 @@ def carry_errors(weight: torch.Tensor, columns: Columns, walk: Walk) -> None:
         left[behind].addmm_(factor[part, behind].t(), errors, alpha=-1)
 
 
-def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
-    """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix.
+def inverse_factor(gram: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Upper U (K, K) with ``U^T U`` the inverse of the damped Gram matrix, and the part of its mean diagonal added.
 
     Of a matrix that float32 left with negative directions more of its mean diagonal is taken, ten times as much until
     none is left, and that is logged.
@@ -83,11 +83,6 @@ def inverse_factor(gram: torch.Tensor) -> torch.Tensor:
     Raises:
         QuantizationError: It holds what is no number, or is far from any sum of squares.
     """
-    return _factored(gram)[0]
-
-
-def _factored(gram: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """The same, and the damping that it took."""
     # With J the order turned round, J H J = L L^T makes J L^-1 J this factor: one inverse of a triangle.
     lower, part = _lower(gram)
     inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower), dtype=lower.dtype), upper=False)

@@ -13,7 +13,16 @@ from passes.graph import meta
 from passes.graph.layers import find_layers, nodes_of, weight_of
 from passes.numbers.affine import QParams, quantize
 from passes.numbers.quantized_weight import FloatBlock, QuantizedBlock, QuantizedWeight
-from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec, weight_spec
+from passes.numbers.scheme import (
+    TRELLIS_BITS,
+    Granularity,
+    LayerScheme,
+    NumberFormat,
+    RowBlock,
+    WeightSpec,
+    weight_spec,
+)
+from passes.rounding.gptq import GPTQ
 from passes.rounding.method import Rounding
 from passes.rounding.round_weights import RoundWeights, round_weight
 from passes.rounding.rounded import Rounded
@@ -124,3 +133,37 @@ def test_errors_name_the_layer(tiny_program: Program) -> None:
     scheme = LayerScheme("fc", (RowBlock(0, 1, WeightSpec(16, half=True)),))
     with pytest.raises(QuantizationError, match=r"layer fc: .*beyond float16"):
         round_weight(torch.tensor([[1e6]]), scheme, None, rtn)
+
+
+@pytest.mark.parametrize("form", ["affine", "trellis"])
+def test_blocks_side_by_side_are_those_one_by_one(form: NumberFormat) -> None:
+    weight, before = torch.randn(96, 64, generator=torch.Generator().manual_seed(0)), torch.get_num_threads()
+    blocks = (
+        RowBlock(i, i + 24, weight_spec(2 + i // 24 % 2, Granularity("group", 32), False, form))
+        for i in range(0, 96, 24)
+    )
+    scheme = LayerScheme("a", tuple(blocks))
+    qparams, tables = weight_qparams(weight, scheme, REGISTRY["min_max"]), dict.fromkeys(TRELLIS_BITS, gaussian_table())
+    seen: list[int] = []
+
+    def run(rows: torch.Tensor, given: QParams, gram: torch.Tensor | None) -> Rounded:
+        seen.append(torch.get_num_threads())
+        return rtn(rows, given, gram)
+
+    method = Rounding(run, trellis=GPTQ.trellis) if form == "affine" else GPTQ
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(round_weight(weight, scheme, qparams, method, torch.eye(64), tables).dequantize())
+            assert torch.get_num_threads() == threads
+        assert torch.equal(*found) and set(seen) <= {1}
+
+        def broken(*given: object) -> Rounded:
+            raise MemoryError
+
+        with pytest.raises(MemoryError):
+            round_weight(weight, scheme, qparams, Rounding(broken, trellis=broken), None, tables)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
