@@ -30,10 +30,10 @@ Widths = npt.NDArray[np.uint8]
 def palette(mean: int) -> tuple[int, ...]:
     """Widths that columns take whose average is ``mean`` bits or a part of one more.
 
-    Each costs a file operators. Columns of one bit beside wider ones err so far that they do more damage than foretold:
-    only averages below 2 have any.
+    Each costs a file operators. Columns of one bit are not among wider ones: errors so large do more damage than small
+    ones foretell.
     """
-    return tuple(bits for bits in range(max(mean - 1, min(mean, 2)), mean + 3) if bits in ERRORS)
+    return (1,) if mean == 1 else tuple(bits for bits in range(max(mean - 1, 2), mean + 3) if bits in ERRORS)
 
 
 def deal_widths(costs: npt.NDArray[np.float64], total: int) -> Widths:
@@ -41,14 +41,14 @@ def deal_widths(costs: npt.NDArray[np.float64], total: int) -> Widths:
 
     Args:
         costs: (K,) not negative; equal ones take their bits in order.
-        total: From K to 6 K.
+        total: K, or from 2 K to 6 K.
 
     Raises:
         QuantizationError: No widths have that sum.
     """
     count, mean = len(costs), total // len(costs)
-    if not (min(ERRORS) * count <= total <= max(ERRORS) * count):
-        raise QuantizationError(f"{total} bits for {count} columns, expected 1 to {max(ERRORS)} each")
+    if total != count and not 2 * count <= total <= max(ERRORS) * count:
+        raise QuantizationError(f"{total} bits for {count} columns, expected 1 each or 2 to {max(ERRORS)}")
     widths = palette(mean)
     saved = -np.diff([ERRORS[bits] for bits in widths])  # by the second width, by the third, and so on
     # All first steps, then all second ones: a stable sort keeps that order.

@@ -25,7 +25,7 @@ MAX_PACKED_BITS = 8
 TRELLIS_BITS = (6, 5, 4, 3, 2, 1)
 """Widths that a trellis takes; above them its levels of 8 bits are too coarse."""
 
-TRELLIS_STEPS = ((6, 0), *((bits, quarters) for bits in TRELLIS_BITS[1:] for quarters in (3, 2, 1, 0)))
+TRELLIS_STEPS = ((6, 0), *((bits, quarters) for bits in (5, 4, 3, 2) for quarters in (3, 2, 1, 0)), (1, 0))
 """Bits and quarters that a trellis takes on average over its inputs, of which each has a width of its own."""
 
 NumberFormat = Literal["affine", "trellis"]
@@ -107,11 +107,10 @@ class WeightSpec:
                 f"a trellis of {self.bits} bits, symmetric {self.symmetric}, {self.granularity}",
                 hint="a trellis takes 1 to 6 bits, symmetric, with scales of channels or groups",
             )
-        most = 4 if self.is_trellis and self.bits < max(TRELLIS_BITS) else 1
-        if not 0 <= self.quarters < most:
+        if self.quarters and not (self.is_trellis and (self.bits, self.quarters) in TRELLIS_STEPS):
             raise QuantizationError(
                 f"{self.bits} bits and {self.quarters} quarters, {self.format}",
-                hint="a trellis of 1 to 5 bits takes up to 3 quarters more",
+                hint="a trellis of 2 to 5 bits takes up to 3 quarters more",
             )
 
     @property

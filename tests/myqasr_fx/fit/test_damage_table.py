@@ -37,7 +37,7 @@ def test_every_choice_of_every_item_has_a_price(job: FitJob) -> None:
     affine = {weight_spec(bits, group, False) for bits in (32, 16, *range(1, 9)) for group in groups}
     strings = {weight_spec(bits, group, False, "trellis", more) for bits, more in TRELLIS_STEPS for group in groups}
     specs = affine | strings
-    assert len(specs) == 2 + 3 * (8 + 21)
+    assert len(specs) == 2 + 3 * (8 + 18)
     assert set(job.damages) == {(item, spec) for item in items for spec in specs}
 
 

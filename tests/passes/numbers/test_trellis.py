@@ -82,6 +82,6 @@ def test_averages_between_two_widths() -> None:
         spec = WeightSpec(bits, symmetric=True, format="trellis", quarters=quarters)
         assert spec.mean_bits == bits + quarters / 4 and spec.column_bits(384) == 384 * spec.mean_bits
     assert WeightSpec(2, symmetric=True, format="trellis", quarters=3).column_bits(10) == 27
-    for wrong in ({"format": "affine"}, {"bits": 6}, {"quarters": 4}, {"quarters": -1}):
+    for wrong in ({"format": "affine"}, {"bits": 6}, {"bits": 1}, {"quarters": 4}, {"quarters": -1}):
         with pytest.raises(QuantizationError, match="quarters"):
             WeightSpec(**{"bits": 2, "symmetric": True, "format": "trellis", "quarters": 1, **wrong})
