@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from passes.numbers.trellis import check_trellis_bits
-from passes.rounding.viterbi import Floats, Space, Windows, compiled_search, compiled_walk, search_space
+from passes.rounding.viterbi import Floats, Space, Windows, compiled_search, compiled_walk, level_planes, search_space
 from passes.rounding.walk import Block
 
 TALL = 8192
@@ -82,7 +82,7 @@ class _Search:
 
     def __call__(self, wanted: Floats, scale: Floats, levels: Floats) -> Windows:
         path = np.empty(wanted.shape, np.uint16)
-        self._run(wanted, scale, _planes(levels, self._bits), *self._space, path)
+        self._run(wanted, scale, level_planes(levels, self._bits), *self._space, path)
         return path
 
 
@@ -116,11 +116,6 @@ class PathWalk:
         values = bases[:0] if block.values is None else block.values.numpy()
         errors, paths = np.empty_like(bases), np.empty(bases.shape, np.uint16)
         *weighed, space = self._space
-        planes = _planes(levels, self._bits)
+        planes = level_planes(levels, self._bits)
         self._run(bases, shares, pivots, values, scales, roots, levels, planes, *weighed, *space, errors, paths)
         return errors, paths
-
-
-def _planes(levels: Floats, bits: int) -> Floats:
-    """(4096,) levels, with those side by side that an output chooses between."""
-    return levels.reshape(-1, 1 << bits).T.reshape(-1)

@@ -34,26 +34,26 @@ Windows = npt.NDArray[np.uint16]
 Space = tuple[Floats, npt.NDArray[np.int32], Floats, npt.NDArray[np.uint8]]
 """Memory that a search works in."""
 
-LANES = 16
-"""Costs that processors work on at once: where fewer classes choose between the same ones, these are kept repeated."""
-
 UNROLLED = 16
-"""Choices that a compiler is left to write out one by one."""
+"""Choices that a compiler is left to write out one by one.
+
+With more of them, few classes choose between the same ones: those that do are kept side by side, see ``_place``.
+"""
 
 RESTED = 16
 """Outputs from one time that the least cost is taken off all to the next; last bits of such sums say nothing."""
 
 
+def level_planes(levels: Floats, bits: int) -> Floats:
+    """(4096,) levels of windows, by the choice and then by the class as it is kept."""
+    fan = 1 << bits
+    return levels.reshape(-1, fan).T.reshape(-1) if fan <= UNROLLED else levels.reshape(fan, -1, fan).T.reshape(-1)
+
+
 def search_space(bits: int, rows: int) -> Space:
     """Memory of the search of columns of n rows, any number of them one after the other."""
-    costs, found = np.empty(_repeated(bits) << bits, np.float32), np.empty(STATES >> bits, np.int32)
+    costs, found = np.empty(STATES >> bits, np.float32), np.empty(STATES >> bits, np.int32)
     return costs, found, found.view(np.float32), np.empty((rows, STATES >> bits), np.uint8)
-
-
-def _repeated(bits: int) -> int:
-    """Costs that are kept side by side for each of the windows that an output chooses between."""
-    part = STATES >> 2 * bits
-    return part if 1 << bits <= UNROLLED else max(part, LANES)
 
 
 @intrinsic
@@ -97,8 +97,8 @@ _cost: Callable[..., Any] = _untagged
 def compiled_search(bits: int) -> Callable[..., None]:
     """The search for one width; compiled when it is first called, and kept beside this file.
 
-    Its arguments are (n,) values, (n,) scales, the (4096,) levels of windows with those side by side that an output
-    chooses between, what :func:`search_space` gives, and the (n,) windows that it finds. It finds the width around it
+    Its arguments are (n,) values, (n,) scales, the (4096,) levels that :func:`level_planes`
+    gives, what :func:`search_space` gives, and the (n,) windows that it finds. It finds the width around it
     and hands it on as a constant: so loops are of known lengths, and the next process knows what was compiled.
     """
 
@@ -165,10 +165,26 @@ def _search(bits, wanted, scale, planes, costs, found, values, kept, path):  # t
             _follow_wide(bits, values, costs)
         else:
             _follow(bits, values, costs)
-    v = np.argmin(found)
+    v = _first(bits, found)
     for j in range(len(wanted) - 1, -1, -1):
-        path[j] = (v << bits) | kept[j, v]
+        path[j] = (v << bits) | kept[j, _place(bits, v)]
         v = path[j] & ((STATES >> bits) - 1)
+
+
+@compiled()
+def _place(bits, v):  # type: ignore[no-untyped-def]
+    """Where a class is kept: with many choices, those with equal last bits, which have the same choices, in a row."""
+    return (v & ((STATES >> 2 * bits) - 1)) << bits | v >> (12 - 2 * bits) if 1 << bits > UNROLLED else v
+
+
+@compiled()
+def _first(bits, found):  # type: ignore[no-untyped-def]
+    """The first class with the least cost."""
+    best = 0
+    for v in range(1, STATES >> bits):
+        if found[_place(bits, v)] < found[_place(bits, best)]:
+            best = v
+    return best
 
 
 @compiled(fastmath=True)
@@ -190,18 +206,18 @@ def _advance(bits, want, scale, planes, costs, found):  # type: ignore[no-untype
 @compiled(fastmath=True)
 def _advance_wide(bits, want, scale, planes, costs, found):  # type: ignore[no-untyped-def]
     """The same for more choices than a compiler writes out one by one."""
-    classes = STATES >> literally(bits)
-    mask = np.int32((1 << bits) - 1)
-    for first in range(0, 1 << bits, UNROLLED):
-        for high in range(classes // LANES):
-            for x in range(LANES):
-                v = high * LANES + x
-                gap = want - scale * planes[first * classes + v]
-                best = _tag(costs[first * LANES + x] + gap * gap, np.int32(first), mask)
+    fan, part, classes = 1 << literally(bits), STATES >> 2 * bits, STATES >> bits
+    mask = np.int32(fan - 1)
+    for first in range(0, fan, UNROLLED):
+        for x in range(part):
+            for high in range(fan):
+                at = x * fan + high
+                gap = want - scale * planes[first * classes + at]
+                best = _tag(costs[x * fan + first] + gap * gap, np.int32(first), mask)
                 for d in range(first + 1, first + UNROLLED):
-                    gap = want - scale * planes[d * classes + v]
-                    best = _least(best, _tag(costs[d * LANES + x] + gap * gap, np.int32(d), mask))
-                found[v] = best if first == 0 else _least(found[v], best)
+                    gap = want - scale * planes[d * classes + at]
+                    best = _least(best, _tag(costs[x * fan + d] + gap * gap, np.int32(d), mask))
+                found[at] = best if first == 0 else _least(found[at], best)
 
 
 @compiled()
@@ -235,8 +251,8 @@ def _follow(bits, values, costs):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _follow_wide(bits, values, costs):  # type: ignore[no-untyped-def]
-    """The same, repeated."""
+    """Puts classes in their own order: those that an output chooses between follow each other."""
     fan, part = 1 << literally(bits), STATES >> 2 * bits
-    for d in range(fan):
-        for x in range(LANES):
-            costs[d * LANES + x] = values[(x & (part - 1)) * fan + d]
+    for high in range(fan):
+        for x in range(part):
+            costs[high * part + x] = values[x * fan + high]
