@@ -65,7 +65,6 @@ def all_levels(emitter: Emitter, trellis: Trellis) -> ir.Value:
         return _levels(emitter, (trellis.stored, table), rows, bits)
     head, *strings = _split(emitter, trellis)
     for bits, table, part in zip(trellis.counts, trellis.tables, strings, strict=True):
-        part = emitter.reshape(part, [-1, string_bytes(rows, bits)])
         parts.append(_levels(emitter, (part, table), rows, bits))
     _, places = _places(emitter, head, trellis.cols)
     return emitter.op("Gather", emitter.op("Concat", *parts, axis=0), places, axis=0)
@@ -169,7 +168,7 @@ def _all_tables(emitter: Emitter, trellis: Trellis) -> ir.Value:
 
 
 def _levels(emitter: Emitter, part: tuple[ir.Value, ir.Value], rows: int, bits: int) -> ir.Value:
-    """(K, n) uint8 levels of (K, B) strings of one width and their table."""
+    """(K, n) uint8 levels of strings of one width, K times B bytes, and their table."""
     strings, table = part
     turns = Turns.of(rows, bits)
     together = _TOGETHER[bits]
@@ -190,10 +189,12 @@ def _seen(emitter: Emitter, strings: ir.Value, rows: int, bits: int) -> ir.Value
     for row, start in zip(kernel[:, 0], starts, strict=True):
         byte, shift = divmod(start, 8)
         row[byte : byte + 3] = np.exp2(np.arange(0, 24, 8)[: turns.word - byte] - shift)
+    size = string_bytes(rows, bits)
+    strings = emitter.reshape(strings, [-1, 1, size])
     used = (turns.count - 1) * turns.stride + turns.word
-    if used != string_bytes(rows, bits):
+    if size - used >= turns.stride:  # or a convolution would read one turn more
         strings = _first(emitter, strings, used)
-    columns = emitter.cast(emitter.op("Unsqueeze", strings, emitter.integers(1)), ir.DataType.FLOAT)
+    columns = emitter.cast(strings, ir.DataType.FLOAT)
     words = emitter.op("Conv", columns, emitter.constant(kernel), strides=[turns.stride])
     seen, most = emitter.cast(words, ir.DataType.INT32), 1 << _lookup_bits(bits)
     if kernel.sum(-1).max() * 255 < most:
@@ -205,13 +206,11 @@ def _joined_table(emitter: Emitter, table: ir.Value, bits: int) -> ir.Value:
     """(2^b, r) uint8: entries of the table for r neighbours that see b bits; made once a graph."""
 
     def make() -> ir.Value:
-        numbers = [emitter.constant(np.array(number, np.int32)) for number in (0, 1 << _lookup_bits(bits), 1)]
-        column = emitter.op("Unsqueeze", emitter.op("Range", *numbers), emitter.integers(1))
-        steps = emitter.constant((1 << np.arange(0, bits * _TOGETHER[bits], bits)).astype(np.int32))
-        window = emitter.op(
-            "BitwiseAnd", emitter.op("Div", column, steps), emitter.constant(np.array(STATES - 1, np.int32))
-        )
-        return emitter.op("Gather", table, window, axis=0)
+        # A neighbour sees the bits from its own first one on: all others may be anything.
+        below = [1 << bits * place for place in range(_TOGETHER[bits])]
+        column = emitter.reshape(table, [1, STATES, 1])
+        every = [emitter.op("Expand", column, emitter.integers(below[-1] // low, 1, low)) for low in below]
+        return emitter.op("Concat", *(emitter.reshape(levels, [-1, 1]) for levels in every), axis=1)
 
     return emitter.once((table.name, bits), make)
 
@@ -222,5 +221,5 @@ def _lookup_bits(bits: int) -> int:
 
 
 def _first(emitter: Emitter, value: ir.Value, count: int) -> ir.Value:
-    """(K, count) of (K, m)."""
-    return emitter.op("Slice", value, emitter.integers(0), emitter.integers(count), emitter.integers(1))
+    """(…, count) of (…, m)."""
+    return emitter.op("Slice", value, emitter.integers(0), emitter.integers(count), emitter.integers(-1))

@@ -13,7 +13,8 @@ LARGE_LAYER = 0.05
 BLOCK = 0.02
 """Most weights of a block, as a share of all weights."""
 
-_ROW_MULTIPLE = 16  # rows of a block, where that keeps it small enough: kernels take rows in tiles of 4 to 16
+_ROW_MULTIPLE = 16
+"""Rows of a block are a multiple of it: kernels take tiles of 4 to 16, and turns of trellis codes end with 2 to 8."""
 
 
 def make_items(layers: Sequence[Layer], sensitivity: Mapping[str, float], *, split: bool) -> tuple[Item, ...]:
@@ -45,8 +46,8 @@ def _blocks(layer: Layer, total: int) -> Iterator[tuple[int, int]]:
     size = layer.rows
     if layer.num_weights > LARGE_LAYER * total:
         most = max(1, int(BLOCK * total / layer.cols))
-        size = -(-layer.rows // -(-layer.rows // most))
-        if (even := -(-size // _ROW_MULTIPLE) * _ROW_MULTIPLE) <= most:
-            size = even
+        step = _ROW_MULTIPLE if most >= _ROW_MULTIPLE else 1
+        count = -(-layer.rows // (most - most % step))
+        size = -(-layer.rows // (count * step)) * step
     for start in range(0, layer.rows, size):
         yield start, min(size, layer.rows - start)
