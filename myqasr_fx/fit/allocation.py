@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from myqasr_fx.capture.canonical import CanonicalGraphs
 from myqasr_fx.errors import OptionError
-from myqasr_fx.export.file_size import Storage, file_size
+from myqasr_fx.export.file_size import divided_bytes, file_size
+from myqasr_fx.export.text_bytes import Storage
 from myqasr_fx.fit.damage_table import choices_of
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.layer_requests import GROUP_SIZES, overrides
@@ -100,6 +101,18 @@ def widths_pass(
     )
 
 
+def divided_surplus(job: FitJob) -> int:
+    """Bytes that files have more than is predicted for them, since layers are divided into blocks; 0 without a budget.
+
+    Raises:
+        BudgetError: The budget is infeasible.
+    """
+    if job.request.allocation.budget is None or not job.request.counts_files:
+        return 0
+    program, storage = job.prepared.program, _storage(job.request, job.request.format)
+    return divided_bytes(allocation_pass(job).schemes(program), allocation_items(program, split=True), storage)
+
+
 def predicted_bytes(prepared: CanonicalGraphs, program: Program, step: AllocateBits) -> int:
     """Bytes that the rule of ``step`` predicts for what it chose for ``program``."""
     total = step.rule.fixed
@@ -161,10 +174,13 @@ def _size_rule(
     common, asked = how
     each = {name: layer.granularity if layer.special else common for name, layer in request.layers.items()}
     items = allocation_items(prepared.program, split=True)
+    return file_size(prepared.program, items, each, _storage(request, asked), surplus)
+
+
+def _storage(request: FitRequest, asked: NumberFormat) -> Storage:
     integer = request.activation_bits is not None
     strings = request.trellis_layers if asked == "trellis" else frozenset[str]()
-    storage = Storage(request.symmetric, request.opset, integer, request.integer_layers, strings, request.codes_tables)
-    return file_size(prepared.program, items, each, storage, surplus)
+    return Storage(request.symmetric, request.opset, integer, request.integer_layers, strings, request.codes_tables)
 
 
 def _choices(job: FitJob, surplus: int) -> Choices:

@@ -27,7 +27,7 @@ Write = Callable[[FitRequest, int], tuple[F, int]]
 """Writes what is asked, told the bytes that files have more than is predicted; and says what it predicted."""
 
 
-def meet_budget(request: FitRequest, limits: Limits, write: Write[F], *, largest: bool) -> F:
+def meet_budget(request: FitRequest, limits: Limits, write: Write[F], *, largest: bool, surplus: int = 0) -> F:
     """The files that meet the budget of ``request``; those of the first attempt where it has none.
 
     Args:
@@ -35,6 +35,7 @@ def meet_budget(request: FitRequest, limits: Limits, write: Write[F], *, largest
         limits: Attempts, and how much of a budget may stay unused.
         write: One attempt, each in the place of the one before it.
         largest: Of several attempts that met the budget the largest counts, else the last.
+        surplus: Bytes that the first files are expected to have more than is predicted for them.
 
     Raises:
         BudgetError: The budget is infeasible.
@@ -42,7 +43,7 @@ def meet_budget(request: FitRequest, limits: Limits, write: Write[F], *, largest
     budget = request.allocation.budget
     if budget is None or not request.counts_files:
         return write(request, 0)[0]
-    aim, tried = Aim(int(budget), limits), request.draft()
+    aim, tried = Aim(int(budget), limits, surplus), request.draft()
     met: list[tuple[int, int]] = []
     for attempt in range(1, limits.attempts + 1):
         draft = tried != request

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from myqasr_fx.delta.record import Gain
 from myqasr_fx.export.files import model_bytes, write_program
-from myqasr_fx.fit.allocation import Expectation, allocation_pass, expectation, predicted_bytes
+from myqasr_fx.fit.allocation import Expectation, allocation_pass, divided_surplus, expectation, predicted_bytes
 from myqasr_fx.fit.attempts import meet_budget
 from myqasr_fx.fit.job import FitJob
 from myqasr_fx.fit.lay_aside import lay_aside
@@ -70,7 +70,7 @@ def fit(job: FitJob, folder: Path) -> Fitted:
     def write(request: FitRequest, surplus: int) -> tuple[Fitted, int]:
         return _write(replace(job, request=request), folder, surplus)
 
-    return meet_budget(job.request, job.limits, write, largest=False)
+    return meet_budget(job.request, job.limits, write, largest=False, surplus=divided_surplus(job))
 
 
 def _budget(job: FitJob) -> int | None:

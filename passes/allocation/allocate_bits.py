@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import ClassVar
 
 from passes.allocation.allocate import allocate
@@ -77,16 +78,19 @@ class AllocateBits(ProgramPass):
         Raises:
             AllocationError: The request cannot be met, or an override names no layer.
         """
-        problem = allocation_problem(program, self.rule, self.request, self.overrides)
-        allocation = allocate(replace(problem, choices=self.choices))
         modified = False
-        for layer in find_layers(program):
-            if layer.weight is None:
-                continue
-            scheme = self._scheme(layer, [item for item in problem.items if item.layer == layer.name], allocation)
+        for layer, scheme in self.schemes(program):
             for _, node in nodes_of(program, layer):
                 modified |= meta.put(node, meta.SCHEME, scheme)
         return modified
+
+    def schemes(self, program: Program) -> list[tuple[Layer, LayerScheme]]:
+        """What :meth:`run` writes at the uses of every layer with a weight; ``program`` stays as it is."""
+        problem = allocation_problem(program, self.rule, self.request, self.overrides)
+        allocation = allocate(replace(problem, choices=self.choices))
+        items = {layer: list(own) for layer, own in groupby(problem.items, lambda item: item.layer)}
+        layers = [layer for layer in find_layers(program) if layer.weight is not None]
+        return [(layer, self._scheme(layer, items[layer.name], allocation)) for layer in layers]
 
     def _scheme(self, layer: Layer, items: Sequence[Item], allocation: Allocation) -> LayerScheme:
         override = self.overrides.get(layer.name, Override())

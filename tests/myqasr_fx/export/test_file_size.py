@@ -9,14 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from myqasr_fx.export.file_size import Storage, file_size, fixed_bytes
+from myqasr_fx.export.file_size import divided_bytes, file_size, fixed_bytes
 from myqasr_fx.export.files import model_bytes
+from myqasr_fx.export.text_bytes import Storage
+from passes.allocation.allocate_bits import read_scheme
 from passes.allocation.items import make_items
+from passes.allocation.size_rule import Item
 from passes.base import Program
 from passes.canonical.canonicalize import Canonicalize
-from passes.graph.layers import find_layers
+from passes.graph.layers import Layer, Use, find_layers
+from passes.graph.ops import LayerKind
 from passes.numbers.row_codes import LEAST
-from passes.numbers.scheme import Granularity, WeightSpec
+from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
 from passes.rounding.round_floats import RoundFloats
 
 Run = Callable[..., Any]
@@ -48,6 +52,35 @@ def test_the_price_is_just_above_the_file(
     predicted = rule.size(items, {item.name: spec.bits for item in items})
     size = model_bytes([write(network, spec, opset=opset).path])
     assert size <= predicted <= size + 14_000
+
+
+@pytest.mark.parametrize("network", ["everything", "small"])
+def test_the_price_of_divided_layers_is_just_above_the_file(
+    write: Write, network: str, prepared: Callable[[str], Program]
+) -> None:
+    specs = [WeightSpec(bits, GROUP) for bits in (4, 3, 5)]
+    written, layers = write(network, *specs), [layer for layer in find_layers(prepared(network)) if layer.weight]
+    schemes = [(layer, read_scheme(written.program).layers[layer.name]) for layer in layers]
+    items = [
+        Item(f"{layer.name} {block.start}", layer.name, block.start, block.rows, layer.cols)
+        for layer, scheme in schemes
+        for block in scheme.blocks
+    ]
+    rule = file_size(prepared(network), items, {layer.name: GROUP for layer in layers}, Storage())
+    widths = [block.spec.bits for _, scheme in schemes for block in scheme.blocks]
+    predicted = rule.size(items, {item.name: bits for item, bits in zip(items, widths, strict=True)})
+    extra = divided_bytes(schemes, items, Storage())
+    assert predicted < model_bytes([written.path]) <= predicted + extra <= model_bytes([written.path]) + 20_000
+
+
+def test_items_that_are_one_block_share_its_widths_and_gains() -> None:
+    layer = Layer("fc", LayerKind.LINEAR, "fc.weight", (48, 64), (Use("model", "fc", LayerKind.LINEAR),))
+    items = [Item(f"fc[{start}]", "fc", start, 16, 64) for start in (0, 16, 32)]
+    spec = WeightSpec(3, GROUP, symmetric=True, format="trellis", quarters=1)
+    scheme = LayerScheme("fc", (RowBlock(0, 48, spec),))
+    saved = -divided_bytes([(layer, scheme)], items, Storage())
+    own = 64 // 2 + 64 + 2 * 64  # bytes of widths, of gains, and those that strings end with
+    assert 2 * own < saved < 2 * (own + 150)
 
 
 def test_prices_follow_what_is_stored(prepared: Callable[[str], Program]) -> None:

@@ -167,8 +167,8 @@ def test_an_aim_gives_the_smallest_choices_back_their_room_and_no_more() -> None
 def test_files_divided_more_than_was_foreseen_are_followed_by_smaller_ones(
     compile_model: Callable[..., QuantizedBundle], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first attempt divides the tiny vocabulary into many widths, whose graph takes a third of the budget."""
+    """An attempt divides the tiny vocabulary into many widths, whose graph takes a third of the budget."""
     with caplog.at_level(logging.INFO, logger="myqasr_fx.fit.attempts"):
         bundle = compile_model("smallest", "60KB", recipe="normal", cache=None)
     written = [int(record.getMessage().split("wrote ")[1].split(" ")[0]) for record in caplog.records]
-    assert written[0] > 60_000 >= bundle.manifest.model_bytes
+    assert max(written) > 60_000 >= bundle.manifest.model_bytes
