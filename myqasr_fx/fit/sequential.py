@@ -36,6 +36,8 @@ from passes.rounding import REGISTRY as ROUNDINGS
 from passes.rounding.correct_biases import bias_node, corrected
 from passes.rounding.round_weights import round_weight
 
+_FLAT = 3  # inputs an output from which on it pays to look at outputs instead
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequenced:
@@ -143,13 +145,14 @@ class _Sequence:
         alive = self.clips[0].exact.state.values
         self.known = {key: moments for key, moments in self.known.items() if key[0] in alive}
         if (source, patches) not in self.known:
-            self.known[source, patches] = self._moments(layer.cols, source, patches, cut)
+            alone = len(source.users) == 1 and _FLAT * layer.rows <= layer.cols
+            weight = self.run.prepared.weight(layer).detach() if alone else None
+            self.known[source, patches] = self._moments(PairedMoments(layer.cols, weight=weight), source, patches, cut)
         return self.known[source, patches].as_centred(bias_node(node) is not None)
 
-    def _moments(self, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
-        total = PairedMoments(cols)
+    def _moments(self, total: PairedMoments, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
         self._add(total, self.clips, source, patches)
-        if self.later and total.frames < self.enough * cols:
+        if self.later and total.frames < self.enough * total.cols:
             self._take(self.later, cut)
             self._add(total, self.later, source, patches)
             self.clips, self.later = [*self.clips, *self.later], []

@@ -3,8 +3,8 @@
     minimize  sum_i damage(c_i)   over one choice c_i an item   with  sum_i bytes(c_i) <= B
 
 :func:`lagrangian` takes for each item the choice with the least ``damage + price * bytes`` and bisects over the price;
-its bound is that of the linear relaxation. Where the two are apart, :func:`optimal` asks HiGHS for the exact answer and
-keeps the better one.
+its bound is that of the linear relaxation. Where the two are apart, :func:`optimal` asks HiGHS for an answer that is
+nearer to it and keeps the better one.
 
 Source: Kellerer, Pferschy, Pisinger, "Knapsack Problems", 2004, chapter 11.
 """
@@ -12,6 +12,7 @@ Source: Kellerer, Pferschy, Pisinger, "Knapsack Problems", 2004, chapter 11.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ def optimal(problem: Problem) -> Allocation:
     solutions = []
     for options in _spreads(problem, _options(problem)):
         if sum(min(choice.size for choice in row) for row in options) + problem.rule.fixed <= budget:
-            solutions.append(_solve(options, budget - problem.rule.fixed))
+            solutions.append(_solve(tuple(map(tuple, options)), budget - problem.rule.fixed))
     if not solutions:
         smallest = [min(choice.size for choice in row) for row in _options(problem)]
         raise problem.too_small(sum(smallest) + problem.rule.fixed)
@@ -95,8 +96,9 @@ def lagrangian(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list
     return [options[row][int(choice)] for row, choice in enumerate(best)], bound
 
 
-def _solve(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list[Choice], float]:
-    """The better of the exact and the Lagrangian solution, and the bound."""
+@lru_cache(maxsize=1)  # a draft and the files have the same problem
+def _solve(options: tuple[tuple[Choice, ...], ...], budget: float) -> tuple[list[Choice], float]:
+    """The better of HiGHS's and the Lagrangian solution, and the bound."""
     first, bound = lagrangian(options, budget)
     if _damage(first) <= bound * (1 + _CLOSE):
         return first, bound
@@ -115,7 +117,7 @@ def _solve(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list[Cho
             integrality=np.ones_like(damages),
             bounds=Bounds(0, 1),
             constraints=[one_each, fits],
-            options={"node_limit": _NODES, "mip_rel_gap": 1e-6},
+            options={"node_limit": _NODES, "mip_rel_gap": _CLOSE / 2},
         )
     if found.x is None:
         return first, bound

@@ -4,15 +4,18 @@ A layer should give what it gives at full precision although it reads something 
 
     minimize  sum_t w_t |W x_t - Q x'_t|^2
 
-With ``H = mean(w x' x'^T)`` and ``C = mean(w x x'^T)`` that is ``tr((V - Q) H (V - Q)^T)`` and a constant, for
+With ``H = mean(w x' x'^T)`` and ``D = mean(w (x - x') x'^T)`` that is ``tr((V - Q) H (V - Q)^T)`` and a constant, for
 
-    V = W C H^-1 = W + W (C - H) H^-1
+    V = W + W D H^-1
 
 so that V is rounded in place of W, with H as the Gram matrix. Few frames show differences that are not there on other
 clips: H is damped, and the second term counts n / (n + K), with ``n = (sum w)^2 / sum w^2`` frames. Where the layer has
 a bias that takes up the mean error, means are taken out of all three::
 
-    H - m' m'^T,   C - m m'^T,   bias += W m - Q m'     with  m = mean(w x),  m' = mean(w x')
+    H - m' m'^T,   D - (m - m') m'^T,   bias += W m - Q m'     with  m = mean(w x),  m' = mean(w x')
+
+Of a layer with far fewer outputs than inputs that nothing else shares its inputs with, W D is added up, which is
+smaller than D.
 
 Source: Li et al., "GPTAQ: Efficient Finetuning-Free Quantization for Asymmetric Calibration", ICML 2025.
 """
@@ -34,11 +37,13 @@ class PairedMoments:
     Args:
         cols: Inputs K of the layer.
         centred: True when a bias takes up the mean error.
+        weight: W, rows first, K others, of the one layer that they are for; None where several may read the same.
     """
 
-    def __init__(self, cols: int, *, centred: bool = False) -> None:
+    def __init__(self, cols: int, *, centred: bool = False, weight: Tensor | None = None) -> None:
         self._gram = torch.zeros(cols, cols)  # the blocks below the diagonal are filled in where it is asked for
-        self._cross = torch.zeros(cols, cols)
+        self._read_by = None if weight is None else weight.reshape(len(weight), cols)
+        self._gap = torch.zeros(cols if weight is None else len(weight), cols)
         self._means = torch.zeros(2, cols)  # sums of x and x'
         self._weight = 0.0
         self._squares = 0.0
@@ -52,11 +57,11 @@ class PairedMoments:
             rounded: (…, K) x'.
             weights: (…) of each frame.
         """
-        cols = len(self._gram)
+        cols = self.cols
         roots = weights.sqrt().reshape(-1, 1)
         x, seen = (values.reshape(-1, cols) * roots for values in (exact, rounded))
         upper_moment(seen, into=self._gram)
-        self._cross.addmm_(x.T, seen)
+        self._gap.addmm_(self._lacking(x - seen).T, seen)
         self._means += torch.cat([roots.T @ x, roots.T @ seen])
         self._weight += float(weights.sum())
         self._squares += float(weights.square().sum())
@@ -69,8 +74,8 @@ class PairedMoments:
 
     def target(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """V, of the shape of ``weight`` (rows first, K others), and H (K, K), steadied where frames are few."""
-        gram, cross = self._moments()
-        return self._shifted(weight, gram, cross), steadied(gram, self.frames)
+        gram, gap = self._moments()
+        return self._shifted(weight, gram, gap), steadied(gram, self.frames)
 
     def mean_error(self, weight: Tensor, rounded: Tensor) -> Tensor:
         """``W m - Q m'`` (N,): what a bias has to add.
@@ -83,28 +88,36 @@ class PairedMoments:
         lacking: Tensor = weight.reshape(len(weight), -1) @ exact - rounded.reshape(len(rounded), -1) @ seen
         return lacking
 
+    def _lacking(self, gap: Tensor) -> Tensor:
+        """(…, K) differences of inputs, or what the one layer makes of them."""
+        return gap if self._read_by is None else gap @ self._read_by.T
+
     def _moments(self) -> tuple[Tensor, Tensor]:
-        """H and C."""
+        """H, and D or W D."""
         total = max(self._weight, 1e-30)
-        gram, cross = whole_moment(self._gram) / total, self._cross / total
+        gram, gap = whole_moment(self._gram) / total, self._gap / total
         if not self._centred:
-            return gram, cross
+            return gram, gap
         exact, seen = self._means / total
         inner = gram - seen.outer(seen)
-        more = undecided(inner, gram)  # in both, or equal inputs would shift the weight
-        return inner.add_(more), cross.sub_(exact.outer(seen)).add_(more)
+        return inner.add_(undecided(inner, gram)), gap.sub_(self._lacking(exact - seen).outer(seen))
+
+    @property
+    def cols(self) -> int:
+        """Inputs K of the layer."""
+        return len(self._gram)
 
     @property
     def frames(self) -> float:
         """How many frames of equal weight tell as much."""
         return self._weight**2 / max(self._squares, 1e-30)
 
-    def _shifted(self, weight: Tensor, gram: Tensor, cross: Tensor) -> Tensor:
+    def _shifted(self, weight: Tensor, gram: Tensor, gap: Tensor) -> Tensor:
         """V."""
         matrix, frames = weight.reshape(len(weight), -1), self.frames
+        whole = self._read_by is None
         few = len(matrix) < len(gram)  # by rows or by inputs, whichever are fewer
-        gap = cross.double().sub_(gram)  # in place: of wide layers each takes hundreds of megabytes
-        gap = matrix.double() @ gap if few else gap
+        gap = matrix.double() @ gap.double() if whole and few else gap.double()
         shift: Tensor = torch.linalg.solve(damped_by(gram, DAMPING, torch.float64), gap.T).T.to(weight.dtype)
-        found: Tensor = matrix + frames / (frames + len(gram)) * (shift if few else matrix @ shift)
+        found: Tensor = matrix + frames / (frames + len(gram)) * (matrix @ shift if whole and not few else shift)
         return found.reshape(weight.shape)

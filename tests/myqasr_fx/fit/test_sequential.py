@@ -62,9 +62,11 @@ def test_layers_that_read_one_value_share_its_moments(
     read: list[tuple[fx.Node, object]] = []
     found = _Sequence._moments
 
-    def counted(self: _Sequence, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
+    def counted(
+        self: _Sequence, total: PairedMoments, source: fx.Node, patches: Patches | None, cut: Cut
+    ) -> PairedMoments:
         read.append((source, patches))
-        return found(self, cols, source, patches, cut)
+        return found(self, total, source, patches, cut)
 
     monkeypatch.setattr(_Sequence, "_moments", counted)
     rounded(job)
@@ -109,9 +111,11 @@ def test_other_clips_set_out_where_frames_are_few(
     waiting: list[int] = []
     found = _Sequence._moments
 
-    def counted(self: _Sequence, cols: int, source: fx.Node, patches: Patches | None, cut: Cut) -> PairedMoments:
-        total = found(self, cols, source, patches, cut)
-        assert total.frames >= enough * cols or not self.later
+    def counted(
+        self: _Sequence, total: PairedMoments, source: fx.Node, patches: Patches | None, cut: Cut
+    ) -> PairedMoments:
+        found(self, total, source, patches, cut)
+        assert total.frames >= enough * total.cols or not self.later
         waiting.append(len(self.later))
         return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from passes.numbers.affine import dequantize, qparams_from_range
@@ -48,6 +49,21 @@ def test_a_row_shifts_alike_in_a_tall_layer_and_in_a_flat_one() -> None:
     tall = moments.target(torch.cat([weight, weight, weight]))[0]  # 96 rows of 64 inputs; one third of them is flat
     torch.testing.assert_close(moments.target(weight)[0], tall[:32], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(tall[:32], weight, atol=1e-2)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_moments_of_one_layer_shift_its_weight_alike(centred: bool) -> None:
+    weight, exact, rounded, weights = make_pair()
+    exact, rounded = exact + 3.0, rounded + 2.5
+    shared, own = PairedMoments(64, centred=centred), PairedMoments(64, centred=centred, weight=weight[:8])
+    for x, seen, w in zip(exact, rounded, weights, strict=True):
+        shared.add(x, seen, w)
+        own.add(x, seen, w)
+    (found, gram), (expected, other) = own.target(weight[:8]), shared.target(weight[:8])
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert torch.equal(gram, other) and own.frames == shared.frames
+    assert torch.equal(own.mean_error(weight[:8], found), shared.mean_error(weight[:8], found))
+    assert not torch.allclose(found, weight[:8], atol=1e-2)
 
 
 def test_rounding_it_beats_rounding_the_weight() -> None:
