@@ -101,16 +101,19 @@ def widths_pass(
     )
 
 
-def divided_surplus(job: FitJob) -> int:
-    """Bytes that files have more than is predicted for them, since layers are divided into blocks; 0 without a budget.
+def divided_surplus(job: FitJob, surplus: int) -> int:
+    """Bytes that files have more than is predicted for them, since layers are divided into blocks.
+
+    Args:
+        job: Ranked and priced.
+        surplus: That the allocation is told.
 
     Raises:
         BudgetError: The budget is infeasible.
     """
-    if job.request.allocation.budget is None or not job.request.counts_files:
-        return 0
     program, storage = job.prepared.program, _storage(job.request, job.request.format)
-    return divided_bytes(allocation_pass(job).schemes(program), allocation_items(program, split=True), storage)
+    schemes = allocation_pass(job, surplus).schemes(program)
+    return divided_bytes(schemes, allocation_items(program, split=True), storage)
 
 
 def predicted_bytes(prepared: CanonicalGraphs, program: Program, step: AllocateBits) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from myqasr_fx.errors import BudgetError
-from myqasr_fx.fit.aim import Aim
+from myqasr_fx.fit.aim import Aim, Foresee, nothing_foreseen
 from myqasr_fx.fit.request import FitRequest
 from myqasr_fx.process.limits import Limits
 
@@ -27,7 +27,9 @@ Write = Callable[[FitRequest, int], tuple[F, int]]
 """Writes what is asked, told the bytes that files have more than is predicted; and says what it predicted."""
 
 
-def meet_budget(request: FitRequest, limits: Limits, write: Write[F], *, largest: bool, surplus: int = 0) -> F:
+def meet_budget(
+    request: FitRequest, limits: Limits, write: Write[F], *, largest: bool, foresee: Foresee = nothing_foreseen
+) -> F:
     """The files that meet the budget of ``request``; those of the first attempt where it has none.
 
     Args:
@@ -35,7 +37,7 @@ def meet_budget(request: FitRequest, limits: Limits, write: Write[F], *, largest
         limits: Attempts, and how much of a budget may stay unused.
         write: One attempt, each in the place of the one before it.
         largest: Of several attempts that met the budget the largest counts, else the last.
-        surplus: Bytes that the first files are expected to have more than is predicted for them.
+        foresee: From a surplus to the bytes that files with it have more than is predicted for them.
 
     Raises:
         BudgetError: The budget is infeasible.
@@ -43,21 +45,24 @@ def meet_budget(request: FitRequest, limits: Limits, write: Write[F], *, largest
     budget = request.allocation.budget
     if budget is None or not request.counts_files:
         return write(request, 0)[0]
-    aim, tried = Aim(int(budget), limits, surplus), request.draft()
+    aim, tried = Aim(int(budget), limits, foresee, foresee(0)), request.draft()
     met: list[tuple[int, int]] = []
     for attempt in range(1, limits.attempts + 1):
         draft = tried != request
         files, predicted = _attempt(tried, write, aim)
         size, surplus = files.model_bytes, aim.surplus
         _LOG.info("attempt %d: predicted %d bytes, wrote %d", attempt, predicted, size)
-        if size <= aim.budget:
+        meets = size <= aim.budget
+        again = meets and bool(met) and met[-1][0] == size
+        if meets:
             met.append((size, surplus))
-            if predicted - size <= aim.spare:
-                if not draft:
-                    break
-                tried = request  # the same widths, rounded for good
+        if not meets or predicted - size > aim.spare:
+            aim.correct(size, predicted)
+            if not again:  # else the correction before this one changed nothing
                 continue
-        aim.correct(size, predicted)
+        if not draft:
+            break
+        tried = request  # the same widths, rounded for good
     if not met:
         raise BudgetError(
             f"a budget of {aim.budget:,} bytes is infeasible: the smallest files found take {size:,} bytes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from myqasr_fx.delta.record import Gain
@@ -70,7 +71,7 @@ def fit(job: FitJob, folder: Path) -> Fitted:
     def write(request: FitRequest, surplus: int) -> tuple[Fitted, int]:
         return _write(replace(job, request=request), folder, surplus)
 
-    return meet_budget(job.request, job.limits, write, largest=False, surplus=divided_surplus(job))
+    return meet_budget(job.request, job.limits, write, largest=False, foresee=partial(divided_surplus, job))
 
 
 def _budget(job: FitJob) -> int | None:

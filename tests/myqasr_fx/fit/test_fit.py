@@ -164,11 +164,21 @@ def test_an_aim_gives_the_smallest_choices_back_their_room_and_no_more() -> None
     assert aim.relents(5_673) and aim.surplus == 15_065
 
 
-def test_files_divided_more_than_was_foreseen_are_followed_by_smaller_ones(
+def test_how_layers_are_divided_is_foreseen(
     compile_model: Callable[..., QuantizedBundle], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An attempt divides the tiny vocabulary into many widths, whose graph takes a third of the budget."""
+    """Priced by its blocks alone the tiny vocabulary had so many widths that their graph took a third of the budget."""
     with caplog.at_level(logging.INFO, logger="myqasr_fx.fit.attempts"):
         bundle = compile_model("smallest", "60KB", recipe="normal", cache=None)
     written = [int(record.getMessage().split("wrote ")[1].split(" ")[0]) for record in caplog.records]
-    assert max(written) > 60_000 >= bundle.manifest.model_bytes
+    assert len(written) <= 3 and max(written) <= 60_000 and bundle.manifest.model_bytes == written[-1]
+
+
+@pytest.mark.parametrize("step", [0, 1, 2_000, 5_000])
+def test_a_surplus_settles_where_it_is_what_is_foreseen_with_it(step: int) -> None:
+    """The more room is left, the less layers are divided; in steps."""
+    aim = Aim(1_000_000, Limits(), lambda surplus: 50_000 - (surplus // step * step if step else 0) // 2)
+    aim.surplus = aim.foresee(0)
+    rest = 2_000
+    aim.correct(written=1_000_000 + rest + aim.foresee(aim.surplus) - aim.surplus, predicted=1_000_000)
+    assert rest + aim.foresee(aim.surplus) <= aim.surplus <= rest + aim.foresee(aim.surplus) + aim.spare + step
