@@ -1,7 +1,7 @@
 """What each width will cost in the exported files, before anything is exported.
 
 The payload (codes, scales, zero points, float leftovers) is exact. The text around it (operators, names, headers) is
-measured where widths change it, by emitting the operators that read one block, and estimated from above elsewhere.
+measured where widths change it (``text_bytes``), and estimated from above elsewhere.
 """
 
 from __future__ import annotations
@@ -72,12 +72,17 @@ def file_size(
 
 
 def divided_bytes(schemes: Iterable[tuple[Layer, LayerScheme]], items: Iterable[Item], storage: Storage) -> int:
-    """What files take beyond the prices of items, since some of them are a block together, and most layers are none.
+    """What files take beyond the prices of items: the text of further blocks, less what items of one block share.
+
+    The two largest texts are left out, for which :func:`file_size` has room, or its estimates of other texts have.
 
     Args:
         schemes: Of all layers.
         items: What has a price.
         storage: How weights are written.
+
+    Returns:
+        Bytes; negative where items share more than blocks take.
     """
     texts, saved, priced = [], 0, list(items)
     for layer, scheme in schemes:
@@ -86,7 +91,8 @@ def divided_bytes(schemes: Iterable[tuple[Layer, LayerScheme]], items: Iterable[
             spec, parts = block.spec, [item for item in own if block.start <= item.start < block.stop]
             if spec.is_trellis:
                 whole = replace(parts[0], rows=block.rows)
-                saved += sum(_strings_bytes(item, spec) for item in parts) - _strings_bytes(whole, spec)
+                graphs = len({use.graph for use in layer.uses})
+                saved += graphs * (sum(_strings_bytes(item, spec) for item in parts) - _strings_bytes(whole, spec))
             if block.start:
                 texts.append(_second_bytes(layer, spec, storage))
     return sum(sorted(texts)[:-_SECONDS]) - saved

@@ -162,8 +162,7 @@ def _tensors(module: fx.GraphModule) -> Iterator[tuple[str, Tensor]]:
 
 def _structure(module: fx.GraphModule, own: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256("\n".join(_lines(module.graph)).encode())
-    # Whether a tensor is a parameter or, like a corrected bias, a buffer makes no difference.
-    for name, tensor in sorted(_tensors(module), key=lambda named: named[0]):
+    for name, tensor in _tensors(module):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         if name in own:
             digest.update(tensor.detach().contiguous().numpy().tobytes())

@@ -63,7 +63,7 @@ def text_bytes(layer: Layer, bits: int, granularity: Granularity, storage: Stora
     stand_in = _StandIn(len(layer.name), bits, layer.cols, group, per_tensor, len(layer.shape), is_trellis)
     integer = storage.integer_inputs(layer.name)
     forms = tuple(weight_form(use.kind, layer.cols, integer) for use in layer.uses)
-    return _emitted_bytes(stand_in, forms, storage)
+    return _emitted_bytes(stand_in, forms, (storage.symmetric, storage.opset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,12 @@ class _StandIn:
 
 
 @cache
-def _emitted_bytes(stand_in: _StandIn, forms: tuple[str, ...], storage: Storage) -> int:
+def _emitted_bytes(stand_in: _StandIn, forms: tuple[str, ...], how: tuple[bool, int]) -> int:
     """Bytes of what reads ``stand_in`` in these forms; constants that layers share are left out."""
-    emitter = Emitter(ir.Graph([], [], nodes=[], opset_imports={"": storage.opset}))
+    symmetric, opset = how
+    emitter = Emitter(ir.Graph([], [], nodes=[], opset_imports={"": opset}))
     plain = len(forms) > 1 or forms[0] not in (FORM_MATMUL, FORM_INTEGER)
-    weight = stand_in.stored(storage.symmetric, plain)
+    weight = stand_in.stored(symmetric, plain)
     reader = WeightReader(emitter, weight)
     for form in forms:
         if form == FORM_ROWS:

@@ -9,7 +9,7 @@ from myqasr_fx.errors import BudgetError
 from myqasr_fx.process.limits import Limits
 
 Foresee = Callable[[int], int]
-"""From a surplus to those bytes of it that tell how an allocation with it divides the layers; it may be infeasible."""
+"""From a surplus that an allocation is told to what the layers take that it divides; where none is, a BudgetError."""
 
 _TRIES = 8
 

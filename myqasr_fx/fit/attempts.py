@@ -37,7 +37,7 @@ def meet_budget(
         limits: Attempts, and how much of a budget may stay unused.
         write: One attempt, each in the place of the one before it.
         largest: Of several attempts that met the budget the largest counts, else the last.
-        foresee: From a surplus to the bytes that files with it have more than is predicted for them.
+        foresee: What divided layers take beyond what is predicted for them, for an allocation with a surplus.
 
     Raises:
         BudgetError: The budget is infeasible.
@@ -69,7 +69,7 @@ def meet_budget(
             hint="raise the budget",
         )
     chosen = max(met) if largest else met[-1]
-    return files if chosen == (size, surplus) and not draft else _again(request, write, aim.budget, chosen[1])
+    return files if chosen[0] == size and not draft else _again(request, write, aim.budget, chosen[1])
 
 
 def _attempt(request: FitRequest, write: Write[F], aim: Aim) -> tuple[F, int]:

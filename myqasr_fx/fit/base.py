@@ -16,6 +16,7 @@ from myqasr_fx.export.read_weights import holds_coded_tables, read_floats
 from myqasr_fx.fit.allocation import Expectation
 from myqasr_fx.models.prepared import Prepared
 from passes.base import Program
+from passes.errors import QuantizationError
 from passes.graph.graph_edit import get_tensor
 from passes.graph.layers import nodes_of
 from passes.manager.run_passes import run_passes
@@ -142,7 +143,7 @@ def _schemes(layers: Iterable[LayerRecord]) -> dict[str, LayerScheme]:
                 blocks = tuple(RowBlock(block.start, block.stop, _spec(block)) for block in layer.blocks)
                 reason = None if any(b.bits < 16 for b in layer.blocks) else "the base keeps it"
                 found[layer.name] = LayerScheme(layer.name, blocks, layer.rounding or "rtn", reason)
-            except ValueError as error:
+            except (ValueError, QuantizationError) as error:
                 raise BundleError(f"layer {layer.name} of the base: {error}", hint="make the base again") from error
     return found
 

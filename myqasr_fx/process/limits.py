@@ -28,8 +28,7 @@ class Limits:
         pairs: Pairs of matrices kept of each product of attention, one of a clip's heads each.
         columns: Columns kept of the right matrix of a pair.
         taught_clips: Most clips that a model learns from, and most that decide whether it helped.
-        attempts: Files written at most: the first measures the text around the payload, the others are exact to a few
-            bytes.
+        attempts: Files written at most: the first measures what is misjudged of the text around the payload.
         spare: Share of the budget that may stay unused because of a wrong estimate.
         spare_bytes: The same for models so small that the text of the graph outweighs the weights.
         verified_clips: Clips to compare files on, where there are as many.

@@ -85,7 +85,11 @@ class AllocateBits(ProgramPass):
         return modified
 
     def schemes(self, program: Program) -> list[tuple[Layer, LayerScheme]]:
-        """What :meth:`run` writes at the uses of every layer with a weight; ``program`` stays as it is."""
+        """What :meth:`run` writes at the uses of every layer with a weight; ``program`` stays as it is.
+
+        Raises:
+            AllocationError: As :meth:`run`.
+        """
         problem = allocation_problem(program, self.rule, self.request, self.overrides)
         allocation = allocate(replace(problem, choices=self.choices))
         items = {layer: list(own) for layer, own in groupby(problem.items, lambda item: item.layer)}

@@ -14,7 +14,8 @@ BLOCK = 0.02
 """Most weights of a block, as a share of all weights."""
 
 _ROW_MULTIPLE = 16
-"""Rows of a block are a multiple of it: kernels take tiles of 4 to 16, and turns of trellis codes end with 2 to 8."""
+"""Rows of all blocks but the last are a multiple of it, where so many fit: kernels take tiles of 4 to 16 rows, turns of
+trellis codes 2 to 8."""
 
 
 def make_items(layers: Sequence[Layer], sensitivity: Mapping[str, float], *, split: bool) -> tuple[Item, ...]:

@@ -31,7 +31,13 @@ _BISECTIONS = 60
 _NEVER = 1e30
 
 _CLOSE = 1e-3
-"""Part by which the Lagrangian solution may do more damage than any could: expectations are not that exact."""
+"""Part by which a solution may do more damage than any could: expectations are not that exact."""
+
+_EXACT = 1e-6
+"""The same of few items, of which each counts."""
+
+_FEW = 48
+"""Items up to which HiGHS is done at once."""
 
 _NODES = 2000
 """Nodes of the search tree, a bound that does not depend on how fast the machine is."""
@@ -96,11 +102,13 @@ def lagrangian(options: Sequence[Sequence[Choice]], budget: float) -> tuple[list
     return [options[row][int(choice)] for row, choice in enumerate(best)], bound
 
 
-@lru_cache(maxsize=1)  # a draft and the files have the same problem
-def _solve(options: tuple[tuple[Choice, ...], ...], budget: float) -> tuple[list[Choice], float]:
+@lru_cache(maxsize=32)  # a draft and the files have the same problem
+def _solve(options: tuple[tuple[Choice, ...], ...], budget: float) -> tuple[tuple[Choice, ...], float]:
     """The better of HiGHS's and the Lagrangian solution, and the bound."""
-    first, bound = lagrangian(options, budget)
-    if _damage(first) <= bound * (1 + _CLOSE):
+    close = _CLOSE if len(options) > _FEW else _EXACT
+    relaxed, bound = lagrangian(options, budget)
+    first = tuple(relaxed)
+    if _damage(first) <= bound * (1 + close):
         return first, bound
     from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import, and seldom needed
 
@@ -117,11 +125,12 @@ def _solve(options: tuple[tuple[Choice, ...], ...], budget: float) -> tuple[list
             integrality=np.ones_like(damages),
             bounds=Bounds(0, 1),
             constraints=[one_each, fits],
-            options={"node_limit": _NODES, "mip_rel_gap": _CLOSE / 2},
+            options={"node_limit": _NODES, "mip_rel_gap": close / 2},
         )
     if found.x is None:
         return first, bound
-    chosen = [choice for choice, taken in zip((c for row in options for c in row), found.x > 0.5, strict=True) if taken]
+    every = (choice for row in options for choice in row)
+    chosen = tuple(choice for choice, taken in zip(every, found.x > 0.5, strict=True) if taken)
     fitting = len(chosen) == len(options) and sum(choice.size for choice in chosen) <= budget
     return (chosen if fitting and _damage(chosen) < _damage(first) else first), bound
 

@@ -38,6 +38,15 @@ def put_buffer(module: fx.GraphModule, target: str, tensor: torch.Tensor) -> Non
     owner.register_buffer(name, tensor)
 
 
+def replace_tensor(module: fx.GraphModule, target: str, tensor: torch.Tensor) -> None:
+    """Puts ``tensor`` in place of the parameter or buffer at ``target``: of its kind, in its place among others."""
+    path, _, name = target.rpartition(".")
+    owner = module.get_submodule(path)
+    if name in owner._parameters:
+        tensor = torch.nn.Parameter(tensor, requires_grad=False)
+    setattr(owner, name, tensor)
+
+
 def drop_unused_tensors(module: fx.GraphModule) -> bool:
     """Deletes parameters, buffers and submodules that no node reads; True when one went."""
     before = len(list(module.named_parameters())) + len(list(module.named_buffers()))

@@ -73,7 +73,10 @@ class PairedMoments:
         return other
 
     def target(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """V, of the shape of ``weight`` (rows first, K others), and H (K, K), steadied where frames are few."""
+        """V, of the shape of ``weight`` (rows first, K others), and H (K, K), steadied where frames are few.
+
+        Sums for one layer give the V of its own weight alone.
+        """
         gram, gap = self._moments()
         return self._shifted(weight, gram, gap), steadied(gram, self.frames)
 

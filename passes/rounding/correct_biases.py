@@ -19,7 +19,7 @@ from torch import Tensor, fx
 from passes.base import Fact, Program, ProgramPass
 from passes.errors import PassError
 from passes.graph import ops
-from passes.graph.graph_edit import get_tensor, put_buffer
+from passes.graph.graph_edit import get_tensor, replace_tensor
 from passes.graph.layers import find_layers, nodes_of
 from passes.graph.ops import LayerKind
 
@@ -53,7 +53,7 @@ class CorrectBiases(ProgramPass):
                 if old.shape != error.shape:
                     got = f"{tuple(error.shape)}, expected {tuple(old.shape)}"
                     raise PassError(f"{self.name}: layer {layer.name}: mean error of shape {got}")
-                put_buffer(module, str(source.target), corrected(old, error))
+                replace_tensor(module, str(source.target), corrected(old, error))
                 modified = True
         return modified
 

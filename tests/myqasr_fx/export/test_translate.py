@@ -19,8 +19,10 @@ from myqasr_fx.export.outline import SMALLEST, is_tainted, outline
 from myqasr_fx.export.to_onnx import to_onnx
 from passes.base import Program
 from passes.graph.graph_edit import get_tensor
+from passes.graph.layers import find_layers
 from passes.lowering.lower_qdq import LowerToQDQ
 from passes.numbers.scheme import Granularity, WeightSpec
+from passes.rounding.correct_biases import CorrectBiases
 
 Rounded = Callable[..., Program]
 GROUP = Granularity("group", 16)
@@ -74,6 +76,24 @@ def test_widths_zero_points_and_floats_share_a_translation(
             assert [v and v.name for v in node.inputs] == [v and v.name for v in other.inputs]
     module.translate(first, signature, 21)
     assert len(translated) == asked  # neither the second nor the third was translated again
+
+
+def test_corrected_biases_share_a_translation_and_its_order(
+    rounded: Rounded, signature: GraphSignature, translated: list[fx.GraphModule]
+) -> None:
+    program = rounded("small", WeightSpec(4, GROUP))
+    errors = {layer.name: torch.full((layer.rows,), 0.5) for layer in find_layers(program) if layer.weight}
+    graphs = []
+    for vectors in ({}, errors):
+        copy = program.clone()
+        assert CorrectBiases(vectors)(copy).modified == bool(vectors)
+        LowerToQDQ()(copy)
+        graphs.append(copy.graphs["model"])
+    first, second = (list(module.translate(graph, signature, 21).graph.initializers) for graph in graphs)
+    asked = len(translated)
+    module._translations.clear()
+    assert list(module.translate(graphs[1], signature, 21).graph.initializers) == first == second
+    assert asked == 1 and len(translated) == 2
 
 
 @pytest.mark.parametrize("network", ["small", "no table"])

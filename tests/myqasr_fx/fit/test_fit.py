@@ -132,6 +132,19 @@ def test_of_files_that_met_the_budget_the_last_counts_or_the_largest(largest: bo
     assert written == expected
 
 
+def test_an_attempt_that_a_correction_did_not_change_is_the_last_draft() -> None:
+    prepared: Any = SimpleNamespace(program=Program({}), layers=(), signatures={}, num_weights=1)
+    request = fit_request(prepared, resolve_config(BUDGET, recipe="normal"))
+    drafts: list[bool] = []
+
+    def write(asked: FitRequest, surplus: int) -> tuple[Any, int]:
+        drafts.append(asked != request)
+        return SimpleNamespace(model_bytes=700_000), BUDGET
+
+    assert meet_budget(request, Limits(), write, largest=False).model_bytes == 700_000
+    assert drafts == [True, True, False]
+
+
 def test_files_that_never_fit_are_an_error(search: Search) -> None:
     with pytest.raises(BudgetError, match="the smallest files found take 1,000,007 bytes"):
         search(lambda surplus: BUDGET + 7)
@@ -162,6 +175,17 @@ def test_an_aim_gives_the_smallest_choices_back_their_room_and_no_more() -> None
     assert aim.surplus == 20_738
     assert not aim.relents(20_739)
     assert aim.relents(5_673) and aim.surplus == 15_065
+
+
+def test_a_surplus_that_no_allocation_has_room_for_is_left_to_the_attempt() -> None:
+    def foresee(surplus: int) -> int:
+        if surplus > 60_000:
+            raise BudgetError("infeasible")
+        return 50_000
+
+    aim = Aim(1_000_000, Limits(), foresee, foresee(0))
+    aim.correct(written=1_020_000, predicted=1_000_000)
+    assert aim.surplus == 70_000 and aim.relents(5_000) and aim.surplus == 65_000
 
 
 def test_how_layers_are_divided_is_foreseen(

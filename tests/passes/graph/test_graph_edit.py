@@ -9,7 +9,7 @@ from torch import fx, nn
 from passes.base import Program
 from passes.clone import clone
 from passes.errors import PassError
-from passes.graph.graph_edit import call, constant, drop_unused_tensors, get_tensor, put_buffer, watch
+from passes.graph.graph_edit import call, constant, drop_unused_tensors, get_tensor, put_buffer, replace_tensor, watch
 
 aten = torch.ops.aten
 
@@ -48,6 +48,15 @@ def test_buffers_replace_parameters_and_make_their_path(module: fx.GraphModule) 
     assert set(dict(module.named_buffers())) == {"fc.weight", "new.deep.codes"}
     put_buffer(module, "new.deep.codes", torch.ones(1))
     assert get_tensor(module, "new.deep.codes").shape == (1,)
+
+
+def test_tensors_are_replaced_in_kind_and_in_place(module: fx.GraphModule) -> None:
+    put_buffer(module, "fc.codes", torch.zeros(4))
+    kinds = [list(dict(found())) for found in (module.named_parameters, module.named_buffers)]
+    for name, tensor in (("fc.weight", torch.ones(2, 3)), ("fc.codes", torch.ones(2))):
+        replace_tensor(module, name, tensor)
+        assert torch.equal(get_tensor(module, name), tensor) and not get_tensor(module, name).requires_grad
+    assert [list(dict(found())) for found in (module.named_parameters, module.named_buffers)] == kinds
 
 
 def test_unused_tensors_go_and_only_they(module: fx.GraphModule) -> None:
