@@ -10,7 +10,8 @@ widths sorted twice (TopK) the indices are the places of columns among the strin
 
 Sums of three bytes are exact in float32. onnxruntime folds all that into a constant of levels when it loads the file,
 and fuses that with its DequantizeLinear and MatMul. It frees nothing before all is folded, so what counts is the bytes
-of every value on the way: 7 to 12 a weight. Looked-up rows gather their own three bytes of every column.
+of every value on the way: 6 to 13 a weight, two more where columns differ. Looked-up rows gather three bytes of every
+column.
 """
 
 from __future__ import annotations
