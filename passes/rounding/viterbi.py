@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 from numba.misc.special import literally
 
 from passes.compiled import compiled
-from passes.numbers.trellis import STATES
+from passes.numbers.trellis import STATES, WINDOW
 
 Floats = npt.NDArray[np.float32]
 Windows = npt.NDArray[np.uint16]
@@ -97,9 +97,9 @@ _cost: Callable[..., Any] = _untagged
 def compiled_search(bits: int) -> Callable[..., None]:
     """The search for one width; compiled when it is first called, and kept beside this file.
 
-    Its arguments are (n,) values, (n,) scales, the (4096,) levels that :func:`level_planes`
-    gives, what :func:`search_space` gives, and the (n,) windows that it finds. It finds the width around it
-    and hands it on as a constant: so loops are of known lengths, and the next process knows what was compiled.
+    Its arguments are (n,) values, (n,) scales, what :func:`level_planes` and :func:`search_space` give, and the (n,)
+    windows that it finds. It finds the width around it and hands it on as a constant: so loops are of known lengths,
+    and the next process knows what was compiled.
     """
 
     @compiled()
@@ -161,10 +161,7 @@ def _search(bits, wanted, scale, planes, costs, found, values, kept, path):  # t
         _keep(bits, found, kept[j])
         if j % RESTED == 0:
             _rest(bits, found, values)
-        if 1 << bits > UNROLLED:
-            _follow_wide(bits, values, costs)
-        else:
-            _follow(bits, values, costs)
+        _follow(bits, values, costs)
     v = _first(bits, found)
     for j in range(len(wanted) - 1, -1, -1):
         path[j] = (v << bits) | kept[j, _place(bits, v)]
@@ -174,7 +171,7 @@ def _search(bits, wanted, scale, planes, costs, found, values, kept, path):  # t
 @compiled()
 def _place(bits, v):  # type: ignore[no-untyped-def]
     """Where a class is kept: with many choices, those with equal last bits, which have the same choices, in a row."""
-    return (v & ((STATES >> 2 * bits) - 1)) << bits | v >> (12 - 2 * bits) if 1 << bits > UNROLLED else v
+    return (v & ((STATES >> 2 * bits) - 1)) << bits | v >> (WINDOW - 2 * bits) if 1 << bits > UNROLLED else v
 
 
 @compiled()
@@ -242,17 +239,8 @@ def _rest(bits, found, values):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _follow(bits, values, costs):  # type: ignore[no-untyped-def]
-    """Puts classes that the next output chooses between side by side."""
+    """Orders classes by the last bits, which the next output chooses; classes kept otherwise come into their order."""
     fan, part = 1 << literally(bits), STATES >> 2 * bits
     for x in range(part):
         for d in range(fan):
             costs[d * part + x] = values[x * fan + d]
-
-
-@compiled()
-def _follow_wide(bits, values, costs):  # type: ignore[no-untyped-def]
-    """Puts classes in their own order: those that an output chooses between follow each other."""
-    fan, part = 1 << literally(bits), STATES >> 2 * bits
-    for high in range(fan):
-        for x in range(part):
-            costs[high * part + x] = values[x * fan + high]
