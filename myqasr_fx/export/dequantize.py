@@ -109,7 +109,7 @@ def folded(reader: WeightReader) -> ir.Value:
 
 
 def rows(reader: WeightReader, indices: ir.Value) -> ir.Value:
-    """(…, K) rows at ``indices`` (…): gathers packed codes, scales and zero points of those rows alone."""
+    """(…, K) rows at ``indices`` (…) of affine codes: gathers codes, scales and zero points of those rows alone."""
     emitter, cols = reader.emitter, reader.weight.cols
     flat = emitter.reshape(indices, [-1])
     per_tensor = reader.weight.scale.shape[1] == 1
@@ -119,7 +119,7 @@ def rows(reader: WeightReader, indices: ir.Value) -> ir.Value:
     zero_point = emitter.cast(reader.zero_point(), ir.DataType.FLOAT)
     if not per_tensor and reader.weight.zero_point is not None:
         zero_point = emitter.op("Gather", zero_point, flat, axis=1)
-    matrix = _with_gains(reader, _affine(reader, reader.rows(flat), (scale, zero_point)))
+    matrix = _affine(reader, reader.rows(flat), (scale, zero_point))
     found = emitter.op("Transpose", matrix, perm=[1, 0])
     shape = emitter.op("Concat", emitter.op("Shape", indices), emitter.integers(cols), axis=0)
     return emitter.op("Reshape", found, shape)

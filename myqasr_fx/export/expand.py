@@ -7,6 +7,7 @@
 | DequantizeWeight, integer form | int8 codes, DequantizeLinear(axis 1) | an integer product |
 | DequantizeWeight, folded form | Cast, Sub, Mul, Transpose | a float constant made at load |
 | DequantizeRows | Gather of packed rows, Cast, Sub, Mul | the same, on the looked-up rows |
+| DequantizeStrings | Gather of three bytes a column, Gather of levels | the same, once for all blocks |
 | QuantizeDequantize | QuantizeLinear, DequantizeLinear | MatMulIntegerToFloat or QLinearMatMul |
 | QuantizeDynamic | DynamicQuantizeLinear, DequantizeLinear | DynamicQuantizeMatMul or MatMulIntegerToFloat |
 """
@@ -14,6 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -23,12 +25,14 @@ from myqasr_fx.export.dequantize import READERS, rows
 from myqasr_fx.export.emitter import Emitter
 from myqasr_fx.export.placeholders import (
     DEQUANTIZE_ROWS,
+    DEQUANTIZE_STRINGS,
     DEQUANTIZE_WEIGHT,
     DOMAIN,
     QUANTIZE_DEQUANTIZE,
     QUANTIZE_DYNAMIC,
 )
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
+from myqasr_fx.export.string_rows import string_rows
 from passes.graph.naming import free_name
 from passes.lowering.qdq_ops import FORM_INTEGER, FORM_MATMUL
 
@@ -41,14 +45,14 @@ def expand_placeholders(model: ir.Model) -> ir.Model:
     """
     emitter = Emitter(model.graph)
     placeholders = [node for node in model.graph if node.domain == DOMAIN]
-    readers = _readers(emitter, [node for node in placeholders if node.op_type not in _ACTIVATIONS])
+    readers = _readers(emitter, placeholders)
     for node in placeholders:
-        reader = readers.get(_tensors(node))
+        own = [readers[block.tensors] for block in _blocks(node)]
         for use, position in list(node.outputs[0].uses()):
-            emitter.before(node, reader.weight.name if reader else "")
-            use.replace_input_with(position, _weight(reader, node) if reader else _activation(emitter, node))
-            if reader and _form(node) == FORM_MATMUL:
-                _multiply_by_gains(reader, use)
+            emitter.before(node, own[0].weight.name if own else "")
+            use.replace_input_with(position, _weight(own, node) if own else _activation(emitter, node))
+            if _form(node) == FORM_MATMUL:
+                _multiply_by_gains(own[0], use)
         model.graph.remove(node, safe=True)
     model.opset_imports.pop(DOMAIN, None)
     return model
@@ -56,6 +60,34 @@ def expand_placeholders(model: ir.Model) -> ir.Model:
 
 _Tensors = tuple[ir.Value | None, ...]
 _ACTIVATIONS = (QUANTIZE_DEQUANTIZE, QUANTIZE_DYNAMIC)
+_TENSORS = 5
+
+
+class _Block(NamedTuple):
+    """What a weight placeholder reads of one block.
+
+    Args:
+        tensors: Packed codes, scales, zero points (or None), table and gains of a trellis (or None).
+        bits: Width.
+        shape: The weight's own.
+    """
+
+    tensors: _Tensors
+    bits: int
+    shape: tuple[int, ...]
+
+
+def _blocks(node: ir.Node) -> list[_Block]:
+    """Those that a placeholder reads; none where it rounds activations."""
+    if node.op_type in _ACTIVATIONS:
+        return []
+    if node.op_type == DEQUANTIZE_STRINGS:
+        stored = [tuple(node.inputs[start : start + _TENSORS]) for start in range(1, len(node.inputs), _TENSORS)]
+        bits, rows = node.attributes["bits"].as_ints(), node.attributes["rows"].as_ints()
+        cols = node.attributes["cols"].as_int()
+        return [_Block(own, width, (size, cols)) for own, width, size in zip(stored, bits, rows, strict=True)]
+    tensors = (*node.inputs[node.op_type == DEQUANTIZE_ROWS :], *[None] * _TENSORS)[:_TENSORS]
+    return [_Block(tensors, node.attributes["bits"].as_int(), tuple(node.attributes["shape"].as_ints()))]
 
 
 def _readers(emitter: Emitter, nodes: Sequence[ir.Node]) -> dict[_Tensors, WeightReader]:
@@ -65,30 +97,25 @@ def _readers(emitter: Emitter, nodes: Sequence[ir.Node]) -> dict[_Tensors, Weigh
     """
     weights: dict[_Tensors, StoredWeight] = {}
     for node in nodes:
-        if (tensors := _tensors(node)) not in weights:
-            weights[tensors] = _stored(node, {weight.name for weight in weights.values()})
+        for block in _blocks(node):
+            if block.tensors not in weights:
+                weights[block.tensors] = _stored(node, block, {weight.name for weight in weights.values()})
     for value in {value for tensors in weights for value in tensors if value is not None}:
         emitter.graph.initializers.pop(value.name or "", None)
     return {tensors: WeightReader(emitter, weight) for tensors, weight in weights.items()}
 
 
-def _tensors(node: ir.Node) -> _Tensors:
-    """What a weight placeholder reads: codes, scales, zero points (or None), table and gains of a trellis (or None)."""
-    inputs = (*node.inputs[node.op_type == DEQUANTIZE_ROWS :], None, None, None)
-    return inputs[:5]
-
-
-def _stored(node: ir.Node, taken: Set[str]) -> StoredWeight:
+def _stored(node: ir.Node, block: _Block, taken: Set[str]) -> StoredWeight:
     """The block that ``node`` reads, under a name that is not ``taken``."""
-    packed, scale, zero_point, table, gains = _tensors(node)
+    packed, scale, zero_point, table, gains = block.tensors
     if packed is None or scale is None or packed.const_value is None or scale.const_value is None or not packed.name:
         raise ExportError(f"{node.name}: codes and scales must be stored in the graph")
     kernels = (FORM_MATMUL, FORM_INTEGER)
     readings = [reading for use in packed.consumers() for reading in use.outputs[0].uses()]
     return StoredWeight(
         name=free_name(packed.name.removesuffix("_packed").replace(".weight_block", "."), taken),
-        bits=node.attributes["bits"].as_int(),
-        shape=tuple(node.attributes["shape"].as_ints()),
+        bits=block.bits,
+        shape=block.shape,
         packed=packed.const_value.numpy(),
         scale=scale.const_value.numpy(),
         zero_point=None if zero_point is None or zero_point.const_value is None else zero_point.const_value.numpy(),
@@ -103,16 +130,19 @@ def _form(node: ir.Node) -> str:
     return node.attributes["form"].as_string() if node.op_type == DEQUANTIZE_WEIGHT else ""
 
 
-def _weight(reader: WeightReader, node: ir.Node) -> ir.Value:
+def _weight(readers: Sequence[WeightReader], node: ir.Node) -> ir.Value:
     """The operators of a weight placeholder."""
-    if node.op_type == DEQUANTIZE_ROWS and node.inputs[0] is not None:
-        return rows(reader, node.inputs[0])
+    indices = node.inputs[0]
+    if node.op_type == DEQUANTIZE_ROWS and indices is not None:
+        return rows(readers[0], indices)
+    if node.op_type == DEQUANTIZE_STRINGS and indices is not None:
+        return string_rows(readers, indices)
     if node.op_type != DEQUANTIZE_WEIGHT:
         raise ExportError(f"{node.name}: placeholder {node.op_type} cannot be expanded")
     form = node.attributes["form"].as_string()
     if form not in READERS:
         raise ExportError(f"{node.name}: form {form!r}, expected one of {', '.join(READERS)}")
-    return READERS[form](reader)
+    return READERS[form](readers[0])
 
 
 def _multiply_by_gains(reader: WeightReader, product: ir.Node) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from myqasr_fx.export.finish import HALF_MINIMUM
-from myqasr_fx.export.text_bytes import Storage, text_bytes
+from myqasr_fx.export.text_bytes import Storage, second_text_bytes, text_bytes
 from passes.allocation.size_rule import FileSize, Item
 from passes.base import Program
 from passes.graph.layers import Layer, find_layers
@@ -36,6 +37,7 @@ from passes.rounding.round_floats import leftovers
 _CALL_BYTES = 100  # ONNX text of one call of a captured graph, more than Whisper and Wav2Vec2 take
 _SHAPE_BYTES = 250  # the constants that reshape weights of one shape
 _JOIN_BYTES = 700  # joining the products and the looked-up rows of two blocks
+_JOIN_STRINGS_BYTES = 250  # the same of strings, whose lookups are one
 _FLOAT_BYTES = 100  # header of a float weight, its cast and its transposition
 _ROUNDING_BYTES = 150  # QuantizeLinear, DequantizeLinear, scale and zero point of one input
 _SINUSOID_BYTES = 300  # the operators that compute a table of positions
@@ -65,8 +67,7 @@ def file_size(
         layer, each = layers[item.layer], granularity[item.layer]
         table[item.name] = item_bytes(item, layer, each, storage)
         if item.start == 0 and item.rows < layer.rows:
-            text = max(text_bytes(layer, bits, each, storage) for bits in _PACKED) + _JOIN_BYTES
-            seconds.append(text)
+            seconds.append(max(text_bytes(layer, bits, each, storage) for bits in _PACKED) + _JOIN_BYTES)
     # Algorithm 1 and the fill step each stop inside a layer, which leaves it with a second block.
     return FileSize(table, fixed + sum(sorted(seconds)[-_SECONDS:]) + surplus)
 
@@ -74,7 +75,7 @@ def file_size(
 def divided_bytes(schemes: Iterable[tuple[Layer, LayerScheme]], items: Iterable[Item], storage: Storage) -> int:
     """What files take beyond the prices of items: the text of further blocks, less what items of one block share.
 
-    The two largest texts are left out, for which :func:`file_size` has room, or its estimates of other texts have.
+    The largest texts are left out for which :func:`file_size` has room.
 
     Args:
         schemes: Of all layers.
@@ -85,6 +86,7 @@ def divided_bytes(schemes: Iterable[tuple[Layer, LayerScheme]], items: Iterable[
         Bytes; negative where items share more than blocks take.
     """
     texts, saved, priced = [], 0, list(items)
+    room = min(_SECONDS, len({item.layer for item in priced if item.start}))
     for layer, scheme in schemes:
         own = [item for item in priced if item.layer == layer.name]
         for block in scheme.blocks:
@@ -93,16 +95,19 @@ def divided_bytes(schemes: Iterable[tuple[Layer, LayerScheme]], items: Iterable[
                 whole = replace(parts[0], rows=block.rows)
                 graphs = len({use.graph for use in layer.uses})
                 saved += graphs * (sum(_strings_bytes(item, spec) for item in parts) - _strings_bytes(whole, spec))
-            if block.start:
-                texts.append(_second_bytes(layer, spec, storage))
-    return sum(sorted(texts)[:-_SECONDS]) - saved
+        for before, block in pairwise(scheme.blocks):
+            joins = before.spec.is_trellis and block.spec.is_trellis
+            texts.append(_second_bytes(layer, block.spec, storage, joins))
+    return sum(sorted(texts)[: len(texts) - room]) - saved
 
 
-def _second_bytes(layer: Layer, spec: WeightSpec, storage: Storage) -> int:
-    """What reads a block that is not the first of its layer."""
+def _second_bytes(layer: Layer, spec: WeightSpec, storage: Storage, joins: bool) -> int:
+    """What reads a block that is not the first of its layer; one that ``joins`` shares lookups with those before it."""
+    storage = replace(storage, trellis=frozenset({layer.name} if spec.is_trellis else ()))
     if spec.is_float:
         return len(layer.name) + _FLOAT_BYTES + _JOIN_BYTES
-    storage = replace(storage, trellis=frozenset({layer.name} if spec.is_trellis else ()))
+    if joins:
+        return second_text_bytes(layer, spec.bits, spec.granularity, storage) + _JOIN_STRINGS_BYTES
     return text_bytes(layer, spec.bits, spec.granularity, storage) + _JOIN_BYTES
 
 

@@ -28,6 +28,7 @@ _FOLDED = 1 << 20
 _COMPUTED = 8192
 """Elements up to which it is expected that an optimizer computes what no input changes."""
 
+_OPS = torch.ops.myqasr
 _LOOKUPS = (torch.ops.aten.embedding.default, torch.ops.aten.index.Tensor)
 _NAN = 0x7FC00000  # a quiet NaN of float32; its low bits are free to tell one stand-in from another
 
@@ -56,6 +57,7 @@ class Outline:
         module: To be translated.
         codes: Name of the packed codes of each block to the rest of it.
         split: Name of the packed codes of a weight's first block to all its blocks, where the graph has one product.
+        lookups: Name of those of the first block of strings that one lookup reads to all that it reads.
         floats: Names of float tensors that have a stand-in.
         held: Bytes of the tensors that have none.
         structure: Digest of everything that a translation may depend on.
@@ -64,6 +66,7 @@ class Outline:
     module: fx.GraphModule
     codes: Mapping[str, Codes]
     split: Mapping[str, tuple[Part, ...]]
+    lookups: Mapping[str, tuple[Part, ...]]
     floats: frozenset[str]
     held: int
     structure: str
@@ -79,18 +82,21 @@ def outline(module: fx.GraphModule, keep: frozenset[str] = frozenset()) -> Outli
     graph = fx.Graph()
     graph.output(graph.graph_copy(module.graph, {}))
     copy = fx.GraphModule(module, graph)
-    codes = dict(_strip(copy))
+    codes, lookups = dict(_strip(copy)), {}
+    for blocks, parts in _strip_lookups(graph):
+        codes |= blocks
+        lookups[parts[0].packed] = parts
     split = {parts[0].packed: parts for parts in join_parts(graph)}
     graph.eliminate_dead_code()
     drop_unused_tensors(copy)
-    later = {part.packed for parts in split.values() for part in parts[1:]}
-    for index, (name, block) in enumerate((name, block) for name, block in codes.items() if name not in later):
+    read = {str(node.target) for node in graph.find_nodes(op="get_attr")}
+    for index, (name, block) in enumerate((name, block) for name, block in codes.items() if name in read):
         put_buffer(copy, name, torch.zeros(index + 1, dtype=torch.uint8))  # of its own shape: equal tensors are merged
         put_buffer(copy, block.scale, torch.zeros(index + 1, dtype=torch.float16))
     replaced = frozenset(_replace_floats(copy, keep))
     copy.recompile()
     own = {name: tensor for name, tensor in _tensors(copy) if name not in replaced}
-    return Outline(copy, codes, split, replaced, sum(t.nbytes for t in own.values()), _structure(copy, own))
+    return Outline(copy, codes, split, lookups, replaced, sum(t.nbytes for t in own.values()), _structure(copy, own))
 
 
 def is_tainted(values: np.ndarray) -> bool:
@@ -100,8 +106,7 @@ def is_tainted(values: np.ndarray) -> bool:
 
 def _strip(module: fx.GraphModule) -> Iterator[tuple[str, Codes]]:
     """Takes widths, zero points and tables out of the operators that read codes, and gives each block of codes once."""
-    ops = torch.ops.myqasr
-    for op, first in ((ops.dequantize_weight.default, 0), (ops.dequantize_rows.default, 1)):
+    for op, first in ((_OPS.dequantize_weight.default, 0), (_OPS.dequantize_rows.default, 1)):
         names = [argument.name for argument in op._schema.arguments]
         for node in module.graph.find_nodes(op="call_function", target=op):
             given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
@@ -111,6 +116,21 @@ def _strip(module: fx.GraphModule) -> Iterator[tuple[str, Codes]]:
             kept = (given["packed"], given["scale"], None, 8, given["shape"])
             node.args = (*node.args[:first], *kept, *((given["form"],) if "form" in given else ()))
             node.kwargs = {}
+
+
+def _strip_lookups(graph: fx.Graph) -> Iterator[tuple[Mapping[str, Codes], tuple[Part, ...]]]:
+    """Lets lookups in several blocks of strings read the first alone, as one of all rows, and gives what they read."""
+    for node in graph.find_nodes(op="call_function", target=_OPS.dequantize_strings.default):
+        indices, packed, scale, table, gains, widths, sizes = node.args
+        names = [[str(reader.target) for reader in readers] for readers in (packed, scale, table, gains)]
+        blocks = zip(*names, widths, sizes, strict=True)
+        cols = gains[0].meta["val"].shape[0]
+        yield (
+            {name: Codes(bits, own, None, *others) for name, own, *others, bits, _ in blocks},
+            tuple(Part(name, (size, cols)) for name, size in zip(names[0], sizes, strict=True)),
+        )
+        node.target = _OPS.dequantize_rows.default
+        node.args = (indices, packed[0], scale[0], None, 8, [sum(sizes), cols])
 
 
 def _replace_floats(module: fx.GraphModule, keep: frozenset[str]) -> Iterator[str]:

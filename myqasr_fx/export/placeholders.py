@@ -19,6 +19,9 @@ import passes.lowering.qdq_ops  # noqa: F401  registers the operators translated
 DOMAIN = "myqasr"
 DEQUANTIZE_WEIGHT = "DequantizeWeight"
 DEQUANTIZE_ROWS = "DequantizeRows"
+DEQUANTIZE_STRINGS = "DequantizeStrings"
+"""Lookups in several blocks: a translation knows them as lookups in one (``outline``)."""
+
 QUANTIZE_DEQUANTIZE = "QuantizeDequantize"
 QUANTIZE_DYNAMIC = "QuantizeDynamic"
 
@@ -56,7 +59,7 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     kinds, weights = OpSchema.AttrType, _weights()
     indices, x = _parameter("indices", "tensor(int64)"), _parameter("x", "tensor(float)")
     weight_op = _placeholder(DEQUANTIZE_WEIGHT, *weights, bits=kinds.INT, shape=kinds.INTS, form=kinds.STRING)
-    rows_op = _placeholder(DEQUANTIZE_ROWS, indices, *weights, bits=kinds.INT, shape=kinds.INTS)
+    rows_op = _placeholder(DEQUANTIZE_ROWS, indices, *weights[:3], bits=kinds.INT, shape=kinds.INTS)
     activation_op = _placeholder(QUANTIZE_DEQUANTIZE, x, scale=kinds.FLOAT, zero_point=kinds.INT, bits=kinds.INT)
 
     dynamic_op = _placeholder(QUANTIZE_DYNAMIC, x)
@@ -80,10 +83,8 @@ def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         zero_point: Any = None,
         bits: int = 8,
         shape: Sequence[int] = (),
-        table: Any = None,
-        gains: Any = None,
     ) -> Any:
-        return rows_op(indices, packed, scale, zero_point, table, gains, bits=bits, shape=list(shape))
+        return rows_op(indices, packed, scale, zero_point, bits=bits, shape=list(shape))
 
     def activation(x: Any, scale: float = 1.0, zero_point: int = 0, bits: int = 8) -> Any:
         return activation_op(x, scale=scale, zero_point=zero_point, bits=bits)

@@ -44,11 +44,9 @@ def join_parts(graph: fx.Graph) -> Iterator[tuple[Part, ...]]:
     """Makes one of the blocks of each weight, under the first block's name, and gives the blocks.
 
     Args:
-        graph: Changed in place. What a weight that is read twice is made of stays.
+        graph: Changed in place. What a weight that is read twice, lookups apart, is made of stays.
     """
-    readers = Counter[str]()
-    for node in graph.find_nodes(op="get_attr"):
-        readers[str(node.target)] += len(node.users)
+    readers = Counter(_packed(node) for node in graph.find_nodes(op="call_function", target=_DEQUANTIZE))
     for joined in graph.find_nodes(op="call_function", target=aten.cat.default):
         pieces, *dims = joined.args
         weights = [_weight(piece, pieces[0], -1 if dims == [-1] else 0) for piece in pieces]
@@ -79,12 +77,15 @@ def divide(graph: ir.Graph, weight: ir.Node, parts: Sequence[Part]) -> list[ir.N
         placeholders.append(own)
         pieces.append(own.outputs[0])
         if product is not None:
-            result = ir.node(product.op_type, [product.inputs[0], own.outputs[0]])
-            graph.insert_before(last, result)
-            pieces[-1] = result.outputs[0]
+            piece = ir.node(product.op_type, [product.inputs[0], own.outputs[0]])
+            graph.insert_before(last, piece)
+            pieces[-1] = piece.outputs[0]
     whole = ir.node("Concat", pieces, attributes={"axis": 0 if product is None else -1})
     graph.insert_before(last, whole)
-    ir.convenience.replace_all_uses_with(last.outputs[0], whole.outputs[0])
+    result, before = whole.outputs[0], last.outputs[0]
+    if before.is_graph_output():
+        result.name, result.type, result.shape = before.name, before.type, before.shape
+    ir.convenience.replace_all_uses_with(before, result, replace_graph_outputs=True)
     graph.remove([node for node in (product, weight) if node is not None], safe=True)
     return placeholders
 

@@ -25,7 +25,7 @@ import torch
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.emitter import Emitter
 from myqasr_fx.export.packed_fields import unpack_fields
-from myqasr_fx.export.trellis import Trellis, all_levels, levels_at, table_name
+from myqasr_fx.export.trellis import Trellis, all_levels, table_name
 from passes.numbers.affine import step, zero_point_bits
 from passes.numbers.packing import PackedField, split, unpack
 from passes.numbers.scale_grid import bytes_of_scale, grid_indices, scale_grid
@@ -129,28 +129,26 @@ class WeightReader:
     def codes(self) -> ir.Value:
         """(K, n) uint8 codes times their step."""
         if self.weight.table is not None:
-            return all_levels(self.emitter, self._trellis(self.weight.table))
+            return all_levels(self.emitter, self.trellis())
         return self._spread(unpack_fields(self.emitter, self.fields(), (self.weight.cols, self.weight.rows)))
 
     def rows(self, indices: ir.Value) -> ir.Value:
-        """(K, m) uint8 codes of the rows at ``indices`` (m), times their step."""
-        if self.weight.table is not None:
-            return levels_at(self.emitter, self._trellis(self.weight.table), indices)
+        """(K, m) uint8 codes of the rows at ``indices`` (m), times their step; not of a trellis."""
         gathered = [(field, self.emitter.op("Gather", value, indices, axis=1)) for field, value in self.fields()]
         return self._spread(unpack_fields(self.emitter, gathered, (self.weight.cols, -1)))
 
     def scale(self) -> ir.Value:
         """(G, n) float32 scales."""
-        stored, indexed = self._stored_scale()
-        return self._looked_up(stored) if indexed else self.emitter.cast(stored, ir.DataType.FLOAT)
+        stored, indexed = self.stored_scale()
+        return self.looked_up(stored) if indexed else self.emitter.cast(stored, ir.DataType.FLOAT)
 
     def scale_rows(self, indices: ir.Value) -> ir.Value:
         """(G, m) float32 scales of the rows at ``indices`` (m), gathered before anything else reads them."""
-        stored, indexed = self._stored_scale()
+        stored, indexed = self.stored_scale()
         rows = self.emitter.op("Gather", stored, indices, axis=1)
-        return self._looked_up(rows) if indexed else self.emitter.cast(rows, ir.DataType.FLOAT)
+        return self.looked_up(rows) if indexed else self.emitter.cast(rows, ir.DataType.FLOAT)
 
-    def _stored_scale(self) -> tuple[ir.Value, bool]:
+    def stored_scale(self) -> tuple[ir.Value, bool]:
         """(G, n) scales as they lie in the file, and whether those are indices into ``passes.numbers.scale_grid``."""
         weight, found = self.weight, None
         if bytes_of_scale(weight.groups) == 1:
@@ -158,7 +156,8 @@ class WeightReader:
         tensor = ir.Tensor(weight.scale if found is None else found.numpy())
         return self._store(f"{weight.name}.scale", tensor), found is not None
 
-    def _looked_up(self, indices: ir.Value) -> ir.Value:
+    def looked_up(self, indices: ir.Value) -> ir.Value:
+        """float32 scales or gains that uint8 ``indices`` stand for."""
         grid = self.emitter.constant(scale_grid().numpy().astype(np.float16))
         index = self.emitter.cast(indices, ir.DataType.INT32)
         return self.emitter.op("Gather", self.emitter.cast(grid, ir.DataType.FLOAT), index, axis=0)
@@ -207,11 +206,17 @@ class WeightReader:
         found = grid_indices(torch.from_numpy(self.weight.gains.astype(np.float32)))
         if found is None:
             raise ExportError(f"{self.weight.name}: gains that are not on the grid of scales")
-        return self._looked_up(self._store(f"{self.weight.name}.gain", ir.Tensor(found.numpy())))
+        return self.looked_up(self._store(f"{self.weight.name}.gain", ir.Tensor(found.numpy())))
 
-    def _trellis(self, tables: Bytes) -> Trellis:
-        """What trellis levels are read from; tables are stored once for all weights that share them."""
-        weight = self.weight
+    def trellis(self) -> Trellis:
+        """What trellis levels are read from; tables are stored once for all weights that share them.
+
+        Raises:
+            ExportError: The codes are affine.
+        """
+        weight, tables = self.weight, self.weight.table
+        if tables is None:
+            raise ExportError(f"{weight.name}: no strings")
         stored = self._store(f"{weight.name}.trellis", ir.Tensor(weight.packed))
         widths = stored_widths(weight.packed, weight.bits, weight.cols)
         counts = {bits: count for bits, count in enumerate(np.bincount(widths).tolist()) if count}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,8 +15,8 @@ from torch import fx
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import ExportError
 from myqasr_fx.export.outline import Codes, Outline, is_tainted, outline
-from myqasr_fx.export.placeholders import DEQUANTIZE_ROWS, DEQUANTIZE_WEIGHT, DOMAIN
-from myqasr_fx.export.split_weights import divide
+from myqasr_fx.export.placeholders import DEQUANTIZE_ROWS, DEQUANTIZE_STRINGS, DEQUANTIZE_WEIGHT, DOMAIN
+from myqasr_fx.export.split_weights import Part, divide
 from myqasr_fx.export.to_onnx import to_onnx
 from passes.graph.graph_edit import get_tensor
 
@@ -64,8 +66,8 @@ def _can_be_filled(model: ir.Model, found: Outline) -> bool:
     stored = model.graph.initializers
     others = [value.const_value for name, value in stored.items() if name not in found.floats]
     constants = [node.attributes["value"].as_tensor() for node in model.graph if "value" in node.attributes]
-    joined = {part.packed for parts in found.split.values() for part in parts[1:]}
-    whole = all(name in stored for name in found.floats | (found.codes.keys() - joined))
+    codes = found.codes.keys() & dict(found.module.named_buffers()).keys()
+    whole = all(name in stored for name in found.floats | codes)
     return whole and not any(is_tainted(tensor.numpy()) for tensor in (*others, *constants) if tensor is not None)
 
 
@@ -87,11 +89,15 @@ def _filled(model: ir.Model, found: Outline, module: fx.GraphModule) -> ir.Model
     for name in found.floats:
         _stored(model.graph, name, module)
     for node in list(model.graph):
-        if node.domain == DOMAIN and node.op_type in (DEQUANTIZE_WEIGHT, DEQUANTIZE_ROWS):
-            packed = node.inputs[node.op_type == DEQUANTIZE_ROWS]
+        if node.domain == DOMAIN and node.op_type in (DEQUANTIZE_ROWS, DEQUANTIZE_WEIGHT):
+            is_lookup = node.op_type == DEQUANTIZE_ROWS
+            packed = node.inputs[is_lookup]
             if packed is None or packed.name is None or packed.name not in found.codes:
                 raise ExportError(f"{node.name}: codes and scales must be stored in the graph")
-            parts = found.split.get(packed.name, ())
+            parts = (found.lookups if is_lookup else found.split).get(packed.name, ())
+            if parts and is_lookup:
+                _fill_lookup(model.graph, node, parts, found.codes, module)
+                continue
             blocks = divide(model.graph, node, parts) if parts else [node]
             for block, name in zip(blocks, [part.packed for part in parts] or [packed.name], strict=True):
                 _fill(model.graph, block, name, found.codes[name], module)
@@ -102,12 +108,34 @@ def _filled(model: ir.Model, found: Outline, module: fx.GraphModule) -> ir.Model
 def _fill(graph: ir.Graph, node: ir.Node, packed: str, codes: Codes, module: fx.GraphModule) -> None:
     """Gives a placeholder the tensors of its block, as many as there are, and its width."""
     node.attributes["bits"] = ir.AttrInt64("bits", codes.bits)
-    every = (packed, codes.scale, codes.zero_point, codes.table, codes.gains)
+    every = _tensors(packed, codes)
     first = int(node.op_type == DEQUANTIZE_ROWS)
     names = every[: 1 + max(position for position, name in enumerate(every) if name is not None)]
     node.resize_inputs(first + len(names))
     for position, name in enumerate(names, first):
         node.replace_input_with(position, None if name is None else _stored(graph, name, module))
+
+
+def _fill_lookup(
+    graph: ir.Graph, node: ir.Node, parts: Sequence[Part], codes: Mapping[str, Codes], module: fx.GraphModule
+) -> None:
+    """Puts a placeholder that reads all blocks of strings in place of one that reads the first."""
+    names = [name for part in parts for name in _tensors(part.packed, codes[part.packed])]
+    stored = [None if name is None else _stored(graph, name, module) for name in names]
+    attributes: dict[str, Any] = {
+        "bits": [codes[part.packed].bits for part in parts],
+        "rows": [part.shape[0] for part in parts],
+        "cols": parts[0].shape[1],
+    }
+    every = ir.node(DEQUANTIZE_STRINGS, [node.inputs[0], *stored], attributes, domain=DOMAIN, name=node.name)
+    graph.insert_before(node, every)
+    ir.convenience.replace_all_uses_with(node.outputs[0], every.outputs[0])
+    graph.remove(node, safe=True)
+
+
+def _tensors(packed: str, codes: Codes) -> tuple[str | None, ...]:
+    """Names of the inputs of a placeholder that reads one block."""
+    return packed, codes.scale, codes.zero_point, codes.table, codes.gains
 
 
 def _stored(graph: ir.Graph, name: str, module: fx.GraphModule) -> ir.Value:

@@ -10,15 +10,13 @@ widths sorted twice (TopK) the indices are the places of columns among the strin
 
 Sums of three bytes are exact in float32. onnxruntime folds all that into a constant of levels when it loads the file,
 and fuses that with its DequantizeLinear and MatMul. It frees nothing before all is folded, so what counts is the bytes
-of every value on the way: 6 to 13 a weight, two more where columns differ. Looked-up rows gather three bytes of every
-column.
+of every value on the way: 6 to 13 a weight, two more where columns differ. Looked-up rows: ``string_rows``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -64,108 +62,42 @@ def all_levels(emitter: Emitter, trellis: Trellis) -> ir.Value:
     if len(trellis.counts) == 1:
         (bits,), (table,) = trellis.counts, trellis.tables
         return _levels(emitter, (trellis.stored, table), rows, bits)
-    head, *strings = _split(emitter, trellis)
+    head, *strings = split(emitter, trellis)
     for bits, table, part in zip(trellis.counts, trellis.tables, strings, strict=True):
         parts.append(_levels(emitter, (part, table), rows, bits))
-    _, places = _places(emitter, head, trellis.cols)
-    return emitter.op("Gather", emitter.op("Concat", *parts, axis=0), places, axis=0)
+    _, order = places(emitter, head, [trellis.cols])
+    return emitter.op("Gather", emitter.op("Concat", *parts, axis=0), order, axis=0)
 
 
-def levels_at(emitter: Emitter, trellis: Trellis, indices: ir.Value) -> ir.Value:
-    """(K, m) uint8 levels of some outputs.
-
-    Args:
-        emitter: Of the graph.
-        trellis: Of the weight.
-        indices: (m,) int64 outputs.
-    """
-    eight = emitter.constant(np.array(8, np.int64))
-    if len(trellis.counts) == 1:
-        (bits,), (table,), column = trellis.counts, trellis.tables, None
-        start = emitter.op("Mul", indices, emitter.constant(np.array(bits, np.int64)))
-        first, axis = emitter.op("Div", start, eight), 1
-    else:
-        column, axis = _columns(emitter, trellis), 0
-        start = emitter.op("Mul", indices, column.bits)
-        first, table = emitter.op("Add", emitter.op("Div", start, eight), column.offset), _all_tables(emitter, trellis)
-    word: ir.Value | None = None
-    for place in range(3):
-        at = emitter.op("Add", first, emitter.constant(np.array(place, np.int64))) if place else first
-        digit = emitter.cast(emitter.op("Gather", trellis.stored, at, axis=axis), ir.DataType.UINT32)
-        if word is not None:
-            digit = emitter.op("BitShift", digit, emitter.constant(np.array(8 * place, np.uint32)), direction="LEFT")
-        word = digit if word is None else emitter.op("BitwiseOr", word, digit)
-    shifts = emitter.cast(emitter.op("Mod", start, eight), ir.DataType.UINT32)
-    moved = emitter.op("BitShift", word, shifts, direction="RIGHT")
-    window = emitter.op("BitwiseAnd", moved, emitter.constant(np.array(STATES - 1, np.uint32)))
-    found = emitter.cast(window, ir.DataType.INT32)
-    if column is not None:
-        found = emitter.op("Add", found, column.table)
-    return emitter.op("Gather", table, found, axis=0)
-
-
-class _Columns(NamedTuple):
-    """What each column of a mixed trellis is read by, (K, 1) each; folded at load.
-
-    Args:
-        bits: int64.
-        offset: int64 place of its first byte.
-        table: int32 place of its levels among those of all widths.
-    """
-
-    bits: ir.Value
-    offset: ir.Value
-    table: ir.Value
-
-
-def _columns(emitter: Emitter, trellis: Trellis) -> _Columns:
-    """Made of the widths alone."""
-    head = _split(emitter, trellis)[0]
-    found = _places(emitter, head, trellis.cols)
-    widths, places = (emitter.op("Unsqueeze", value, emitter.integers(1)) for value in found)
-    widths = emitter.cast(widths, ir.DataType.INT64)
-    lengths, starts, tables = (np.zeros(1 + max(trellis.counts), np.int64) for _ in range(3))
-    first, start = 0, head_bytes(trellis.cols)
-    for index, (bits, cols) in enumerate(trellis.counts.items()):
-        lengths[bits] = length = string_bytes(trellis.rows, bits)
-        starts[bits], tables[bits] = start - first * length, index * STATES
-        first, start = first + cols, start + cols * length
-    read = [emitter.op("Gather", emitter.constant(numbers), widths, axis=0) for numbers in (lengths, starts, tables)]
-    return _Columns(
-        widths,
-        emitter.op("Add", emitter.op("Mul", places, read[0]), read[1]),
-        emitter.cast(read[2], ir.DataType.INT32),
-    )
-
-
-def _split(emitter: Emitter, trellis: Trellis) -> Sequence[ir.Value]:
+def split(emitter: Emitter, trellis: Trellis) -> Sequence[ir.Value]:
     """The widths of a mixed trellis, and the strings of each width."""
     sizes = [cols * string_bytes(trellis.rows, bits) for bits, cols in trellis.counts.items()]
     sizes = [head_bytes(trellis.cols), *sizes]
     return emitter.ops("Split", trellis.stored, emitter.integers(*sizes), outputs=len(sizes), axis=0)
 
 
-def _places(emitter: Emitter, head: ir.Value, cols: int) -> tuple[ir.Value, ir.Value]:
-    """(K,) uint8 widths of columns, and (K,) int64 their places among all strings."""
+def places(emitter: Emitter, head: ir.Value, shape: Sequence[int]) -> tuple[ir.Value, ir.Value]:
+    """uint8 widths of columns, and int64 their places among all strings, of ``shape`` (…, K).
+
+    Args:
+        emitter: Of the graph.
+        head: (…, 1, K / 2) uint8 packed widths, or (K / 2,).
+        shape: Of the result.
+    """
+    cols = shape[-1]
     shifts = emitter.constant(np.array([[0], [4]], np.uint8))
     planes = emitter.op("BitShift", head, shifts, direction="RIGHT")
-    widths = emitter.reshape(emitter.op("BitwiseAnd", planes, emitter.byte(15)), [-1])
+    widths = emitter.reshape(emitter.op("BitwiseAnd", planes, emitter.byte(15)), [*shape[:-1], -1])
     if cols % 2:
-        widths = emitter.op("Slice", widths, emitter.integers(0), emitter.integers(cols))
+        widths = _first(emitter, widths, cols)
     # Equal widths stay in order; of a permutation that is sorted in turn, the places are where everything went.
     numbers = [emitter.constant(np.array(number, np.int32)) for number in (0, cols, 1)]
     ranks = emitter.once(("ranks", cols), lambda: emitter.op("Range", *numbers))
     keys = emitter.op("Mul", emitter.cast(widths, ir.DataType.INT32), numbers[1])
     keys = emitter.op("Add", keys, ranks)
     for _ in range(2):
-        _, keys = emitter.ops("TopK", keys, emitter.integers(cols), outputs=2, axis=0, largest=0, sorted=1)
+        _, keys = emitter.ops("TopK", keys, emitter.integers(cols), outputs=2, largest=0)
     return widths, keys
-
-
-def _all_tables(emitter: Emitter, trellis: Trellis) -> ir.Value:
-    """(m * 4096,) uint8 levels of all widths; made once a graph."""
-    names = tuple(table.name for table in trellis.tables)
-    return emitter.once(names, lambda: emitter.op("Concat", *trellis.tables, axis=0))
 
 
 def _levels(emitter: Emitter, part: tuple[ir.Value, ir.Value], rows: int, bits: int) -> ir.Value:

@@ -13,13 +13,15 @@ After, one product a block of rows::
 
 Activations that carry qparams go through ``quantize_dequantize`` or ``quantize_dynamic``; the weights they meet take
 the ``integer`` form. An embedding becomes ``dequantize_rows``, which touches only the looked-up rows of the same packed
-buffer. A convolution, or a linear whose input width no low-bit kernel takes, gets its weight in the ``folded`` form.
+buffer; adjacent blocks of trellis strings, one ``dequantize_strings``. A convolution, or a linear whose input width no
+low-bit kernel takes, gets its weight in the ``folded`` form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import prod
 from typing import ClassVar, cast
 
@@ -102,12 +104,11 @@ class _Block:
             return call(graph, aten.t.default, values)
         return values
 
-    def rows(self, graph: fx.Graph, indices: fx.Node) -> fx.Node:
-        """Float32 rows at ``indices``, counted from the block's first."""
-        if self.bits is None:
-            return call(graph, aten.embedding.default, *self.tensors, indices)
-        op = torch.ops.myqasr.dequantize_rows.default
-        return call(graph, op, indices, *self.tensors, self.bits, list(self.shape), *self.trellis)
+    @property
+    def groups(self) -> int | None:
+        """Scales a row of a trellis; None of all else."""
+        scale = self.tensors[1] if self.trellis else None
+        return None if scale is None else len(scale.meta["val"])
 
 
 def _quantize_dequantize(value: fx.Node, qparams: InputRange) -> fx.Node:
@@ -202,19 +203,40 @@ def _linear(node: fx.Node, blocks: Sequence[_Block], form: str) -> fx.Node:
 
 
 def _embedding(node: fx.Node, blocks: Sequence[_Block]) -> fx.Node:
-    """Rows of each block, chosen by index where there are several blocks."""
-    graph, indices = node.graph, cast(fx.Node, node.args[1])
-    if len(blocks) == 1:
-        return blocks[0].rows(graph, indices)
+    """Rows of each run of blocks, chosen by index where there are several runs."""
+    graph, indices, runs = node.graph, cast(fx.Node, node.args[1]), list(_runs(blocks))
+    if len(runs) == 1:
+        return _rows(graph, runs[0], indices)
     parts = []
-    for block in blocks:
-        local = call(graph, aten.sub.Tensor, indices, block.start, like=node)
-        parts.append(block.rows(graph, call(graph, aten.clamp.default, local, 0, block.shape[0] - 1, like=node)))
+    for run in runs:
+        local = call(graph, aten.sub.Tensor, indices, run[0].start, like=node)
+        last = sum(block.shape[0] for block in run) - 1
+        parts.append(_rows(graph, run, call(graph, aten.clamp.default, local, 0, last, like=node)))
     result = parts[0]
-    for block, rows in zip(blocks[1:], parts[1:], strict=True):
-        here = call(graph, aten.ge.Scalar, indices, block.start, like=node)
+    for run, rows in zip(runs[1:], parts[1:], strict=True):
+        here = call(graph, aten.ge.Scalar, indices, run[0].start, like=node)
         result = call(graph, aten.where.self, call(graph, aten.unsqueeze.default, here, -1), rows, result, like=node)
     return result
+
+
+def _runs(blocks: Sequence[_Block]) -> Iterator[Sequence[_Block]]:
+    """Adjacent blocks that one lookup reads: those of strings with as many scales a row."""
+    for groups, run in groupby(blocks, key=lambda block: block.groups):
+        together = list(run)
+        yield from [together] if groups is not None else ([block] for block in together)
+
+
+def _rows(graph: fx.Graph, run: Sequence[_Block], indices: fx.Node) -> fx.Node:
+    """Float32 rows at ``indices``, counted from the first of the run."""
+    first, ops = run[0], torch.ops.myqasr
+    if first.bits is None:
+        return call(graph, aten.embedding.default, *first.tensors, indices)
+    if not first.trellis:
+        return call(graph, ops.dequantize_rows.default, indices, *first.tensors, first.bits, list(first.shape))
+    stored = [(*block.tensors[:2], *block.trellis) for block in run]
+    widths, rows = [block.bits for block in run], [block.shape[0] for block in run]
+    tensors = [list(of_all) for of_all in zip(*stored, strict=True)]
+    return call(graph, ops.dequantize_strings.default, indices, *tensors, widths, rows)
 
 
 def _joined(node: fx.Node, parts: Sequence[fx.Node], dim: int) -> fx.Node:

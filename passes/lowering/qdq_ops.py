@@ -3,8 +3,9 @@
 Each holds packed integers, scales and zero points, so that a lowered graph runs in torch and exports one to one:
 
 - ``myqasr::dequantize_weight(packed, scale, zero_point?, …) -> W`` unpacks and dequantizes one block of rows.
+  With a table it reads trellis strings.
 - ``myqasr::dequantize_rows(indices, packed, scale, zero_point?, …) -> rows`` does so for the looked-up rows alone.
-  Both read trellis strings where they are given a table.
+- ``myqasr::dequantize_strings(indices, packed[], …) -> rows`` looks rows up in adjacent blocks of trellis strings.
 - ``myqasr::quantize_dequantize(x, scale, zero_point, bits)`` rounds an activation to unsigned integers and back.
 - ``myqasr::quantize_dynamic(x)`` does so at 8 bits with the scale and zero point of what it is called with.
 
@@ -141,11 +142,9 @@ def dequantize_rows(
     zero_point: torch.Tensor | None,
     bits: int,
     shape: Sequence[int],
-    table: torch.Tensor | None = None,
-    gains: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Float32 rows (…, K) of a table of ``shape`` (V, K) at ``indices`` (…)."""
-    matrix = _matrix(packed, scale, zero_point, (table, gains), (bits, (shape[1], shape[0])))
+    matrix = _affine(packed, scale, zero_point, bits, (shape[1], shape[0]))
     return matrix.t()[indices].contiguous()
 
 
@@ -157,10 +156,39 @@ def _(
     zero_point: torch.Tensor | None,
     bits: int,
     shape: Sequence[int],
-    table: torch.Tensor | None = None,
-    gains: torch.Tensor | None = None,
 ) -> torch.Tensor:
     return torch.empty([*indices.shape, shape[1]], dtype=torch.float32, device=packed.device)
+
+
+@torch.library.custom_op("myqasr::dequantize_strings", mutates_args=())
+def dequantize_strings(
+    indices: torch.Tensor,
+    packed: Sequence[torch.Tensor],
+    scale: Sequence[torch.Tensor],
+    table: Sequence[torch.Tensor],
+    gains: Sequence[torch.Tensor],
+    bits: Sequence[int],
+    rows: Sequence[int],
+) -> torch.Tensor:
+    """Float32 rows (…, K) of blocks of ``rows`` rows, one after the other, at ``indices`` (…)."""
+    cols, found = len(gains[0]), []
+    for *tensors, width, count in zip(packed, scale, table, gains, bits, rows, strict=True):
+        strings, scales, levels, factors = tensors
+        found.append(_matrix(strings, scales, None, (levels, factors), (width, (cols, count))))
+    return torch.cat(found, dim=1).t()[indices].contiguous()
+
+
+@dequantize_strings.register_fake
+def _(
+    indices: torch.Tensor,
+    packed: Sequence[torch.Tensor],
+    scale: Sequence[torch.Tensor],
+    table: Sequence[torch.Tensor],
+    gains: Sequence[torch.Tensor],
+    bits: Sequence[int],
+    rows: Sequence[int],
+) -> torch.Tensor:
+    return torch.empty([*indices.shape, gains[0].shape[0]], dtype=torch.float32, device=indices.device)
 
 
 @torch.library.custom_op("myqasr::quantize_dequantize", mutates_args=())

@@ -37,12 +37,16 @@ from passes.lowering.lower_fake_quant import LowerToFakeQuant
 from passes.lowering.lower_qdq import LowerToQDQ
 from passes.numbers.affine import dequantize, qparams_from_range, quantize, zero_point_bits
 from passes.numbers.packing import join, pack
-from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.scale_grid import scale_grid
+from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.trellis import LAST_TABLE, MIDDLE, STATES, lead, windows
+from passes.numbers.trellis_codes import TrellisCodes
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_observers import InsertObservers, read_statistics
 from passes.observe.remove_observers import RemoveObservers
 from passes.rounding.round_floats import RoundFloats
 from passes.rounding.round_weights import RoundWeights
+from passes.rounding.trellis_table import gaussian_table
 
 Array = npt.NDArray[np.float32]
 
@@ -83,6 +87,40 @@ def make_case() -> MakeCase:
             plain=plain,
         )
         return Case(weight, dequantize(codes, qparams).numpy())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def strings() -> Callable[..., tuple[StoredWeight, Array]]:
+    """A random stored weight of (height, 64) as strings, and its values; bits of all columns or of each."""
+
+    def make(
+        bits: int | tuple[int, ...], height: int, shape: tuple[int, ...] | None = None
+    ) -> tuple[StoredWeight, Array]:
+        widths = np.array(bits if isinstance(bits, tuple) else [bits] * 64, np.uint8)
+        generator = np.random.default_rng(int(widths.sum()))
+        drawn = [generator.integers(0, 1 << int(own), (1, height + lead(int(own))), dtype=np.uint8) for own in widths]
+        path = np.concatenate([windows(symbols, int(own)) for symbols, own in zip(drawn, widths, strict=True)])
+        tables = {int(own): generator.integers(1, 256, STATES).astype(np.uint8) for own in np.unique(widths)}
+        tables |= {own: tables[LAST_TABLE] for own in (5, 6) if own in tables and LAST_TABLE in tables}
+        scale = scale_grid().numpy()[generator.integers(98, 154, (2, height))].astype(np.float16)
+        gains = scale_grid().numpy()[generator.integers(150, 225, 64)]
+        codes = TrellisCodes.of(path, widths, tables, gains)
+        levels = codes.levels().astype(np.float32) - MIDDLE
+        products = (levels.reshape(2, -1, height) * scale[:, None].astype(np.float32)).reshape(64, height)
+        stored = StoredWeight(
+            "layer.0",
+            int(widths[0]),
+            shape or (height, 64),
+            codes.stored(),
+            scale,
+            None,
+            plain=True,
+            table=codes.tables,
+            gains=gains.astype(np.float16),
+        )
+        return stored, np.ascontiguousarray((products * gains[:, None]).T)
 
     return make
 
@@ -240,7 +278,8 @@ def _rounded(network: str, *specs: WeightSpec, activation_bits: int | None = Non
             for _, node in nodes_of(program, layer):
                 meta.put(node, meta.SCHEME, LayerScheme(layer.name, blocks))
     Calibrate("min_max", activation_bits, statistics=statistics)(program)
-    RoundWeights()(program)
+    levels = {bits: np.roll(gaussian_table(), min(bits, LAST_TABLE)) for bits in TRELLIS_BITS}
+    RoundWeights(tables=levels)(program)
     return program
 
 

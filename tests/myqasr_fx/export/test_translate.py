@@ -16,12 +16,13 @@ from myqasr_fx.export import translate as module
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import tidy
 from myqasr_fx.export.outline import SMALLEST, is_tainted, outline
+from myqasr_fx.export.placeholders import DEQUANTIZE_STRINGS, DEQUANTIZE_WEIGHT
 from myqasr_fx.export.to_onnx import to_onnx
 from passes.base import Program
 from passes.graph.graph_edit import get_tensor
 from passes.graph.layers import find_layers
 from passes.lowering.lower_qdq import LowerToQDQ
-from passes.numbers.scheme import Granularity, WeightSpec
+from passes.numbers.scheme import Granularity, WeightSpec, weight_spec
 from passes.rounding.correct_biases import CorrectBiases
 
 Rounded = Callable[..., Program]
@@ -118,6 +119,19 @@ def test_where_weights_are_divided_changes_no_translation_of_products_and_convol
         expand_placeholders(found)
         tidy(found)
     assert ir.to_proto(model).SerializeToString() == ir.to_proto(direct).SerializeToString()
+
+
+def test_where_strings_are_divided_changes_no_translation(
+    lowered: Callable[..., fx.GraphModule], signature: GraphSignature, translated: list[fx.GraphModule]
+) -> None:
+    specs = [weight_spec(bits, GROUP, False, "trellis") for bits in (3, 2, 4)]
+    module.translate(lowered("small", specs[0]), signature, 21)
+    asked, divided = len(translated), lowered("small", *specs)
+    text, model = str(divided.graph), module.translate(divided, signature, 21)
+    assert len(translated) == asked and str(divided.graph) == text
+    (lookup,) = (node for node in model.graph if node.op_type == DEQUANTIZE_STRINGS)
+    assert list(lookup.attributes["bits"].as_ints()) == [3, 2, 4] and sum(lookup.attributes["rows"].as_ints()) == 40
+    assert [node.op_type for node in model.graph].count(DEQUANTIZE_WEIGHT) == 3 * 2  # of the layer and the table
 
 
 def test_another_structure_is_translated(

@@ -13,18 +13,16 @@ import pytest
 
 from myqasr_fx.bundle.bundle import BlockRecord, LayerRecord
 from myqasr_fx.errors import BundleError
-from myqasr_fx.export.dequantize import folded, rows
+from myqasr_fx.export.dequantize import folded
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.placeholders import DEQUANTIZE_WEIGHT, DOMAIN
 from myqasr_fx.export.read_weights import read_weights
 from myqasr_fx.export.stored_weight import StoredWeight, WeightReader
 from passes.lowering.qdq_ops import FORM_MATMUL
-from passes.numbers.scale_grid import scale_grid
 from passes.numbers.scheme import TRELLIS_BITS
-from passes.numbers.trellis import LAST_TABLE, MIDDLE, STATES, lead, windows
-from passes.numbers.trellis_codes import TrellisCodes
 
 Make = Callable[..., Any]
+Strings = Callable[..., tuple[StoredWeight, np.ndarray]]
 MIXED = (*[1, 2, 2, 3] * 4, *[3, 6, 4, 5] * 12)
 """Widths of columns."""
 
@@ -32,34 +30,6 @@ WIDTHS = pytest.mark.parametrize("bits", [*TRELLIS_BITS, pytest.param(MIXED, id=
 Bits = int | tuple[int, ...]
 HEIGHTS = pytest.mark.parametrize("height", [1, 24, 77, 1850])
 COLS = 64
-
-
-def make(bits: Bits, height: int, shape: tuple[int, ...] | None = None) -> tuple[StoredWeight, np.ndarray]:
-    """A random stored weight of (height, 64), and its values."""
-    widths = np.array(bits if isinstance(bits, tuple) else [bits] * COLS, np.uint8)
-    generator = np.random.default_rng(int(widths.sum()))
-    drawn = [generator.integers(0, 1 << int(own), (1, height + lead(int(own))), dtype=np.uint8) for own in widths]
-    path = np.concatenate([windows(symbols, int(own)) for symbols, own in zip(drawn, widths, strict=True)])
-    tables = {int(own): generator.integers(1, 256, STATES).astype(np.uint8) for own in np.unique(widths)}
-    tables |= {own: tables[LAST_TABLE] for own in (5, 6) if own in tables and LAST_TABLE in tables}
-    scale = np.exp2(generator.integers(-9, -5, (2, height))).astype(np.float16)
-    gains = scale_grid().numpy()[generator.integers(150, 225, COLS)]
-    codes = TrellisCodes.of(path, widths, tables, gains)
-    levels = codes.levels().astype(np.float32) - MIDDLE
-    products = (levels.reshape(2, -1, height) * scale[:, None].astype(np.float32)).reshape(COLS, height)
-    values = (products * gains[:, None]).T
-    stored = StoredWeight(
-        "layer.0",
-        int(widths[0]),
-        shape or (height, COLS),
-        codes.stored(),
-        scale,
-        None,
-        plain=True,
-        table=codes.tables,
-        gains=gains.astype(np.float16),
-    )
-    return stored, np.ascontiguousarray(values)
 
 
 def weight_of(graph: ir.Graph, stored: StoredWeight, name: str = "layer.0") -> ir.Value:
@@ -82,8 +52,8 @@ def product_of(graph: ir.Graph, x: ir.Value, weight: ir.Value) -> ir.Value:
 
 @WIDTHS
 @HEIGHTS
-def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: Bits, height: int) -> None:
-    (stored, values), model = make(bits, height), one_input(["n", COLS])
+def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, strings: Strings, bits: Bits, height: int) -> None:
+    (stored, values), model = strings(bits, height), one_input(["n", COLS])
     product = product_of(model.graph, model.x, weight_of(model.graph, stored))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     proto = model.proto(product)
@@ -95,8 +65,8 @@ def test_a_product_is_exact_and_fuses(one_input: Make, run: Make, bits: Bits, he
     assert executed == {"MatMulNBits": 1, "Mul": 1}
 
 
-def test_every_product_reads_what_it_read_times_the_gains(one_input: Make, run: Make) -> None:
-    (stored, values), model = make(3, COLS), one_input(["n", COLS])
+def test_every_product_reads_what_it_read_times_the_gains(one_input: Make, run: Make, strings: Strings) -> None:
+    (stored, values), model = strings(3, COLS), one_input(["n", COLS])
     weight = weight_of(model.graph, stored)
     product = product_of(model.graph, model.x, weight)
     first = ir.node("MatMul", [model.x, weight])  # known to the weight as its second use
@@ -111,8 +81,10 @@ def test_every_product_reads_what_it_read_times_the_gains(one_input: Make, run: 
 
 @WIDTHS
 @pytest.mark.parametrize("shape", [(24, 64), (24, 16, 4), (7, 64)])
-def test_a_folded_weight_is_exact(one_input: Make, run: Make, bits: Bits, shape: tuple[int, ...]) -> None:
-    (stored, values), model = make(bits, shape[0], shape), one_input(["n"])
+def test_a_folded_weight_is_exact(
+    one_input: Make, run: Make, strings: Strings, bits: Bits, shape: tuple[int, ...]
+) -> None:
+    (stored, values), model = strings(bits, shape[0], shape), one_input(["n"])
     weight = folded(WeightReader(model.emitter, stored))
     proto = model.proto(model.emitter.op("Add", weight, model.emitter.op("ReduceSum", model.x)), len(shape))
     (found,), _ = run(proto, x=np.zeros(1, np.float32))
@@ -120,19 +92,8 @@ def test_a_folded_weight_is_exact(one_input: Make, run: Make, bits: Bits, shape:
 
 
 @WIDTHS
-@HEIGHTS
-def test_any_row_is_looked_up_exactly(one_input: Make, run: Make, bits: Bits, height: int) -> None:
-    (stored, values), model = make(bits, height), one_input(["n"])
-    asked = [0, height - 1, height // 2, height // 3]
-    indices = model.emitter.cast(model.x, ir.DataType.INT64)
-    proto = model.proto(rows(WeightReader(model.emitter, stored), indices), 2)
-    (found,), _ = run(proto, x=np.array(asked, np.float32))
-    assert np.array_equal(found, values[asked])
-
-
-@WIDTHS
-def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: Bits) -> None:
-    (stored, values), model = make(bits, 24), one_input(["n", COLS])
+def test_files_are_read_back(one_input: Make, tmp_path: Path, strings: Strings, bits: Bits) -> None:
+    (stored, values), model = strings(bits, 24), one_input(["n", COLS])
     product = product_of(model.graph, model.x, weight_of(model.graph, stored))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     onnx.save(model.proto(product), path := tmp_path / "model.onnx")
@@ -142,9 +103,9 @@ def test_files_are_read_back(one_input: Make, tmp_path: Path, bits: Bits) -> Non
     np.testing.assert_array_equal(read_weights([path], [layer])["layer"][0], values)
 
 
-def test_gains_of_an_earlier_version_are_refused(one_input: Make, tmp_path: Path) -> None:
+def test_gains_of_an_earlier_version_are_refused(one_input: Make, tmp_path: Path, strings: Strings) -> None:
     """They moved levels, and lay in columns."""
-    (stored, _), model = make(3, 24), one_input(["n", COLS])
+    (stored, _), model = strings(3, 24), one_input(["n", COLS])
     product = product_of(model.graph, model.x, weight_of(model.graph, stored))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     proto = model.proto(product)
@@ -158,18 +119,18 @@ def test_gains_of_an_earlier_version_are_refused(one_input: Make, tmp_path: Path
     assert error.value.hint == "quantize again"
 
 
-def test_weights_of_one_width_share_their_levels(one_input: Make) -> None:
+def test_weights_of_one_width_share_their_levels(one_input: Make, strings: Strings) -> None:
     model = one_input(["n", COLS])
     for name in ("a.0", "b.0"):
-        product_of(model.graph, model.x, weight_of(model.graph, make(2, 24)[0], name))
+        product_of(model.graph, model.x, weight_of(model.graph, strings(2, 24)[0], name))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     stored_levels = [name for name in model.graph.initializers if name.startswith("trellis.levels")]
     assert stored_levels == ["trellis.levels2"]
 
 
-def test_wide_strings_read_the_levels_of_narrower_ones(one_input: Make) -> None:
+def test_wide_strings_read_the_levels_of_narrower_ones(one_input: Make, strings: Strings) -> None:
     model = one_input(["n", COLS])
-    product_of(model.graph, model.x, weight_of(model.graph, make(MIXED, 24)[0]))
+    product_of(model.graph, model.x, weight_of(model.graph, strings(MIXED, 24)[0]))
     expand_placeholders(ir.Model(model.graph, ir_version=10))
     stored_levels = [name for name in model.graph.initializers if name.startswith("trellis.levels")]
     assert stored_levels == [f"trellis.levels{bits}" for bits in (1, 2, 3, 4)]

@@ -73,6 +73,19 @@ def test_strings_equal_fake_quant(rounded: Rounded, bits: int, granularity: Gran
     check_equals_fake_quant(rounded(spec, WeightSpec(9 - bits, granularity)))
 
 
+def test_adjacent_blocks_of_strings_are_looked_up_together(rounded: Rounded) -> None:
+    group = Granularity("group", 16)
+    strings, other = [weight_spec(bits, group, False, "trellis") for bits in (2, 3)], WeightSpec(5, group)
+    for specs, blocks in (([*strings, *strings], [4]), ([*strings, other, HALF, *strings], [2, 2])):
+        module = check_equals_fake_quant(rounded(*specs))
+        lookups = of(module, ops.dequantize_strings.default)
+        assert [len(node.args[1]) for node in lookups] == blocks
+        assert len(of(module, aten.where.self)) == (0 if len(blocks) == 1 else 3)
+    channel = [weight_spec(3, Granularity("channel"), False, "trellis")]
+    lookups = of(check_equals_fake_quant(rounded(*strings, *channel)), ops.dequantize_strings.default)
+    assert [len(node.args[1]) for node in lookups] == [2, 1]  # of scales a row there are as many
+
+
 @pytest.mark.parametrize("bits", [1, 4, 7])
 @pytest.mark.parametrize("blocks", [(), (HALF,), (WeightSpec(2, Granularity("channel")), WeightSpec(32))])
 def test_rounded_inputs_equal_fake_quant(rounded: Rounded, bits: int, blocks: tuple[WeightSpec, ...]) -> None:

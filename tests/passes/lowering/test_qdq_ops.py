@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -14,6 +15,7 @@ from passes.lowering.qdq_ops import (
     FORM_MATMUL,
     FORM_ROWS,
     dequantize_rows,
+    dequantize_strings,
     dequantize_weight,
     quantize_dequantize,
     weight_form,
@@ -21,6 +23,8 @@ from passes.lowering.qdq_ops import (
 from passes.numbers.affine import QParams, activation_qparams, qparams_from_range, quantize, zero_point_bits
 from passes.numbers.affine import dequantize as expected_of
 from passes.numbers.packing import join, pack
+from passes.numbers.trellis import STATES, lead, windows
+from passes.numbers.trellis_codes import TrellisCodes
 
 GROUPS = {"tensor": None, "channel": 48, "group": 16}
 Stored = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
@@ -57,6 +61,32 @@ def test_weights_and_rows_are_exact(bits: int, symmetric: bool, granularity: str
     assert torch.equal(folded, expected.view(10, 16, 3))
     indices = torch.tensor([[0, 9], [3, 3]])
     assert torch.equal(dequantize_rows(indices, *tensors, bits, [10, 48]), expected[indices])
+
+
+def strings(bits: int, rows: int) -> list[torch.Tensor]:
+    """Packed strings, scales, table and gains of a random (rows, 32) weight."""
+    generator = np.random.default_rng(rows)
+    drawn = generator.integers(0, 1 << bits, (32, rows + lead(bits)), dtype=np.uint8)
+    tables = {bits: generator.integers(1, 256, STATES).astype(np.uint8)}
+    codes = TrellisCodes.of(windows(drawn, bits), np.full(32, bits, np.uint8), tables, np.ones(32, np.float32))
+    scale, gains = torch.rand(2, rows).half(), torch.ones(32, dtype=torch.float16)
+    return [torch.from_numpy(codes.stored()), scale, torch.from_numpy(codes.tables), gains]
+
+
+def test_strings_are_looked_up_in_the_order_of_blocks() -> None:
+    first, second = strings(3, 10), strings(2, 7)
+    expected = [
+        dequantize_weight(packed, scale, None, bits, [rows, 32], FORM_MATMUL, table, gains).t()
+        for (packed, scale, table, gains), bits, rows in ((first, 3, 10), (second, 2, 7))
+    ]
+    indices = torch.tensor([[0, 9, 10], [16, 3, 11]])
+    lists = [list(pair) for pair in zip(first, second, strict=True)]
+    found = dequantize_strings(indices, *lists, [3, 2], [10, 7])
+    assert torch.equal(found, torch.cat(expected)[indices])
+    with FakeTensorMode() as mode:
+        faked = [[mode.from_tensor(tensor) for tensor in each] for each in lists]
+        fake = dequantize_strings(mode.from_tensor(indices), *faked, [3, 2], [10, 7])
+    assert (fake.shape, fake.dtype) == (found.shape, found.dtype)
 
 
 def test_fake_tensors_get_the_same_shapes() -> None:
