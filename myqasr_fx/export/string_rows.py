@@ -91,9 +91,9 @@ def _words(emitter: Emitter, blocks: Sequence[Trellis], first: ir.Value) -> ir.V
     """(m, K) uint32 of three bytes each, the lowest at ``first`` (m, K) among the strings of all blocks."""
     flat = (block.stored if len(block.counts) > 1 else emitter.reshape(block.stored, [-1]) for block in blocks)
     strings = _joined(emitter, list(flat))
-    last = emitter.op("Unsqueeze", first, emitter.integers(-1))
-    places = emitter.op("Add", last, emitter.constant(np.arange(_BYTES, dtype=np.int32)))
-    digits = emitter.cast(emitter.op("Gather", strings, places, axis=0), ir.DataType.FLOAT)
+    first = emitter.op("Unsqueeze", first, emitter.integers(-1))
+    three = emitter.op("Add", first, emitter.constant(np.arange(_BYTES, dtype=np.int32)))
+    digits = emitter.cast(emitter.op("Gather", strings, three, axis=0), ir.DataType.FLOAT)
     worth = emitter.constant(np.exp2(8 * np.arange(_BYTES)).astype(np.float32))
     return emitter.cast(emitter.op("MatMul", digits, worth), ir.DataType.UINT32)
 

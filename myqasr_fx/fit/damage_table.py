@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,7 +17,9 @@ from passes.allocation.choice import Damages
 from passes.allocation.size_rule import Item
 from passes.damage.curvature import Curvature
 from passes.damage.expected import correction_factors, expected_damage, expected_trellis_damage, input_weights
+from passes.damage.word_ranks import smooth_by_rank
 from passes.graph.layers import Layer
+from passes.graph.ops import LayerKind
 from passes.needs import LayerAlone
 from passes.numbers.scheme import (
     FLOAT_BITS,
@@ -54,9 +56,17 @@ def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurem
         for spec in choices_of(request.layers[layer.name], request.symmetric):
             # A trellis does the damage of evenly spaced levels of about one bit more, to which its factor belongs.
             rows = expected.rows(spec) * _between(factors, spec.mean_bits + spec.is_trellis)
-            for item in items[layer.name]:
-                found[item.name, spec] = float(rows[item.start : item.start + item.rows].sum())
+            for item, nats in zip(items[layer.name], _of_items(rows, layer, items[layer.name]), strict=True):
+                found[item.name, spec] = nats
     return found
+
+
+def _of_items(rows: Tensor, layer: Layer, items: Sequence[Item]) -> list[float]:
+    """Nats of each item, of those of the rows."""
+    sums = torch.stack([rows[item.start : item.start + item.rows].sum() for item in items])
+    if any(use.kind is LayerKind.EMBEDDING for use in layer.uses):
+        sums = smooth_by_rank(sums, [(item.start, item.rows) for item in items])
+    return [float(nats) for nats in sums]
 
 
 def choices_of(request: LayerRequest, symmetric: bool) -> tuple[WeightSpec, ...]:

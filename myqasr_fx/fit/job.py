@@ -16,6 +16,7 @@ from passes.allocation.allocate_bits import allocation_items
 from passes.allocation.choice import Damages
 from passes.base import Pass
 from passes.damage.expected import SMOOTHING
+from passes.damage.word_ranks import REACH
 from passes.manager.run_passes import run_passes
 from passes.rounding.round_floats import RoundFloats
 from passes.sensitivity.rank_sensitivity import RankSensitivity
@@ -75,6 +76,6 @@ def priced(job: FitJob) -> FitJob:
 def _key(job: FitJob) -> Key[Damages]:
     request, measured = job.request, job.measurements
     names = tuple(item.name for item in allocation_items(job.prepared.program, split=True))
-    asked = (request.layers, request.symmetric, request.rounding, request.granularity, SMOOTHING, names)
+    asked = (request.layers, request.symmetric, request.rounding, request.granularity, SMOOTHING, REACH, names)
     what = repr((asked, sorted(measured.corrections.items(), key=str)))
     return job.store.keys.damages(measured.observed.clips, job.shares.curvature, job.seed, what)
