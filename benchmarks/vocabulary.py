@@ -6,7 +6,8 @@ A wrong logit costs ``p (1 - p) / 2`` of its square, so the sum of ``p (1 - p)``
 output layer matters; a looked-up row matters as often as its token is written. Both are added up over the blocks that
 the allocation gives widths to, on the calibration recordings of ``splits.json`` and on draws of fewer, and held against
 the same on development recordings, which other speakers read: how well does (1 - a) of the one and a of an even spread
-foretell the other? Full precision in torch; the table names the a of ``passes.damage.expected.SMOOTHING``.
+foretell the other? And how well, smoothed along the ranks of words (``passes.damage.word_ranks``), with the a of
+``passes.damage.expected.SMOOTHING``? Full precision in torch.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from rows_file import write_rows
 from splits import Splits, digest, spread
 
@@ -28,6 +30,8 @@ from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import prepare
 from myqasr_fx.runtime.torch_runner import torch_runtime
 from passes.allocation.allocate_bits import allocation_items
+from passes.damage.expected import SMOOTHING
+from passes.damage.word_ranks import smooth_by_rank
 
 EVEN = (0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Parts that are spread evenly."""
@@ -46,6 +50,7 @@ class VocabularyRow:
         clips: Of a draw.
         positions: Tokens in them, ends included.
         even: Part that is spread evenly over the rows.
+        ranked: Whether what comes of that is smoothed along the ranks of words.
         product: Mean logarithm of the share that the block of a development row was given, by the rows' weight.
         lookup: The same of written tokens.
     """
@@ -53,6 +58,7 @@ class VocabularyRow:
     clips: int
     positions: float
     even: float
+    ranked: bool
     product: float
     lookup: float
 
@@ -64,6 +70,14 @@ class _Heard:
     product: np.ndarray
     lookup: np.ndarray
     positions: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """First row and number of rows of each block."""
+
+    starts: Sequence[int]
+    counts: np.ndarray
 
 
 def main() -> None:
@@ -85,8 +99,8 @@ def main() -> None:
 
     clips = [heard(by_digest[name]) for name in pinned.calibration]
     dev = [heard(utterance) for utterance in spread([by_digest[name] for name in pinned.dev], options.dev)]
-    even = np.diff([*starts, tied.rows]) / tied.rows
-    rows = [row for count in CLIPS for row in _rows(clips, dev, even, count)]
+    blocks = Blocks(starts, np.diff([*starts, tied.rows]))
+    rows = [row for count in CLIPS for row in _rows(clips, dev, blocks, count)]
     write_rows(VocabularyRow, options.out / f"vocabulary_{Path(options.model).name}.csv", rows)
     print(table(rows))
 
@@ -102,15 +116,17 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _rows(clips: Sequence[_Heard], dev: Sequence[_Heard], even: np.ndarray, count: int) -> list[VocabularyRow]:
+def _rows(clips: Sequence[_Heard], dev: Sequence[_Heard], blocks: Blocks, count: int) -> list[VocabularyRow]:
     draws = [random.Random(draw).sample(list(clips), count) for draw in range(DRAWS if count < len(clips) else 1)]
-    positions = float(np.mean([sum(heard.positions for heard in draw) for draw in draws]))
-    rows = []
-    for part in EVEN:
-        product = np.mean([foretold(_sum(draw, "product"), _sum(dev, "product"), even, part) for draw in draws])
-        lookup = np.mean([foretold(_sum(draw, "lookup"), _sum(dev, "lookup"), even, part) for draw in draws])
-        rows.append(VocabularyRow(count, round(positions, 1), part, round(float(product), 4), round(float(lookup), 4)))
-    return rows
+    positions = round(float(np.mean([sum(heard.positions for heard in draw) for draw in draws])), 1)
+
+    def told(role: str, part: float, ranked: bool) -> float:
+        others = _sum(dev, role)
+        every = [foretold(_sum(draw, role), others, blocks, part, ranked=ranked) for draw in draws]
+        return round(float(np.mean(every)), 4)
+
+    ways = [*((part, False) for part in EVEN), (SMOOTHING, True)]
+    return [VocabularyRow(count, positions, *way, told("product", *way), told("lookup", *way)) for way in ways]
 
 
 def _sum(heard: Sequence[_Heard], role: str) -> np.ndarray:
@@ -118,22 +134,26 @@ def _sum(heard: Sequence[_Heard], role: str) -> np.ndarray:
     return total
 
 
-def foretold(seen: np.ndarray, others: np.ndarray, even: np.ndarray, part: float) -> float:
+def foretold(seen: np.ndarray, others: np.ndarray, blocks: Blocks, part: float, *, ranked: bool = False) -> float:
     """Mean logarithm of what ``others`` fall on, foretold by ``seen`` with a part spread evenly.
 
     Args:
         seen: (B,) weights of blocks.
         others: (B,) the same of other recordings.
-        even: (B,) shares of rows.
-        part: Of the forecast that is ``even``.
+        blocks: Which rows they are.
+        part: Of the forecast that is spread evenly over rows.
+        ranked: Whether the forecast is smoothed along the ranks of words.
     """
-    forecast = (1 - part) * seen / seen.sum() + part * even
-    return float((others / others.sum() * np.log(forecast)).sum())
+    forecast = (1 - part) * seen / seen.sum() + part * blocks.counts / blocks.counts.sum()
+    if ranked:
+        own = list(zip(blocks.starts, blocks.counts.tolist(), strict=True))
+        forecast = smooth_by_rank(torch.from_numpy(forecast), own).numpy()
+    return float((others / others.sum() * np.log(forecast / forecast.sum())).sum())
 
 
 def table(rows: Sequence[VocabularyRow]) -> str:
-    """Loss beside the best part of each size, nats: products, lookups."""
-    heads = ["clips", "positions", *(str(part) for part in EVEN)]
+    """Loss beside the best way of each size, nats: products, lookups."""
+    heads = ["clips", "positions", *(str(part) for part in EVEN), f"{SMOOTHING}, by rank"]
     lines = [_line(heads), _line(["---"] * len(heads))]
     for count in dict.fromkeys(row.clips for row in rows):
         own = [row for row in rows if row.clips == count]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Option
 
-if TYPE_CHECKING:
-    from myqasr_fx.runtime import Decoding
+from myqasr_fx.errors import OptionError
 
 _PANEL = "How a text is found (Whisper only)"
 
@@ -32,19 +31,25 @@ TemperatureFallback = Annotated[
     Option(
         "--temperature-fallback",
         help="Draw a doubtful text again at temperatures of 0.2 to 1, until one is not doubtful; the bounds are those "
-        "below.",
+        "below. A text that repeats itself is drawn again without this, too.",
         rich_help_panel=_PANEL,
     ),
+]
+KeepLoops = Annotated[
+    bool,
+    Option("--keep-loops", help="Draw no text again, not even one that repeats itself.", rich_help_panel=_PANEL),
 ]
 Seed = Annotated[int, Option("--seed", help="Seed of what is drawn.", rich_help_panel=_PANEL)]
 
 
-def decoding_of(timestamps: str | None, task: str, beams: int, temperature_fallback: bool, seed: int) -> Decoding:
-    """The options as the runtime takes them.
+def redraws_of(fallback: bool, keep: bool) -> str:
+    """Which texts are drawn again.
 
     Raises:
-        OptionError: A value is unknown or out of range.
+        OptionError: Both are asked for.
     """
-    from myqasr_fx.runtime.decoding import USUAL_TEMPERATURES, Decoding
+    from myqasr_fx.runtime.decoding import DOUBTFUL, LOOPS, NEVER
 
-    return Decoding(task, timestamps, beams, USUAL_TEMPERATURES if temperature_fallback else (), seed)
+    if fallback and keep:
+        raise OptionError("--keep-loops: --temperature-fallback draws texts again", hint="leave one of them out")
+    return DOUBTFUL if fallback else NEVER if keep else LOOPS

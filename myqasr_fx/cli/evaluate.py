@@ -95,11 +95,12 @@ def _open(target: str, language: str | None) -> Runtime:
     if (Path(target) / MANIFEST).is_file():
         return _open_bundle(target, language)
     from myqasr_fx.models.load import load_model
+    from myqasr_fx.runtime import Decoding, with_decoding
     from myqasr_fx.runtime.torch_runner import torch_runtime
 
     model = load_model(target, language)
     model.language_code(language)
-    return torch_runtime(model, model.capture())
+    return with_decoding(torch_runtime(model, model.capture()), Decoding())
 
 
 def _open_bundle(folder: str, language: str | None) -> Runtime:

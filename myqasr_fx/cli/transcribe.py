@@ -13,7 +13,7 @@ from typer import Argument, Option
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag, tell
 from myqasr_fx.cli.context import ContextOption, FallbackFlag
 from myqasr_fx.cli.daily_help import HelpAll
-from myqasr_fx.cli.decoding import Beams, Seed, Task, TemperatureFallback, Timestamps, decoding_of
+from myqasr_fx.cli.decoding import Beams, KeepLoops, Seed, Task, TemperatureFallback, Timestamps, redraws_of
 from myqasr_fx.cli.no_speech import (
     CompressionRatioThreshold,
     LogprobThreshold,
@@ -89,6 +89,7 @@ def transcribe(
     force: Force = False,
     beams: Beams = 1,
     temperature_fallback: TemperatureFallback = False,
+    keep_loops: KeepLoops = False,
     seed: Seed = 0,
     no_speech_threshold: NoSpeechThreshold = None,
     logprob_threshold: LogprobThreshold = None,
@@ -102,9 +103,9 @@ def transcribe(
     help_all: HelpAll = False,
 ) -> Answer | None:
     """Write down what is said in recordings, with onnxruntime; recordings that cannot be used are passed over."""
-    from myqasr_fx.runtime import OrtSettings, load_bundle, with_context, with_decoding, with_thresholds
+    from myqasr_fx.runtime import Decoding, OrtSettings, load_bundle, with_context, with_decoding, with_thresholds
 
-    decoding = decoding_of(timestamps, task, beams, temperature_fallback, seed)
+    decoding = Decoding(task, timestamps, beams, redraws_of(temperature_fallback, keep_loops), seed=seed)
     recordings, timed = _files(bundle, audio), timestamps is not None
     _check(printed, as_json, len(recordings), out is not None, force)
     files = TranscriptFiles(out, printed, timed, force) if out is not None else None

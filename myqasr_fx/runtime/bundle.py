@@ -16,6 +16,7 @@ from myqasr_fx.models.generation import FILE_NAME, GenerationSettings
 from myqasr_fx.runtime.client_inputs import ctc_graph, decoder_graph
 from myqasr_fx.runtime.context import FULL, Context
 from myqasr_fx.runtime.ctc import CtcRuntime
+from myqasr_fx.runtime.decoding import USUAL as USUAL_DECODING
 from myqasr_fx.runtime.features import Features, features_of
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.growing_cache import CacheShape
@@ -85,6 +86,7 @@ def _whisper(
         cache=FixedCache.of(config) if fixed else CacheShape.of(config),
         model_bytes=bundle.manifest.model_bytes,
         no_speech=no_speech_of(bundle),
+        decoding=USUAL_DECODING,
         context=context_of(bundle.manifest),
         any_length=encoder.width("mel" if fixed else "input_features") is None,
     )

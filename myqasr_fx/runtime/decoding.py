@@ -9,6 +9,7 @@ from myqasr_fx.errors import OptionError
 
 TRANSCRIBE, TRANSLATE = TASKS = ("transcribe", "translate")
 SEGMENT, WORD = TIMESTAMPS = ("segment", "word")
+NEVER, LOOPS, DOUBTFUL = REDRAWS = ("never", "loops", "doubtful")
 
 MOST_BEAMS = 64
 
@@ -25,7 +26,9 @@ class Decoding:
         timestamps: ``segment``: the model writes times between parts of the text; ``word``: and those of every word are
             read off its cross-attention. None for neither.
         beams: Texts that are followed side by side; 1 takes the best token at every step.
-        temperatures: That a doubtful text is drawn again at, until one is not doubtful; none draws none.
+        redraws: Which texts are drawn again: ``loops``, those that repeat themselves; ``doubtful``: those that the
+            model is not sure of, too; or ``never``.
+        temperatures: That they are drawn again at, until one is well.
         seed: Of what is drawn.
 
     Raises:
@@ -35,7 +38,8 @@ class Decoding:
     task: str = TRANSCRIBE
     timestamps: str | None = None
     beams: int = 1
-    temperatures: tuple[float, ...] = ()
+    redraws: str = LOOPS
+    temperatures: tuple[float, ...] = USUAL_TEMPERATURES
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -43,6 +47,8 @@ class Decoding:
             raise OptionError(f"task {short(self.task)}: expected {' or '.join(TASKS)}")
         if self.timestamps not in (None, *TIMESTAMPS):
             raise OptionError(f"timestamps {short(self.timestamps)}: expected {' or '.join(TIMESTAMPS)}")
+        if self.redraws not in REDRAWS:
+            raise OptionError(f"redraws {short(self.redraws)}: expected {', '.join(REDRAWS)}")
         if type(self.beams) is not int or not 1 <= self.beams <= MOST_BEAMS:
             raise OptionError(f"beams {short(self.beams)}: expected 1 to {MOST_BEAMS}")
         if type(self.seed) is not int or self.seed < 0:
@@ -51,4 +57,7 @@ class Decoding:
             raise OptionError(f"temperatures {short(self.temperatures)}: expected numbers above 0, such as 0.2")
 
 
-GREEDY = Decoding()
+USUAL = Decoding()
+
+GREEDY = Decoding(redraws=NEVER)
+"""The best token at every step, whatever comes of it."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.runtime.beams import beam_decode
-from myqasr_fx.runtime.decoding import Decoding
+from myqasr_fx.runtime.decoding import NEVER, Decoding
 from myqasr_fx.runtime.greedy import Choose, DecoderState, Written, greedy_decode
 from myqasr_fx.runtime.token_rules import TokenRules
 
@@ -41,7 +41,8 @@ def decode(
     else:
         first = greedy_decode(start(rows), prompt, settings, rules)
     tried = [[written] for written in first]
-    for number, temperature in enumerate(decoding.temperatures):
+    temperatures = () if decoding.redraws == NEVER else decoding.temperatures
+    for number, temperature in enumerate(temperatures):
         again = [row for row in rows if doubts(tried[row][-1])]
         if not again:
             break

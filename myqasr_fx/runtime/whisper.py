@@ -15,7 +15,7 @@ from myqasr_fx.models.languages import unless_auto
 from myqasr_fx.runtime.aligner import Aligner
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
-from myqasr_fx.runtime.decoding import GREEDY, WORD, Decoding
+from myqasr_fx.runtime.decoding import DOUBTFUL, GREEDY, WORD, Decoding
 from myqasr_fx.runtime.fallback import decode
 from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
 from myqasr_fx.runtime.greedy import DecoderState, Written
@@ -145,9 +145,10 @@ class WhisperRuntime:
         return not said.text or endless or self.no_speech.doubts(said.log_probability, said.compression_ratio)
 
     def _draws_again(self, written: Written) -> bool:
-        """True for a doubtful text of somebody who speaks."""
+        """True for a doubtful text of somebody who speaks, by what counts as doubtful."""
         ratio = compression_ratio(self._text(written.tokens))
-        return not self.no_speech.holds(written, ratio) and self.no_speech.doubts(written.log_probability, ratio)
+        told = written.log_probability if self.decoding.redraws == DOUBTFUL else None
+        return not self.no_speech.holds(written, ratio) and self.no_speech.doubts(told, ratio)
 
     def _detect(self, decoder: CachedDecoder | FixedDecoder, rows: int) -> list[str] | list[None]:
         """Most likely language of each row; English-only models are told none. The decoder has seen no token after."""

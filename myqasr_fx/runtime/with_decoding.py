@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 from myqasr_fx.errors import BundleError, OptionError
 from myqasr_fx.runtime.cross_attention import PREFIX
-from myqasr_fx.runtime.decoding import GREEDY, TRANSLATE, WORD, Decoding
+from myqasr_fx.runtime.decoding import GREEDY, TRANSLATE, USUAL, WORD, Decoding
 from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.runtime import Runtime
@@ -24,11 +24,13 @@ def with_decoding(runtime: Runtime, decoding: Decoding) -> Runtime:
         OptionError: The model or the bundle cannot do that.
         BundleError: The bundle names alignment heads that its decoder does not have.
     """
-    if decoding == GREEDY:
-        return runtime
     if not isinstance(runtime, WhisperRuntime):
+        if decoding in (GREEDY, USUAL):
+            return runtime
         names = [field.name for field in fields(Decoding) if getattr(decoding, field.name) != field.default]
         raise OptionError(f"{names[0]}: a CTC model does not write a text token by token", hint="leave the option out")
+    if decoding == runtime.decoding:
+        return runtime
     if decoding.task == TRANSLATE and not runtime.settings.is_multilingual:
         raise OptionError("task translate: an English-only model cannot translate", hint="take a multilingual model")
     if decoding.timestamps is not None and isinstance(runtime.decoder, OrtRunner):

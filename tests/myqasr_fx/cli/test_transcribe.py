@@ -315,10 +315,19 @@ def test_times_of_segments_and_words(
         own = [{"start": word.start, "end": word.end, "text": word.text} for word in spoken.words]
         assert said["segments"] == [told if unit == "segment" else {**told, "words": own}]
     run(capsys, "bundle", file, "--task", "translate", "--beams", "5", "--temperature-fallback", "--seed", "7")
-    assert asked[-1] == (False, Decoding("translate", None, 5, (0.2, 0.4, 0.6, 0.8, 1.0), 7))
+    assert asked[-1] == (False, Decoding("translate", None, 5, "doubtful", (0.2, 0.4, 0.6, 0.8, 1.0), 7))
+    run(capsys, "bundle", file, "--keep-loops")
+    assert asked[-1] == (False, Decoding(redraws="never"))
     assert run(capsys, "bundle", str(recordings), "--timestamps", "segment")[1].splitlines() == [
         f"{recordings / name}: [00:00:00.500 --> 00:00:01.250] so it is" for name in ("a.wav", "b.wav")
     ]
+
+
+def test_texts_are_not_kept_and_drawn_again(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["transcribe", "bundle", str(recordings / "a.wav"), "--keep-loops", "--temperature-fallback"])
+    assert stop.value.code == 2
+    assert "--keep-loops: --temperature-fallback draws texts again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("--timestamps", "word"), ("--task", "translate"), ("--beams", "5")])

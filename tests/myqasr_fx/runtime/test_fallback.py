@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.runtime.decoding import USUAL_TEMPERATURES, Decoding
+from myqasr_fx.runtime.decoding import DOUBTFUL, GREEDY, Decoding
 from myqasr_fx.runtime.fallback import decode
 from myqasr_fx.runtime.greedy import Written
 
@@ -21,7 +21,7 @@ SETTINGS = GenerationSettings(
     is_multilingual=False,
 )
 SCORES = np.array([3, 2, 2, 1, 1, 1, 1, 1.5, -9, -9], np.float32)
-HOT = Decoding(temperatures=USUAL_TEMPERATURES)
+HOT = Decoding(redraws=DOUBTFUL)
 
 
 class Same:
@@ -58,7 +58,7 @@ def test_what_is_not_doubtful_is_not_drawn() -> None:
 
 
 def test_nothing_is_drawn_unless_it_is_asked_for() -> None:
-    (written,), started = found(lambda text: True, Decoding())
+    (written,), started = found(lambda text: True, GREEDY)
     assert (written.temperature, started) == (0.0, [1])
 
 
@@ -81,12 +81,12 @@ def test_draws_are_the_same_each_time_and_beside_others() -> None:
     assert alone == again
     together, started = found(lambda text: text.temperature < 1.0, rows=3)
     assert together == [alone] * 3 and started == [3] * 6
-    (other,), _ = found(lambda text: text.temperature < 1.0, Decoding(temperatures=USUAL_TEMPERATURES, seed=1))
+    (other,), _ = found(lambda text: text.temperature < 1.0, Decoding(redraws=DOUBTFUL, seed=1))
     assert other.tokens != alone.tokens
 
 
 def test_draws_follow_the_probabilities() -> None:
-    decoding = [Decoding(temperatures=(1.0,), seed=seed) for seed in range(400)]
+    decoding = [Decoding(redraws=DOUBTFUL, temperatures=(1.0,), seed=seed) for seed in range(400)]
     first = [found(lambda text: text.temperature == 0, each)[0][0].tokens[:1] for each in decoding]
     share = np.exp(SCORES - SCORES.max())
     expected = share / share.sum()

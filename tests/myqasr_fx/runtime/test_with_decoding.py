@@ -15,6 +15,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Decoding, OrtRunner, OrtSettings, Transcript, WhisperRuntime, load_bundle, with_decoding
 from myqasr_fx.runtime.cross_attention import PREFIX, with_weights
 from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
+from myqasr_fx.runtime.growing_cache import CacheShape
 
 LISTENING = OrtSettings(threads=1, cross_attention=True)
 DECODER = "decoder_model_merged.onnx"
@@ -155,7 +156,7 @@ def test_a_fixed_cache_gives_every_row_the_tokens_of_another() -> None:
 def test_doubtful_texts_are_drawn_the_same_each_time(runtime: WhisperRuntime, noise: list[np.ndarray]) -> None:
     sure = replace(runtime, no_speech=replace(runtime.no_speech, logprob_threshold=-0.01))
     plain = sure.transcribe_batch(noise[:2])
-    drawing = timed(sure, temperatures=(2.0,), seed=3)
+    drawing = timed(sure, redraws="doubtful", temperatures=(2.0,), seed=3)
     first, again = drawing.transcribe_batch(noise[:2]), drawing.transcribe_batch(noise[:2])
     assert first == again
     assert all(new.log_probability >= old.log_probability for new, old in zip(first, plain, strict=True))
@@ -163,6 +164,31 @@ def test_doubtful_texts_are_drawn_the_same_each_time(runtime: WhisperRuntime, no
         drawing, no_speech=replace(sure.no_speech, logprob_threshold=-99.0, compression_ratio_threshold=99)
     )
     assert trusting.transcribe_batch(noise[:2]) == plain
+
+
+def test_what_repeats_itself_is_drawn_again_unless_it_is_forbidden(
+    bundle: Path, runtime: WhisperRuntime, noise: list[np.ndarray]
+) -> None:
+    unsure = replace(runtime.no_speech, logprob_threshold=-0.01, compression_ratio_threshold=99)
+    repeats = replace(runtime.no_speech, logprob_threshold=-99.0, compression_ratio_threshold=0.1)
+    started: list[int] = []
+    decoder = CacheShape.decoder
+
+    def counted(self: CacheShape, *given: object) -> object:
+        started.append(1)
+        return decoder(self, *given)  # type: ignore[arg-type]
+
+    wanted = {"loops": (1, 2), "doubtful": (2, 2), "never": (1, 1)}
+    for redraws, counts in wanted.items():
+        for rule, count in zip((unsure, repeats), counts, strict=True):
+            started.clear()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(CacheShape, "decoder", counted)
+                timed(replace(runtime, no_speech=rule), redraws=redraws, temperatures=(9.0,)).transcribe_batch(
+                    noise[:2]
+                )
+            assert len(started) == count, redraws
+    assert load_bundle(bundle).decoding.redraws == "loops"
 
 
 def test_translation_is_another_prompt(runtime: WhisperRuntime, noise: list[np.ndarray]) -> None:
@@ -195,6 +221,7 @@ def test_what_cannot_be_done_is_told(runtime: WhisperRuntime, bundles: list[Path
         (runtime, {"task": "sing"}, "task 'sing': expected transcribe or translate"),
         (runtime, {"beams": 0}, "beams 0: expected 1 to 64"),
         (runtime, {"seed": -1}, "seed -1: expected"),
+        (runtime, {"redraws": "always"}, "redraws 'always': expected never, loops, doubtful"),
         (runtime, {"temperatures": (0.0,)}, "temperatures a list of 1: expected numbers above 0"),
     ):
         with pytest.raises(OptionError, match=said):
