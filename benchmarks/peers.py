@@ -32,7 +32,7 @@ from splits import Splits
 from myqasr_fx.audio import load_audio
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.evaluate import Utterance, normalize, parse_filters, read_manifest, word_errors
-from myqasr_fx.runtime import load_bundle
+from myqasr_fx.runtime import Decoding, load_bundle, with_decoding
 from myqasr_fx.runtime.ort_settings import OrtSettings
 
 
@@ -138,7 +138,8 @@ class Run:
         files = [folder / record.name for record in bundle.manifest.files]
         out = self._transcripts(files)
         if missing := self._missing(out):
-            runtime = load_bundle(folder, OrtSettings(threads=self.threads))
+            loaded = load_bundle(folder, OrtSettings(threads=self.threads))
+            runtime = with_decoding(loaded, Decoding(redraws="never"))  # as the peers decode
             with out.open("a", encoding="utf-8") as file:
                 for utterance in missing:
                     text = runtime.transcribe(load_audio(utterance.audio).samples, utterance.lang).text
