@@ -39,6 +39,8 @@ _LARGEST: Mapping[str, int] = {
 def load_bundle(folder: str | Path, settings: OrtSettings | None = None) -> Runtime:
     """Loads a bundle to run on onnxruntime.
 
+    A text that repeats itself is drawn again, unless :func:`~myqasr_fx.runtime.with_decoding.with_decoding` forbids it.
+
     Args:
         folder: What ``myqasr quantize`` wrote.
         settings: Options of the sessions; their entries add to those of the bundle.

@@ -58,6 +58,7 @@ class Decoding:
 
 
 USUAL = Decoding()
+"""What bundles that are loaded do."""
 
 GREEDY = Decoding(redraws=NEVER)
 """The best token at every step, whatever comes of it."""
