@@ -29,7 +29,7 @@ from myqasr_fx.evaluate import Utterance, read_manifest
 from myqasr_fx.evaluate.wer import normalize, normalize_plain, without_diacritics, word_errors
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import Runtime, WhisperRuntime, load_bundle
+from myqasr_fx.runtime import Decoding, Runtime, WhisperRuntime, load_bundle, with_decoding
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
 Heard = tuple[Utterance, np.ndarray]
@@ -100,7 +100,7 @@ def loaded(utterances: Sequence[Utterance], noise: float | None) -> list[Heard]:
 def tried(speech: SpeechModel, budget: str, halves: Sequence[Sequence[Heard]]) -> list[Row]:
     """The model as it came, and the bundles of one person."""
     given, counted = halves
-    rows = heard(torch_runtime(speech, speech.capture()), counted, FULL, 0, 0)
+    rows = heard(with_decoding(torch_runtime(speech, speech.capture()), Decoding()), counted, FULL, 0, 0)
     with tempfile.TemporaryDirectory() as folder:
         for adapt in (PLAIN, LEARNED):
             bundle = myqasr_fx.quantize(

@@ -27,7 +27,7 @@ from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.pipeline import quantize
 from myqasr_fx.process.progress import RichProgress
-from myqasr_fx.runtime import load_bundle
+from myqasr_fx.runtime import Decoding, load_bundle, with_decoding
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
 
@@ -49,7 +49,8 @@ def main() -> None:
     test = [utterance for utterance in test if utterance.audio not in chosen]
     _check_disjoint(clips, test)
     speech = load_model(options.model)
-    full = evaluate(torch_runtime(speech, speech.capture()), test, progress=RichProgress())
+    reference = with_decoding(torch_runtime(speech, speech.capture()), Decoding())
+    full = evaluate(reference, test, progress=RichProgress())
     rows = [Row("full precision", full.bytes, full)]
     for budget in options.budgets:
         rows.append(_quantized(speech, clips, test, budget, options.set))

@@ -21,7 +21,7 @@ from myqasr_fx.models.load import load_model
 from myqasr_fx.models.prepared import prepare
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.progress import Progress
-from myqasr_fx.runtime import Runtime, load_bundle
+from myqasr_fx.runtime import Decoding, Runtime, load_bundle, with_decoding
 from myqasr_fx.web.page import LAYOUT
 
 MODEL = "whisper-tiny.en"
@@ -118,7 +118,8 @@ def run_demo(out: Path, progress: Progress, *, force: bool = False) -> DemoResul
         rivals = make_rivals(prepared, calibration, work, progress)
         config = resolve_config(rivals.bytes(ONE_WIDTH), effort="fast", cache=work / "cache")
         bundle = pipeline.quantize(prepared, calibration, out=out, config=config, force=force, progress=progress)
-        runtimes = {name: rivals.load(name) for name in (FULL, INT8, ONE_WIDTH)} | {OURS: load_bundle(out)}
+        loaded = {name: rivals.load(name) for name in (FULL, INT8, ONE_WIDTH)} | {OURS: load_bundle(out)}
+        runtimes = {name: with_decoding(runtime, Decoding()) for name, runtime in loaded.items()}
         clips = [load_audio(path) for path in unheard]
         texts, seconds = hear(runtimes, clips, progress)
     return DemoResult(

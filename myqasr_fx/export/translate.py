@@ -30,7 +30,7 @@ _translations: OrderedDict[tuple[str, str, int], bytes | frozenset[str]] = Order
 
 
 def translate(module: fx.GraphModule, signature: GraphSignature, opset: int) -> ir.Model:
-    """What :func:`~myqasr_fx.export.to_onnx.to_onnx` gives for the same arguments.
+    """What :func:`~myqasr_fx.export.to_onnx.to_onnx` gives for the same arguments, and lookups in blocks of strings.
 
     Raises:
         ExportError: torch cannot translate the graph.

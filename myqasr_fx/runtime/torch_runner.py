@@ -58,7 +58,7 @@ class TorchRunner:
 def torch_runtime(
     model: SpeechModel, program: Program, no_speech: NoSpeechRule = USUAL, silence: int | None = None
 ) -> Runtime:
-    """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``.
+    """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``; it draws no text again.
 
     Args:
         model: The model.

@@ -15,7 +15,7 @@ from myqasr_fx.models.languages import unless_auto
 from myqasr_fx.runtime.aligner import Aligner
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
-from myqasr_fx.runtime.decoding import DOUBTFUL, GREEDY, WORD, Decoding
+from myqasr_fx.runtime.decoding import DOUBTFUL, GREEDY, NEVER, WORD, Decoding
 from myqasr_fx.runtime.fallback import decode
 from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
 from myqasr_fx.runtime.greedy import DecoderState, Written
@@ -83,11 +83,18 @@ class WhisperRuntime:
         check_batch(clips, CHUNK_SECONDS)
         inputs = [self.features(samples) for samples in clips]
         heard = [self.context.cut(*pair) for pair in zip(inputs, map(len, clips), strict=True)]
-        found = dict(self._hear(heard, clips, code))
-        shortened = [row for row in found if heard[row].shape != inputs[row].shape]
+        found: dict[int, Transcript] = {}
+
+        def hear(runtime: WhisperRuntime, rows: Sequence[int], features: Sequence[np.ndarray], times: int = 0) -> None:
+            for place, said in runtime._hear([features[row] for row in rows], [clips[row] for row in rows], code):
+                found[rows[place]] = replace(said, heard_again=times)
+
+        shortened = [row for row, whole in enumerate(inputs) if heard[row].shape != whole.shape]
+        hear(self, [row for row in range(len(clips)) if row not in shortened], heard)
+        # What is doubtful in a short context is heard in the whole one before anything is drawn.
+        hear(self._never_drawing() if self.context.fallback else self, shortened, heard)
         again = [row for row in shortened if self.context.fallback and self._doubtful(found[row])]
-        for row, said in self._hear([inputs[row] for row in again], [clips[row] for row in again], code):
-            found[again[row]] = replace(said, heard_again=1)
+        hear(self, again, inputs, 1)
         return [self._with_rest(found[row], samples) for row, samples in enumerate(clips)]
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
@@ -138,6 +145,9 @@ class WhisperRuntime:
         said = [self._transcript(*one) for one in zip(texts, clips, languages, strict=True)]
         return [self._timed(one, states[row : row + 1]) for row, one in enumerate(said)] if timed else said
 
+    def _never_drawing(self) -> WhisperRuntime:
+        return replace(self, decoding=replace(self.decoding, redraws=NEVER))
+
     def _doubtful(self, said: Transcript) -> bool:
         """True for no text, one that repeats itself or never ends, and one that the model is not sure of."""
         longest = self.settings.max_length - len(self.settings.prompt(said.language))
@@ -145,9 +155,10 @@ class WhisperRuntime:
         return not said.text or endless or self.no_speech.doubts(said.log_probability, said.compression_ratio)
 
     def _draws_again(self, written: Written) -> bool:
-        """True for a doubtful text of somebody who speaks, by what counts as doubtful."""
+        """True for a doubtful text of somebody who speaks; of what was drawn, unlikely ones are always doubtful."""
         ratio = compression_ratio(self._text(written.tokens))
-        told = written.log_probability if self.decoding.redraws == DOUBTFUL else None
+        weighed = self.decoding.redraws == DOUBTFUL or written.temperature > 0
+        told = written.log_probability if weighed else None
         return not self.no_speech.holds(written, ratio) and self.no_speech.doubts(told, ratio)
 
     def _detect(self, decoder: CachedDecoder | FixedDecoder, rows: int) -> list[str] | list[None]:

@@ -33,9 +33,8 @@ from passes.rounding.carry import falling_columns
 SMOOTHING = 0.05
 """Part of a layer's sensitivity that is spread evenly over its rows: the clips do not hold all words of a speaker.
 
-How much of it falls to each block of a vocabulary hardly differs between speakers (``benchmarks/vocabulary.py``): rows
-come by frequency, and many rows share a block. From 200 positions on 0.003 to 0.05 foretell others about as well; from
-fewer the largest of these does best.
+Blocks of a vocabulary are smoothed by rank besides (``passes.damage.word_ranks``). Without that, 0.003 to 0.05 foretell
+other speakers about as well from 200 positions on (``benchmarks/vocabulary.py``); from fewer the largest does best.
 """
 
 CORRECTION_BITS = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from passes.graph import meta
 from passes.graph.layers import find_layers, nodes_of
 from passes.lowering.lower_fake_quant import LowerToFakeQuant
 from passes.lowering.lower_qdq import LowerToQDQ
-from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec
+from passes.numbers.scheme import Granularity, LayerScheme, RowBlock, WeightSpec, weight_spec
 from passes.rounding.round_weights import RoundWeights
 
 Run = Callable[..., Any]
@@ -33,6 +34,7 @@ Write = Callable[..., Any]
 Tokens = Callable[[int], torch.Tensor]
 TENSOR, CHANNEL, GROUP = Granularity("tensor"), Granularity("channel"), Granularity("group", 16)
 HALF = WeightSpec(16, half=True)
+STRINGS = weight_spec(3, GROUP, False, "trellis")
 # q, k, v, out, twin, narrow and the tied output; wide has 24 inputs, which low-bit kernels do not take
 LINEARS = {"everything": 7, "small": 2}
 
@@ -49,6 +51,7 @@ STORAGES: Mapping[str, tuple[str, tuple[WeightSpec, ...]]] = {
     "4 bits": ("small", (WeightSpec(4, GROUP),)),
     "4 bits symmetric": ("small", (WeightSpec(4, CHANNEL, True),)),
     "float32 and 2 bits": ("small", (WeightSpec(32), WeightSpec(2, CHANNEL))),
+    "runs of strings": ("small", (STRINGS, WeightSpec(5, GROUP), STRINGS, HALF, replace(STRINGS, granularity=CHANNEL))),
     "float16": ("small", (HALF,)),
     "float32": ("small", (WeightSpec(32),)),
 }

@@ -7,10 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from myqasr_fx.fit.damage_table import damage_table
+from myqasr_fx.fit.damage_table import _of_items, damage_table
 from myqasr_fx.fit.job import FitJob, priced
 from myqasr_fx.measure.store import Keys, Store
+from passes.allocation.size_rule import Item
+from passes.damage.word_ranks import smooth_by_rank
+from passes.graph.layers import Layer, Use
+from passes.graph.ops import LayerKind
 from passes.numbers.scheme import TRELLIS_STEPS, Granularity, NumberFormat, weight_spec
 
 GROUP = Granularity("group", 64)
@@ -62,6 +67,17 @@ def test_a_layer_that_the_logits_do_not_need_costs_nothing(job: FitJob) -> None:
     assert {key: nats for key, nats in table.items() if key not in own} == {
         key: nats for key, nats in job.damages.items() if key not in own
     }
+
+
+def test_blocks_of_what_is_looked_up_are_smoothed_by_rank() -> None:
+    rows = torch.exp(torch.randn(160, generator=torch.Generator().manual_seed(0)))
+    items = [Item(f"words[{start}]", "words", start, 16, 8) for start in range(0, 160, 16)]
+    sums = rows.view(10, 16).sum(1)
+    kinds = {LayerKind.LINEAR: sums, LayerKind.EMBEDDING: smooth_by_rank(sums, [(i.start, i.rows) for i in items])}
+    assert not torch.allclose(*kinds.values())
+    for kind, expected in kinds.items():
+        layer = Layer("words", kind, "words.weight", (160, 8), (Use("model", "words", kind),))
+        assert _of_items(rows, layer, items) == pytest.approx(expected.tolist())
 
 
 def test_a_kept_table_is_read_again(job: FitJob, tmp_path: Path) -> None:

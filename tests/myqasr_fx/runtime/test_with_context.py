@@ -11,8 +11,9 @@ import pytest
 
 from myqasr_fx.errors import OptionError
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import Context, CtcRuntime, WhisperRuntime, with_context
+from myqasr_fx.runtime import Context, CtcRuntime, Decoding, WhisperRuntime, with_context
 from myqasr_fx.runtime.context import LEAST_COUNTED, USUAL_MARGIN
+from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.no_speech import NoSpeechRule
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
@@ -63,6 +64,23 @@ def test_a_doubtful_text_is_heard_again_in_full(runtime: WhisperRuntime, noise) 
     assert (again, [said.heard_again for said in again]) == (full, [1, 1])
     assert runtime.encoder.frames == [512, 512, 1500, 1500]
     assert short.transcribe(np.tile(noise[0], 40)).heard_again == 2  # in both parts, cut before 30 s
+
+
+def test_what_repeats_itself_in_a_short_context_is_heard_in_full_before_it_is_drawn_again(
+    runtime: WhisperRuntime, noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = replace(runtime.no_speech, compression_ratio_threshold=0.1)
+    short = replace(runtime, context=Context(64), no_speech=rule, decoding=Decoding(temperatures=(9.0,)))
+    frames: list[int] = []
+    decoder = CacheShape.decoder
+
+    def counted(self: CacheShape, graph: object, states: np.ndarray) -> object:
+        frames.append(states.shape[1])
+        return decoder(self, graph, states)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CacheShape, "decoder", counted)
+    short.transcribe_batch(noise[:2])
+    assert frames == [512, 1500, 1500]  # once, then in full and drawn again
 
 
 def test_contexts_by_name(runtime: WhisperRuntime) -> None:
