@@ -92,9 +92,9 @@ class WhisperRuntime:
         shortened = [row for row, whole in enumerate(inputs) if heard[row].shape != whole.shape]
         hear(self, [row for row in range(len(clips)) if row not in shortened], heard)
         # What is doubtful in a short context is heard in the whole one before anything is drawn.
-        hear(self._never_drawing() if self.context.fallback else self, shortened, heard)
-        again = [row for row in shortened if self.context.fallback and self._doubtful(found[row])]
-        hear(self, again, inputs, 1)
+        first = replace(self.decoding, redraws=NEVER) if self.context.fallback else self.decoding
+        hear(replace(self, decoding=first), shortened, heard)
+        hear(self, [row for row in shortened if self.context.fallback and self._doubtful(found[row])], inputs, 1)
         return [self._with_rest(found[row], samples) for row, samples in enumerate(clips)]
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
@@ -144,9 +144,6 @@ class WhisperRuntime:
         texts = decode(start, told, self.settings, self.decoding, self._draws_again)
         said = [self._transcript(*one) for one in zip(texts, clips, languages, strict=True)]
         return [self._timed(one, states[row : row + 1]) for row, one in enumerate(said)] if timed else said
-
-    def _never_drawing(self) -> WhisperRuntime:
-        return replace(self, decoding=replace(self.decoding, redraws=NEVER))
 
     def _doubtful(self, said: Transcript) -> bool:
         """True for no text, one that repeats itself or never ends, and one that the model is not sure of."""

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 from myqasr_fx.errors import BundleError, OptionError
 from myqasr_fx.runtime.cross_attention import PREFIX
-from myqasr_fx.runtime.decoding import GREEDY, LOOPS, NEVER, TRANSLATE, USUAL, WORD, Decoding
+from myqasr_fx.runtime.decoding import LOOPS, NEVER, TRANSLATE, USUAL, WORD, Decoding
 from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.runtime import Runtime
@@ -25,9 +25,9 @@ def with_decoding(runtime: Runtime, decoding: Decoding) -> Runtime:
         BundleError: The bundle names alignment heads that its decoder does not have.
     """
     if not isinstance(runtime, WhisperRuntime):
-        if decoding in (GREEDY, USUAL):
-            return runtime
         decoding = replace(decoding, redraws=LOOPS) if decoding.redraws == NEVER else decoding
+        if decoding == USUAL:
+            return runtime
         names = [field.name for field in fields(Decoding) if getattr(decoding, field.name) != field.default]
         raise OptionError(f"{names[0]}: a CTC model does not write a text token by token", hint="leave the option out")
     if decoding == runtime.decoding:
