@@ -11,6 +11,7 @@ from torch import fx
 
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.errors import ExportError
+from myqasr_fx.export.cached_frames import read_cached
 from myqasr_fx.export.client_inputs import ADAPTERS
 from myqasr_fx.export.expand import expand_placeholders
 from myqasr_fx.export.finish import declare, store_half, tidy
@@ -64,6 +65,7 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
         declare(model, signature)
         if signature.adapter is not None:
             ADAPTERS[signature.adapter](model)
+        read_cached(model)
         tidy(model)
         model.metadata_props.update(signature.properties)
     foreign = sorted({node.domain for node in model.graph if node.domain not in ("", "ai.onnx")})

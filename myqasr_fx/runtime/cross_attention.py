@@ -20,7 +20,7 @@ _GRAPH, _NODE, _OUTPUT = 7, 1, 12  # of the model; of the graph
 _INPUTS, _OUTPUTS, _OPERATOR = 1, 2, 4  # of a node
 _TENSOR, _FLOAT = 1, 1  # of a type; of the tensor types
 _LENGTH = 2  # kind of a field whose length is told
-_KEY = re.compile(r"present\.(\d+)\.(encoder|decoder)\.key")
+_KEY = re.compile(r"(?:present|past_key_values)\.(\d+)\.(encoder|decoder)\.key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ def with_weights(path: Path) -> bytes | None:
     """The content of an ONNX file, with an output for the cross-attention of every layer.
 
     Args:
-        path: A decoder; what does not read keys named ``present.LAYER.encoder.key`` has no such layer.
+        path: A decoder; what reads no keys named ``present.LAYER.encoder.key``, or ``past_key_values``, has no such
+            layer.
 
     Returns:
         None where there is no such layer, or the file cannot be read.
