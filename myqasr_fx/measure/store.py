@@ -45,7 +45,7 @@ from passes.numbers.trellis import Levels
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "12"
+VERSION = "13"
 """Changes with the meaning of anything kept."""
 
 Parameters = Mapping[str, torch.Tensor]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import fx
 
 from passes.base import Fact, Program, ProgramPass
@@ -20,6 +21,8 @@ OBSERVERS = "myqasr_observers"
 """Name of the submodule that holds the observers."""
 
 Role = tuple[str, str]
+
+_CAT = torch.ops.aten.cat.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,10 @@ class InsertObservers(ProgramPass):
         observers.y(y)
 
     Nothing reads an observer's result, so the graph computes what it computed. A value that several layers read has
-    one observer. Layers are those of ``passes.graph.layers.find_layers``; when a layer has uses of several kinds (a
-    tied embedding), its roles are those of its main kind, and another kind's result is ``<kind>:output``.
+    one observer. Of keys and values that are joined with those of a cache only the graph's own are observed: each once,
+    when it is computed, instead of at every token. Layers are those of ``passes.graph.layers.find_layers``; when one
+    has uses of several kinds (a tied embedding), its roles are those of its main kind, and another kind's result is
+    ``<kind>:output``.
     """
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL})
@@ -72,8 +77,20 @@ def _observed(program: Program) -> Iterator[tuple[fx.GraphModule, fx.Node, Role]
                 yield module, node, (layer.name, f"{role.kind}:{OUTPUT}")
                 continue
             for index, source in enumerate(ops.activation_nodes(node)):
-                yield module, source, (layer.name, input_role(index))
+                for computed in _computed(source):
+                    yield module, computed, (layer.name, input_role(index))
             yield module, node, (layer.name, OUTPUT)
+
+
+def _computed(node: fx.Node) -> tuple[fx.Node, ...]:
+    """The nodes that hold a node's values, but for those of a cache, which is given, joined and handed on."""
+    inner = node
+    while inner.target in ops.ARRANGEMENTS and isinstance(inner.args[0], fx.Node):
+        inner = inner.args[0]
+    if inner.target is not _CAT or not any(user.op == "output" for user in inner.users):
+        return (node,)
+    parts: Sequence[fx.Node] = inner.args[0]  # type: ignore[assignment]
+    return tuple(part for part in parts if part.op != "placeholder") or (node,)
 
 
 def read_statistics(program: Program) -> Statistics:

@@ -64,6 +64,25 @@ def test_a_value_that_several_layers_read_has_one_observer() -> None:
     ]
 
 
+class Caching(nn.Module):
+    def __init__(self, handed_on: bool) -> None:
+        super().__init__()
+        self.q, self.k, self.handed_on = nn.Linear(4, 4), nn.Linear(4, 4), handed_on
+
+    def forward(self, x: torch.Tensor, past: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        keys = torch.cat([past, self.k(x)])
+        return self.q(x) @ keys.transpose(0, 1), keys if self.handed_on else x
+
+
+@pytest.mark.parametrize(("handed_on", "seen"), [(True, 3 * 4), (False, 5 * 4)])
+def test_what_a_cache_hands_back_was_observed_when_it_was_computed(handed_on: bool, seen: int) -> None:
+    module, given = Caching(handed_on), (torch.randn(3, 4), torch.full((2, 4), 9.0))
+    program = observed(module, *given)
+    torch.testing.assert_close(program.graphs["model"](*given), module(*given))
+    keys = read_statistics(program)["matmul_0", input_role(1)]
+    assert keys.count == seen and (keys.max == 9.0) is not handed_on
+
+
 def test_uses_of_one_layer_are_pooled() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
