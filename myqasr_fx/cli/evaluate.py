@@ -12,6 +12,7 @@ from typer import Argument, Option
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.context import ContextOption, FallbackFlag
+from myqasr_fx.cli.decoding import KeepLoops
 from myqasr_fx.cli.no_speech import (
     CompressionRatioThreshold,
     LogprobThreshold,
@@ -59,6 +60,7 @@ def evaluate(
     vad_threshold: VadThreshold = None,
     context: ContextOption = None,
     fallback: FallbackFlag = True,
+    keep_loops: KeepLoops = False,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -66,14 +68,18 @@ def evaluate(
     from myqasr_fx.corpora import read_corpus
     from myqasr_fx.evaluate import beside, parse_filters
     from myqasr_fx.evaluate import evaluate as score
-    from myqasr_fx.runtime import with_context, with_thresholds
+    from myqasr_fx.runtime import with_context, with_thresholds, without_redraws
 
     utterances = read_corpus(manifest, parse_filters(filters or ()), limit)
     progress = RichProgress()
     bounds = thresholds(no_speech_threshold, logprob_threshold, compression_ratio_threshold, vad_threshold)
-    runtime = with_context(with_thresholds(_open(target, language), bounds), context, fallback=fallback)
-    # before anything is scored: a name that is wrong is told at once
-    other = with_thresholds(_open(baseline, language), bounds) if baseline else None
+
+    def opened(name: str) -> Runtime:
+        found = with_thresholds(_open(name, language), bounds)
+        return without_redraws(found) if keep_loops else found
+
+    runtime = with_context(opened(target), context, fallback=fallback)
+    other = opened(baseline) if baseline else None  # before anything is scored: a name that is wrong is told at once
     result = score(runtime, utterances, language=language, progress=progress)
     data, compared = {"model": target, "manifest": str(manifest), **result.as_dict()}, None
     if other is not None:

@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from myqasr_fx.cli.answer import Answer, DebugFlag, on_terminal, say
 from myqasr_fx.cli.context import ContextOption, FallbackFlag
-from myqasr_fx.cli.decoding import Task
+from myqasr_fx.cli.decoding import KeepLoops, Task, redraws_of
 from myqasr_fx.cli.sound import from_microphone, from_standard_input
 from myqasr_fx.cli.transcribe import Bundle, KeepGraphs, Language
 from myqasr_fx.cli.visible import visible
@@ -52,6 +52,7 @@ def listen(
     device: Device = None,
     context: ContextOption = None,
     fallback: FallbackFlag = True,
+    keep_loops: KeepLoops = False,
     keep_graphs: KeepGraphs = None,
     as_json: JsonLines = False,
     debug: DebugFlag = False,
@@ -62,8 +63,9 @@ def listen(
     if source not in (None, "-"):
         raise OptionError(f"source {source!r}", hint="- is standard input; myqasr transcribe takes files")
     blocks = from_microphone(device) if source is None else from_standard_input()
+    decoding = Decoding(task, redraws=redraws_of(fallback=False, keep=keep_loops))
     loaded = load_bundle(bundle, OrtSettings(kept=keep_graphs))
-    runtime = with_decoding(with_context(loaded, context, fallback=fallback), Decoding(task))
+    runtime = with_decoding(with_context(loaded, context, fallback=fallback), decoding)
     listener = Listener(runtime, language, every=every, pause=pause, partial=as_json or on_terminal())
     try:
         for block in blocks:

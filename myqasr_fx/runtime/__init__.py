@@ -15,7 +15,7 @@ from myqasr_fx.runtime.ort_settings import OrtSettings
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime, Segment, Transcript, Word
 from myqasr_fx.runtime.whisper import WhisperRuntime
 from myqasr_fx.runtime.with_context import with_context
-from myqasr_fx.runtime.with_decoding import with_decoding
+from myqasr_fx.runtime.with_decoding import with_decoding, without_redraws
 from myqasr_fx.runtime.with_thresholds import with_thresholds
 
 __all__ = [
@@ -39,4 +39,5 @@ __all__ = [
     "with_context",
     "with_decoding",
     "with_thresholds",
+    "without_redraws",
 ]

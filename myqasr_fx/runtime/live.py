@@ -12,6 +12,7 @@ from myqasr_fx.errors import OptionError
 from myqasr_fx.models.languages import unless_auto
 from myqasr_fx.runtime.phrases import Phrase, Phrases
 from myqasr_fx.runtime.runtime import Runtime
+from myqasr_fx.runtime.with_decoding import without_redraws
 
 USUAL_EVERY = 1.0
 USUAL_PAUSE = 0.6
@@ -37,7 +38,8 @@ class Heard:
 class Listener:
     """Takes sound in blocks of any length and tells what is said.
 
-    Final texts depend on the samples alone; how often there are partial ones, on the blocks too.
+    Final texts depend on the samples alone; how often there are partial ones, on the blocks too. Partial texts are not
+    drawn again: the next one is there within a second.
 
     Args:
         runtime: Of any family.
@@ -62,7 +64,7 @@ class Listener:
         for name, value, least in (("every", every, 0.1), ("pause", pause, 0.1)):
             if not least <= value <= 10:
                 raise OptionError(f"{name} {short(value)}: expected {least} to 10 seconds")
-        self._runtime, self._language = runtime, unless_auto(language)
+        self._runtime, self._drafts, self._language = runtime, without_redraws(runtime), unless_auto(language)
         self._phrases, self._partial = Phrases(pause), partial
         self._every = round(every * SAMPLING_RATE)
         self._unheard = 0
@@ -94,6 +96,6 @@ class Listener:
         return [said] if said.text else []
 
     def _hear(self, phrase: Phrase, *, final: bool) -> Heard:
-        (said,) = self._runtime.transcribe_batch([phrase.samples], self._language)
+        (said,) = (self._runtime if final else self._drafts).transcribe_batch([phrase.samples], self._language)
         start = phrase.start / SAMPLING_RATE
         return Heard(start, start + said.seconds, said.text, final)

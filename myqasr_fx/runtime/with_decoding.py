@@ -43,6 +43,13 @@ def with_decoding(runtime: Runtime, decoding: Decoding) -> Runtime:
     return replace(runtime, decoding=decoding)
 
 
+def without_redraws(runtime: Runtime) -> Runtime:
+    """The same runtime, which draws no text again."""
+    if not isinstance(runtime, WhisperRuntime):
+        return runtime
+    return replace(runtime, decoding=replace(runtime.decoding, redraws=NEVER))
+
+
 def _check_words(runtime: WhisperRuntime) -> None:
     if not isinstance(runtime.cache, CacheShape):
         raise OptionError("timestamps word: the sherpa-onnx layout has none", hint="quantize with --layout hf")

@@ -125,6 +125,16 @@ def test_bounds_of_no_speech_count_for_both(
     assert seen == [bounds | {"vad_threshold": None}] * 2
 
 
+def test_texts_that_repeat_themselves_are_kept_where_asked(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept: list[object] = []
+    monkeypatch.setattr(runtime, "without_redraws", lambda given: kept.append(given) or given)
+    words = ("--manifest", str(manifest), "--baseline", "another")
+    assert run(capsys, *words)[0] == 0 and not kept
+    assert run(capsys, *words, "--keep-loops")[0] == 0 and len(kept) == 2
+
+
 @pytest.mark.parametrize(
     ("model", "language", "expected"),
     [

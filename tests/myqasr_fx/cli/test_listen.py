@@ -15,7 +15,7 @@ import pytest
 
 from myqasr_fx import runtime
 from myqasr_fx.cli.app import main
-from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime import Decoding, Transcript
 
 KEPT = Path(__file__).parents[2] / "data" / "bundle"
 RATE = 16_000
@@ -49,6 +49,17 @@ def test_a_line_for_each_phrase(
     monkeypatch.setattr(runtime, "load_bundle", lambda folder, settings: Meter())
     code, out, _ = run(capsys, "bundle", "-", "--language", "de")
     assert (code, out) == (0, "de \\x1b 2.9\nde \\x1b 2.3\n")
+
+
+def test_texts_that_repeat_themselves_are_kept_where_asked(
+    sound: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Decoding] = []
+    monkeypatch.setattr(runtime, "load_bundle", lambda folder, settings: Meter())
+    monkeypatch.setattr(runtime, "with_decoding", lambda loaded, decoding: asked.append(decoding) or loaded)
+    for words in ((), ("--keep-loops",)):
+        assert run(capsys, "bundle", "-", *words)[0] == 0
+    assert asked == [Decoding(), Decoding(redraws="never")]
 
 
 def test_json_has_partial_texts_too(

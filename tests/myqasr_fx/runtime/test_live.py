@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from myqasr_fx.errors import OptionError
-from myqasr_fx.runtime import Heard, Listener, Transcript, load_bundle
+from myqasr_fx.runtime import Heard, Listener, Transcript, WhisperRuntime, load_bundle
 
 RATE = 16_000
 
@@ -117,3 +117,19 @@ def test_a_bundle_listens(bundles: list[Path], noise: list[np.ndarray]) -> None:
     (said,) = fed(Listener(runtime, partial=False), samples, of(1000))
     start, end = round(said.start * RATE), round(said.end * RATE)
     assert said.text == runtime.transcribe(samples[start:end]).text != ""
+
+
+def test_partial_texts_are_not_drawn_again(
+    bundles: list[Path], noise: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    hear = WhisperRuntime.transcribe_batch
+
+    def told(self: WhisperRuntime, clips: Sequence[np.ndarray], language: str | None = None) -> list[Transcript]:
+        asked.append(self.decoding.redraws)
+        return hear(self, clips, language)
+
+    monkeypatch.setattr(WhisperRuntime, "transcribe_batch", told)
+    samples = np.concatenate([np.zeros(RATE, np.float32), noise[0], np.zeros(RATE, np.float32)])
+    fed(Listener(load_bundle(bundles[0]), "en"), samples, of(1000))
+    assert len(asked) > 1 and asked == [*["never"] * (len(asked) - 1), "loops"]
