@@ -12,6 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from myqasr_fx.capture.adapter import Adapter
+from myqasr_fx.export.cached_frames import COMPUTED
 from myqasr_fx.export.emitter import Emitter
 
 _EPSILON = np.array(1e-7, np.float32)  # as wav2vec 2.0's feature extractor has it
@@ -61,7 +62,7 @@ def normalize_waveforms(model: ir.Model) -> None:
 
 
 def take_caches_without_batch(model: ir.Model) -> None:
-    """Takes an empty cache whose batch is empty, too, and ``use_cache_branch`` (1,), which nothing reads."""
+    """Takes and gives empty caches whose batch is empty, too; takes ``use_cache_branch`` (1,), which nothing reads."""
     graph = model.graph
     tokens = graph.inputs[0]
     caches = [(value, list(value.uses())) for value in graph.inputs if str(value.name).startswith("past_key_values.")]
@@ -77,7 +78,23 @@ def take_caches_without_batch(model: ir.Model) -> None:
         for node, position in readers:
             node.replace_input_with(position, whole)
         cache.shape = ir.Shape(["past_batch_size", heads, length, width])
+    _give_without_batch(graph)
     graph.inputs.append(ir.Value(name="use_cache_branch", shape=ir.Shape([1]), type=ir.TensorType(ir.DataType.BOOL)))
+
+
+def _give_without_batch(graph: ir.Graph) -> None:
+    """Where no frame was computed, the client goes on with what it has if there is no batch, either."""
+    emitter = Emitter(graph)
+    first = emitter.integers(0)
+    for place, computed in enumerate(graph.outputs):
+        if computed.shape is None or computed.shape.rank() != 4 or computed.shape[2] != COMPUTED:
+            continue
+        batch, frames = (emitter.op("Shape", computed, start=axis, end=axis + 1) for axis in (0, 2))
+        given = emitter.op("Slice", computed, first, emitter.op("Mul", batch, frames), first)
+        given.name, given.type = computed.name, computed.type
+        given.shape = ir.Shape([f"{computed.shape[0]} if computed", *computed.shape[1:]])
+        computed.name = None
+        graph.outputs[place] = given
 
 
 ADAPTERS: Mapping[Adapter, Callable[[ir.Model], None]] = MappingProxyType(

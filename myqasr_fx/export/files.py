@@ -63,9 +63,9 @@ def build_model(module: fx.GraphModule, signature: GraphSignature, opset: int, k
         store_rows(model, keep)
         store_half(model, keep)
         declare(model, signature)
+        read_cached(model)
         if signature.adapter is not None:
             ADAPTERS[signature.adapter](model)
-        read_cached(model)
         tidy(model)
         model.metadata_props.update(signature.properties)
     foreign = sorted({node.domain for node in model.graph if node.domain not in ("", "ai.onnx")})

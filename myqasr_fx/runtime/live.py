@@ -39,7 +39,7 @@ class Listener:
     """Takes sound in blocks of any length and tells what is said.
 
     Final texts depend on the samples alone; how often there are partial ones, on the blocks too. Partial texts are not
-    drawn again: the next one is there within a second.
+    drawn again, since the next one follows.
 
     Args:
         runtime: Of any family.

@@ -14,6 +14,7 @@ from passes.errors import PassError, QuantizationError
 from passes.graph import ops
 from passes.graph.graph_edit import watch
 from passes.graph.layers import find_layers, nodes_of
+from passes.graph.ops import LayerKind
 from passes.observe.activation_stats import OUTPUT, ActivationStats, Statistics, input_role
 from passes.observe.observer import Observer, pool
 
@@ -41,9 +42,9 @@ class InsertObservers(ProgramPass):
 
     Nothing reads an observer's result, so the graph computes what it computed. A value that several layers read has
     one observer. Of keys and values that are joined with those of a cache only the graph's own are observed: each once,
-    when it is computed, instead of at every token. Layers are those of ``passes.graph.layers.find_layers``; when one
-    has uses of several kinds (a tied embedding), its roles are those of its main kind, and another kind's result is
-    ``<kind>:output``.
+    when it is computed, instead of at every token. So caches begin empty. Layers are those of
+    ``passes.graph.layers.find_layers``; when one has uses of several kinds (a tied embedding), its roles are those of
+    its main kind, and another kind's result is ``<kind>:output``.
     """
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL})
@@ -77,7 +78,7 @@ def _observed(program: Program) -> Iterator[tuple[fx.GraphModule, fx.Node, Role]
                 yield module, node, (layer.name, f"{role.kind}:{OUTPUT}")
                 continue
             for index, source in enumerate(ops.activation_nodes(node)):
-                for computed in _computed(source):
+                for computed in _computed(source) if layer.kind is LayerKind.MATMUL else (source,):
                     yield module, computed, (layer.name, input_role(index))
             yield module, node, (layer.name, OUTPUT)
 
@@ -90,7 +91,12 @@ def _computed(node: fx.Node) -> tuple[fx.Node, ...]:
     if inner.target is not _CAT or not any(user.op == "output" for user in inner.users):
         return (node,)
     parts: Sequence[fx.Node] = inner.args[0]  # type: ignore[assignment]
-    return tuple(part for part in parts if part.op != "placeholder") or (node,)
+    return tuple(part for part in parts if not _is_cache(part)) or (node,)
+
+
+def _is_cache(node: fx.Node) -> bool:
+    """A graph is given it for nothing but to join it, and to tell how long it is."""
+    return node.op == "placeholder" and all(user.target in (_CAT, torch.ops.aten.sym_size.int) for user in node.users)
 
 
 def read_statistics(program: Program) -> Statistics:

@@ -67,9 +67,15 @@ def test_a_decoder_starts_from_a_cache_without_a_batch(
     for value in decoder.get_inputs():
         if value.name.startswith("past_key_values."):
             feeds[value.name] = np.zeros((0, value.shape[1], 0, value.shape[3]), np.float32)
-    (logits,) = decoder.run(["logits"], feeds)
-    expected = ours.logits(noise[0], (), "en")
+    names = [name for name in feeds if name.startswith("past_key_values.")]
+    asked = ["logits", *(name.replace("past_key_values", "present") for name in names)]
+    logits, *first = decoder.run(asked, feeds)
+    expected = ours.logits(noise[0], (5,), "en")
     np.testing.assert_allclose(logits[0, -1], expected[0], atol=1e-4 * np.abs(expected).max())
+    feeds |= dict(zip(names, first, strict=True)) | {"input_ids": np.array([[5]])}
+    logits, *later = decoder.run(asked, feeds)
+    np.testing.assert_allclose(logits[0, -1], expected[1], atol=1e-4 * np.abs(expected).max())
+    assert [len(value) for value in later] == [".decoder." in name for name in names], "it keeps what has no batch"
 
 
 def test_an_english_only_whisper_is_refused(tiny_whisper: SpeechModel) -> None:

@@ -65,22 +65,40 @@ def test_a_value_that_several_layers_read_has_one_observer() -> None:
 
 
 class Caching(nn.Module):
-    def __init__(self, handed_on: bool) -> None:
+    """Hands on what is cached and its own keys; or no such thing: another value, or keys of an input that it uses."""
+
+    def __init__(self, kind: str) -> None:
         super().__init__()
-        self.q, self.k, self.handed_on = nn.Linear(4, 4), nn.Linear(4, 4), handed_on
+        self.q, self.k, self.kind = nn.Linear(4, 4), nn.Linear(4, 4), kind
 
     def forward(self, x: torch.Tensor, past: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         keys = torch.cat([past, self.k(x)])
-        return self.q(x) @ keys.transpose(0, 1), keys if self.handed_on else x
+        query = self.q(past if self.kind == "used" else x)
+        return query @ keys.transpose(0, 1), x if self.kind == "kept" else keys
 
 
-@pytest.mark.parametrize(("handed_on", "seen"), [(True, 3 * 4), (False, 5 * 4)])
-def test_what_a_cache_hands_back_was_observed_when_it_was_computed(handed_on: bool, seen: int) -> None:
-    module, given = Caching(handed_on), (torch.randn(3, 4), torch.full((2, 4), 9.0))
+@pytest.mark.parametrize(("kind", "seen"), [("cache", 3 * 4), ("kept", 5 * 4), ("used", 5 * 4)])
+def test_what_a_cache_hands_back_was_observed_when_it_was_computed(kind: str, seen: int) -> None:
+    module, given = Caching(kind), (torch.randn(3, 4), torch.full((2, 4), 9.0))
     program = observed(module, *given)
     torch.testing.assert_close(program.graphs["model"](*given), module(*given))
     keys = read_statistics(program)["matmul_0", input_role(1)]
-    assert keys.count == seen and (keys.max == 9.0) is not handed_on
+    assert keys.count == seen and (keys.max == 9.0) is (kind != "cache")
+
+
+def test_what_a_layer_with_weights_reads_is_observed_whole() -> None:
+    class Dense(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(8, 2)
+
+        def forward(self, x: torch.Tensor, beside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            both = torch.cat([beside, self.first(x)], -1)
+            return self.second(both), both
+
+    program = observed(Dense(), given := torch.randn(3, 4), beside := torch.full((3, 4), 9.0))
+    program.graphs["model"](given, beside)
+    assert read_statistics(program)["second", input_role(0)].max == 9.0
 
 
 def test_uses_of_one_layer_are_pooled() -> None:
