@@ -61,7 +61,7 @@ class CachedDecoder:
         """Appends ``tokens`` (B, T) int64 and gives their logits (B, T, vocabulary)."""
         names = self._names("decoder")
         if self._cache[self._names("encoder")[0]].shape[2] == 0:
-            names += self._names("encoder")  # they stay the same afterwards
+            names += self._names("encoder")  # later calls give no more of them
         results = self._decoder.run(self._feeds(tokens), ["logits", *(f"present.{name}" for name in names)])
         self._cache |= {name: results[f"present.{name}"] for name in names}
         return results["logits"]
