@@ -37,7 +37,7 @@ LONG = 15
 """Positions from which on a clip of ``direction.csv`` is of LibriSpeech's length."""
 
 WORDS = 0.82
-"""A position: 308 words of 374 in the README's run."""
+"""A position: 308 words of 374 in a run of the README's command."""
 
 BAD = (0.01, 0.02)
 """Word error rate lost beyond which a model is bad."""
