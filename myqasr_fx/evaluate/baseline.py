@@ -8,7 +8,7 @@ from typing import Any
 
 from myqasr_fx.evaluate.bootstrap import Interval
 from myqasr_fx.evaluate.divergence import Divergence, measure_divergence
-from myqasr_fx.evaluate.evaluator import Evaluation, evaluate, paired_wer_difference, spoken_language
+from myqasr_fx.evaluate.evaluator import Evaluation, evaluate, paired_wer_difference, spoken_language, told_language
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime.chunks import iter_chunks
@@ -70,7 +70,7 @@ def beside(
     divergence = Divergence()
     with (progress or Silent()).stage("compare tokens", len(utterances)) as advance:
         for utterance in utterances:
-            told = spoken_language(baseline, language or utterance.lang)
+            told = spoken_language(baseline, told_language(language, utterance))
             chunks = [chunk for chunk in iter_chunks(utterance.audio) if chunk.any()]
             divergence += measure_divergence(baseline, candidate, chunks, told)
             advance(1)

@@ -15,7 +15,7 @@ from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.evaluate.wer import ErrorCount, Normalizer, character_errors, normalize, normalize_plain, word_errors
-from myqasr_fx.models.languages import usual_code
+from myqasr_fx.models.languages import unless_auto, usual_code
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.runtime import Runtime, Transcript
@@ -106,8 +106,8 @@ def evaluate(
     Args:
         runtime: The model.
         utterances: What to transcribe.
-        language: Told to a multilingual model for all utterances; None tells it each utterance's own. An English-only
-            Whisper takes no other.
+        language: Told to a multilingual model for all utterances; ``auto`` has it find that of each, None tells it each
+            utterance's own. An English-only Whisper takes no other.
         normalizer: Applied to references and transcripts; None takes Whisper's for Whisper, else the plain one.
         progress: Who is told how many utterances are done.
         stage: What the work is called there.
@@ -119,8 +119,8 @@ def evaluate(
     """
     if not utterances:
         raise EvaluationError("no utterance to score")
-    if language and isinstance(runtime, WhisperRuntime):
-        runtime.settings.language_code(language)
+    if (asked := unless_auto(language)) and isinstance(runtime, WhisperRuntime):
+        runtime.settings.language_code(asked)
     normalizer = normalizer or default_normalizer(runtime)
     scored: dict[int, ScoredUtterance] = {}
     seconds = 0.0
@@ -128,7 +128,7 @@ def evaluate(
         for batch in _batches(utterances):
             clips = [load_audio(utterances[index].audio) for index in batch]
             start = time.perf_counter()
-            transcripts = _transcribe(runtime, clips, language or utterances[batch[0]].lang)
+            transcripts = _transcribe(runtime, clips, told_language(language, utterances[batch[0]]))
             seconds += time.perf_counter() - start
             for index, transcript in zip(batch, transcripts, strict=True):
                 scored[index] = _score(utterances[index], transcript, normalizer)
@@ -152,6 +152,11 @@ def paired_wer_difference(evaluation: Evaluation, other: Evaluation) -> Interval
         raise EvaluationError("the two evaluations scored different utterances")
     errors, other_errors = [a.words.errors for a, _ in pairs], [b.words.errors for _, b in pairs]
     return difference_interval(errors, other_errors, [a.words.total for a, _ in pairs])
+
+
+def told_language(language: str | None, utterance: Utterance) -> str | None:
+    """What a model is told of an utterance: the language for all, else its own; nothing where it is to find it out."""
+    return unless_auto(language) if language else utterance.lang
 
 
 def spoken_language(runtime: Runtime, language: str | None) -> str | None:

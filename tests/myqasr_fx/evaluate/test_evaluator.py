@@ -11,10 +11,11 @@ import pytest
 import soundfile
 
 from myqasr_fx.errors import EvaluationError
-from myqasr_fx.evaluate import Utterance, evaluate, measure_divergence, paired_wer_difference
+from myqasr_fx.evaluate import Utterance, beside, evaluate, measure_divergence, paired_wer_difference
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.evaluate.evaluator import _batches
 from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime.torch_runner import torch_runtime
 
 RATE = 16_000
 
@@ -135,3 +136,14 @@ def test_divergence_of_runtimes():
     assert other.agreement == pytest.approx(5 / 7)
     with pytest.raises(EvaluationError, match="no clip"):
         measure_divergence(Echo(), Echo(), [])
+
+
+def test_auto_has_a_model_find_the_language(tiny_whisper_multilingual, utterances):
+    runtime = torch_runtime(tiny_whisper_multilingual, tiny_whisper_multilingual.capture())
+    few = [utterances[1], utterances[3], *utterances[5:7]]
+    found = evaluate(runtime, few, language="Auto")
+    assert [row.transcript for row in found.rows] == [runtime.transcribe(one.audio).text for one in few]
+    beside_itself = beside(found, runtime, runtime, few, language="auto")
+    assert (beside_itself.difference, beside_itself.divergence.kl) == (0, 0)
+    told = evaluate(runtime, few[:1])
+    assert told.rows[0].transcript == runtime.transcribe(few[0].audio, "de").text
