@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.audio.clip import SAMPLING_RATE, check_length
 from myqasr_fx.models.languages import cannot_be_told, unless_auto
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from myqasr_fx.runtime.runtime import GraphRunner, Transcript, check_batch, transcribe_long
@@ -43,10 +43,10 @@ class CtcRuntime:
         """Transcribes clips one by one: padding would change what the model hears.
 
         Raises:
-            AudioError: A clip is not (T,) float32, or not finite.
+            AudioError: A clip is not (T,) float32, not finite, or shorter than what the model looks at together.
             ModelError: A language is asked for.
         """
-        check_batch(clips)
+        _check(clips)
         if (asked := unless_auto(language)) is not None:
             raise cannot_be_told(asked)
         results = []
@@ -60,7 +60,7 @@ class CtcRuntime:
 
     def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
         """Logits (frames, vocabulary)."""
-        check_batch([samples])
+        _check([samples])
         batch = self.model.run({"input_values": self.features(samples)}, ["logits"])["logits"]
         logits: np.ndarray = batch[0]
         return logits
@@ -73,3 +73,10 @@ class CtcRuntime:
         dropped = set(self.tokenizer.all_special_tokens) - {delimiter}
         letters = [token for token in self.tokenizer.convert_ids_to_tokens(ids) if token not in dropped]
         return " ".join("".join(letters).replace(delimiter, " ").split())
+
+
+def _check(clips: Sequence[np.ndarray]) -> None:
+    """As :func:`~myqasr_fx.runtime.runtime.check_batch`, and whether each is long enough."""
+    check_batch(clips)
+    for index, samples in enumerate(clips):
+        check_length(len(samples) / SAMPLING_RATE, f"clip {index}")

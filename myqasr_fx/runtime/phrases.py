@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myqasr_fx.audio.clip import SAMPLING_RATE
+from myqasr_fx.audio.clip import MIN_SAMPLES, SAMPLING_RATE
 
 FRAME = SAMPLING_RATE // 50
 """Samples that are loud or quiet together, 20 ms."""
@@ -51,7 +51,7 @@ class Phrase:
 
 
 class Phrases:
-    """Cuts sound at 16 kHz.
+    """Cuts sound at 16 kHz; what is left of a cut and too short for any model is no phrase.
 
     Args:
         pause: Seconds without a loud frame that end a phrase.
@@ -72,13 +72,12 @@ class Phrases:
         whole = len(samples) // FRAME * FRAME
         self._rest = samples[whole:]
         ended = (self._take(frame) for frame in samples[:whole].reshape(-1, FRAME))
-        return [phrase for phrase in ended if phrase is not None]
+        return [phrase for phrase in ended if phrase is not None and len(phrase.samples) >= MIN_SAMPLES]
 
     def current(self) -> Phrase | None:
-        """What has been heard of a phrase that has not ended; None where there is none."""
-        if not self._speaking:
-            return None
-        return Phrase(self._begin * FRAME, np.concatenate([*self._frames, self._rest]))
+        """What has been heard of a phrase that has not ended; None where there is none, or too little of it."""
+        samples = np.concatenate([*self._frames, self._rest])
+        return Phrase(self._begin * FRAME, samples) if self._speaking and len(samples) >= MIN_SAMPLES else None
 
     def finish(self) -> Phrase | None:
         """The phrase that the end of all sound ends, if there is one."""

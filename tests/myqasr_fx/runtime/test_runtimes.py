@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,11 +15,12 @@ from myqasr_fx.capture import capture, signatures
 from myqasr_fx.errors import AudioError, BundleError, ModelError
 from myqasr_fx.export.to_onnx import to_onnx
 from myqasr_fx.models.generation import GenerationSettings
+from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import CtcRuntime, OrtRunner, OrtSettings, WhisperRuntime
 from myqasr_fx.runtime.context import LONGEST
 from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.runtime import transcribe_long
-from myqasr_fx.runtime.torch_runner import TorchRunner
+from myqasr_fx.runtime.torch_runner import TorchRunner, torch_runtime
 
 LANGUAGES = {"<|en|>": 10, "<|de|>": 11}
 
@@ -224,3 +226,13 @@ def test_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"nothing")
     with pytest.raises(BundleError, match=r"model\.onnx"):
         OrtRunner(tmp_path / "model.onnx")
+
+
+def test_a_ctc_model_is_given_no_less_than_it_looks_at(make_speech_model: Callable[[str], SpeechModel]) -> None:
+    model = make_speech_model("smallest")
+    runtime = torch_runtime(model, model.capture())
+    for hear in (lambda samples: runtime.transcribe_batch([samples]), lambda samples: runtime.logits(samples, ())):
+        for count in (0, 1, 399):
+            with pytest.raises(AudioError, match=r"clip 0: .* s of audio, expected at least 0\.025 s"):
+                hear(np.ones(count, np.float32))
+        hear(np.ones(400, np.float32))
