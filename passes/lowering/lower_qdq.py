@@ -34,6 +34,7 @@ from passes.graph import meta
 from passes.graph.graph_edit import call, constant, drop_unused_tensors
 from passes.graph.ops import role_of, weight_node
 from passes.lowering.input_ranges import InputRange, InputRounding, forget
+from passes.lowering.products_apart import stands_apart
 from passes.lowering.qdq_ops import FORM_FOLDED, FORM_INTEGER, FORM_MATMUL, FORM_ROWS, weight_form
 from passes.numbers.affine import QParams, zero_point_bits
 from passes.numbers.dynamic_range import DynamicRange
@@ -191,10 +192,9 @@ def _lower(node: fx.Node, source: fx.Node, blocks: Sequence[_Block], integer: bo
 
 def _linear(node: fx.Node, blocks: Sequence[_Block], form: str) -> fx.Node:
     """One matrix product a block, joined along the outputs, plus the bias."""
-    graph, x, value = node.graph, node.args[0], node.meta.get("val")
+    graph, x = node.graph, node.args[0]
     bias = node.args[2] if len(node.args) > 2 else None
-    # Of two axes, onnxruntime makes a product and a bias one Gemm, before it looks for weights of few bits.
-    apart = bias is not None and len(blocks) == 1 and value is not None and value.dim() == 2
+    apart = len(blocks) == 1 and stands_apart(node)
     x = call(graph, aten.unsqueeze.default, x, 0, like=node) if apart else x
     products = [call(graph, aten.matmul.default, x, block.values(graph, form), like=node) for block in blocks]
     result = _joined(node, products, -1)

@@ -266,3 +266,31 @@ def test_the_largest_file_that_met_the_budget_is_kept(budget: int, least: int, t
     made = quantize_program(network, [torch.randn(4, 64) for _ in range(3)], budget, out=tmp_path / "mlp.onnx")
     assert least <= made.model_bytes <= budget
     assert made.model_bytes == made.path.stat().st_size and made.errors.exact < 1e-4
+
+
+class LookedUp(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.linear = nn.Embedding(64, 64), nn.Linear(64, 32)
+
+    def forward(self, indices: Tensor) -> Tensor:
+        return self.linear(self.words(indices))
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("clip", [nn.ReLU(), nn.ReLU6(), nn.Hardtanh(0.0, 3.0), nn.ReLU(inplace=True)], ids=repr)
+def test_products_that_are_clipped_run_in_low_bit_kernels(clip: nn.Module, bits: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(64, 64, bias=False), clip, nn.Linear(64, 32)).eval()
+    for shape in ((4, 64), (2, 3, 64)):
+        out = tmp_path / f"{len(shape)}.onnx"
+        made = quantize_program(network, [torch.randn(shape)], out=out, uniform_bits=bits)
+        assert made.errors.executed.op_types["MatMulNBits"] == 2
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_products_of_looked_up_rows_run_in_low_bit_kernels(bits: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    batch = torch.randint(0, 64, (2, 7))
+    made = quantize_program(LookedUp().eval(), [batch], out=tmp_path / "rows.onnx", uniform_bits=bits)
+    assert made.errors.executed.op_types["MatMulNBits"] == 1

@@ -1,0 +1,37 @@
+"""Products that onnxruntime would join with what stands beside them before it looks for weights of few bits.
+
+It makes a product and its bias one Gemm where the product has two axes, and where rows that were looked up have lengths
+that it knows. Behind a product that is clipped it looks for an integer result, and so not for the weights. One more
+axis, which is taken off again behind the product, keeps them apart.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import fx
+
+aten = torch.ops.aten
+
+_CLIPS = frozenset(
+    (aten.relu.default, aten.relu_.default, aten.clamp.default, aten.clamp_min.default, aten.hardtanh.default)
+)
+
+
+def stands_apart(node: fx.Node) -> bool:
+    """True for a linear layer whose product needs an axis more.
+
+    Args:
+        node: ``linear(x, weight, bias)``, or without a bias; what it reads is lowered already.
+    """
+    if len(node.args) < 3 or node.args[2] is None:
+        return any(user.target in _CLIPS for user in node.users)
+    source, value = node.args[0], node.meta.get("val")
+    if value is None or value.dim() == 2:
+        return value is not None
+    looked_up = isinstance(source, fx.Node) and source.target in _lookups()
+    return looked_up and all(isinstance(length, int) for length in value.shape)
+
+
+def _lookups() -> tuple[object, ...]:
+    ops = torch.ops.myqasr  # which another module defines
+    return ops.dequantize_rows.default, ops.dequantize_strings.default
