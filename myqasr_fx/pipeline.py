@@ -181,7 +181,7 @@ def measuring(prepared: Prepared, clips: ClipSet, road: Road) -> MeasureJob:
     )
     learned = prepared.learned and prepared.learned.digest
     graphs = " ".join(map(str, filter(None, (config.layout, prepared.silence, learned))))
-    store = Store(config.cache, Keys(prepared.speech.fingerprint, language, graphs, rule), config.private)
+    store = Store(config.cache, Keys(prepared.speech.identity(), language, graphs, rule), config.private)
     shares = share_clips(clips, config.holdout, config.seed, road.limits)
     return MeasureJob(prepared, shares, request, store, road.progress, road.limits)
 

@@ -47,7 +47,7 @@ def measure_corrections(job: MeasureJob, observed: Observed, grams: Grams) -> St
     clips = observed.forced(job.prepared.speech, job.shares.correct)
     for bits in CORRECTIONS:
         alone = _alone(job, bits, grams)
-        ledger = job.store.ledger(observed.clips, f"{alone.rounding} {alone.spec}")
+        ledger = job.store.ledger(observed.clips, f"{alone.rounding} {alone.spec} seed {job.request.seed}")
         stage = f"large layers at {bits} bits"
         distances = DistanceJob(run, clips, alone, ledger.read(), ("kl",), weighty, stage)
         found |= measure_distances(distances, job.progress, save=ledger.append)
@@ -59,7 +59,7 @@ def measure_corrections(job: MeasureJob, observed: Observed, grams: Grams) -> St
 def _probed(job: MeasureJob, observed: Observed, layers: Sequence[Layer], grams: Grams) -> Statistics:
     """What rounding each of ``layers`` costs; measured, or kept from an earlier run."""
     alone = _alone(job, CORRECTION_BITS, grams)
-    how = f"probed on {job.limits.probed_clips} clips {alone.rounding} {alone.spec}"
+    how = f"probed on {job.limits.probed_clips} clips {alone.rounding} {alone.spec} seed {job.request.seed}"
     ledger = job.store.ledger(observed.clips, how)
     found = {key: stats for key, stats in ledger.read().items() if key[1] == CORRECTION}
     if {layer.name for layer in layers} <= {name for name, _ in found}:

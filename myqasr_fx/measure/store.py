@@ -37,6 +37,7 @@ from myqasr_fx.measure.stored import (
     TRANSCRIPTS,
     Codec,
 )
+from myqasr_fx.process.abandoned import remove_abandoned
 from myqasr_fx.runtime import Transcript
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
 from passes.allocation.choice import Damages
@@ -76,13 +77,13 @@ class Keys:
     """Makes the keys of one model, told one language and one rule.
 
     Args:
-        fingerprint: SHA-256 of its weights and configuration.
+        model: SHA-256 of all that decides what it writes.
         language: Code; None when the model finds it out.
         graphs: Which the model became: those of the bundle's layout, which may count silence.
         no_speech: Rule by which texts are dropped.
     """
 
-    fingerprint: str
+    model: str
     language: str | None
     graphs: str
     no_speech: NoSpeechRule = USUAL
@@ -114,7 +115,7 @@ class Keys:
     def logits(self, samples: str, tokens: Sequence[int], language: str | None) -> Key[torch.Tensor]:
         """Of full-precision logits (L, vocabulary) of one clip, named by the SHA-256 of its samples."""
         said = (samples, " ".join(map(str, tokens)), language or "")
-        return Key(LOGITS, (self.fingerprint, torch.__version__, self.graphs, *said))
+        return Key(LOGITS, (self.model, torch.__version__, self.graphs, *said))
 
     def parameters(self, clips: ClipSet, shares: tuple[Positions, Positions], seed: int) -> Key[Parameters]:
         """Of what the model learned of some of the clips; the others decided whether it helps."""
@@ -127,7 +128,7 @@ class Keys:
 
     def levels(self, bits: int) -> Key[Levels]:
         """Of the table of trellis codes that is fitted to the weights, whatever the clips."""
-        return Key(LEVELS, (self.fingerprint, self.graphs, str(bits)))
+        return Key(LEVELS, (self.model, self.graphs, str(bits)))
 
     def layers(self, clips: ClipSet, what: str) -> str:
         """Name of the ledger of ``what`` was measured of single layers."""
@@ -135,7 +136,7 @@ class Keys:
 
     def _of(self, *parts: str) -> tuple[str, ...]:
         rule = () if self.no_speech == USUAL else (repr(self.no_speech),)
-        return (self.fingerprint, self.language or "", self.graphs, *rule, *parts)
+        return (self.model, self.language or "", self.graphs, *rule, *parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class Store:
         if self.folder is not None:
             with refusals(self.folder, "cache"):
                 self.folder.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(self.folder)
 
     def get(self, key: Key[T], compute: Callable[[], T]) -> T:
         """What is kept under ``key``; computed and kept where there is nothing, or something damaged.

@@ -123,6 +123,14 @@ class SpeechModel:
             self._captured[form] = self.family.capture(self.network, fixed_cache=fixed_cache, silence=silence)
         return self._captured[form].clone()
 
+    def identity(self) -> str:
+        """SHA-256 of all that decides what it writes: network, features, prompt and rules of tokens, words."""
+        words = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
+        features = json.loads(self.feature_extractor.to_json_string())
+        settings = None if self.generation is None else self.generation.to_json()
+        told = json.dumps([self.fingerprint, features, settings, words], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
+
     @property
     def lies_in_files(self) -> bool:
         """Its weights are too many to stay in memory, and so is all else that comes in the bytes of a model."""

@@ -18,6 +18,7 @@ from pathlib import Path
 import onnxruntime
 
 from myqasr_fx.errors import OutputError
+from myqasr_fx.process.abandoned import remove_abandoned
 from myqasr_fx.process.library_error import first_line
 from myqasr_fx.process.onnx_session import open_session, stored_files
 from myqasr_fx.runtime.ort_settings import OrtSettings
@@ -48,6 +49,7 @@ def open_kept(
         pass
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{kept.name}."))
     except OSError as error:
         raise _refused(folder, error.strerror or str(error)) from error

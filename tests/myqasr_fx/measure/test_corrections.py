@@ -66,3 +66,10 @@ def test_only_the_clips_for_it_are_read(heard: Heard) -> None:
     assert found.keys() == measurements.corrections.keys()
     assert {stats.count for stats in found.values()} == {2, 3}
     assert not set(found.values()) & set(measurements.corrections.values())
+
+
+def test_another_seed_is_measured_anew(heard: Heard, tmp_path: Path) -> None:
+    options = dict(BEST, holdout=0.0)  # so that the clips are the same
+    alone = heard("smallest", **options, seed=1)[1]
+    heard("smallest", **options, seed=0, cache=tmp_path)
+    assert heard("smallest", **options, seed=1, cache=tmp_path)[1].corrections == alone.corrections

@@ -112,7 +112,7 @@ def test_another_model_clip_language_or_layout_has_another_file(noise: list[np.n
 
     first = files(KEYS, clips)
     assert files(KEYS, select_clips(noise, 4)) == first
-    others = [files(replace(KEYS, fingerprint="other"), clips), files(replace(KEYS, language="de"), clips)]
+    others = [files(replace(KEYS, model="other"), clips), files(replace(KEYS, language="de"), clips)]
     others += [files(replace(KEYS, graphs="sherpa-onnx"), clips), files(KEYS, select_clips(noise[:3], 4))]
     for name, file in first.items():
         assert len({file, *(other[name] for other in others)}) == 5, name
@@ -125,7 +125,7 @@ def test_what_is_measured_in_another_way_has_another_file(clips: ClipSet) -> Non
     assert len(damages) == 3
     layers = {KEYS.layers(clips, what) for what in ("gradient", "rtn 3", "gptq 3")}
     assert (len(curvatures), len(layers)) == (4, 3)
-    other = replace(KEYS, fingerprint="other"), replace(KEYS, graphs="sherpa-onnx")
+    other = replace(KEYS, model="other"), replace(KEYS, graphs="sherpa-onnx")
     assert len({KEYS.levels(2).file, KEYS.levels(3).file, *(keys.levels(2).file for keys in other)}) == 4
     assert replace(KEYS, language="de").levels(2).file == KEYS.levels(2).file  # of the weights alone
 
@@ -133,7 +133,7 @@ def test_what_is_measured_in_another_way_has_another_file(clips: ClipSet) -> Non
 def test_another_model_torch_clip_or_token_has_other_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     file = KEYS.logits("clip", (1, 2), None).file
     assert file == KEYS.logits("clip", (1, 2), None).file
-    keys = [replace(KEYS, fingerprint="other"), replace(KEYS, graphs="sherpa-onnx")]
+    keys = [replace(KEYS, model="other"), replace(KEYS, graphs="sherpa-onnx")]
     others = {each.logits("clip", (1, 2), None).file for each in keys}
     others |= {
         KEYS.logits(*key).file for key in (("other", (1, 2), None), ("clip", (12,), None), ("clip", (1, 2), "de"))

@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -195,3 +196,20 @@ def test_graphs_are_traced_once_and_everybody_gets_a_copy(tiny_wav2vec2: SpeechM
     (output,) = one.graph.find_nodes(op="output")
     one.graph.erase_node(output)
     assert tiny_wav2vec2.capture().graphs["model"].code == other.code
+
+
+def test_what_decides_what_is_written_tells_models_apart(
+    tiny_whisper: SpeechModel, save_model: Callable[..., Path], change_json: Callable[..., None]
+) -> None:
+    folder = save_model("whisper")
+    first = load_model(str(folder))
+    assert first.identity() == load_model(str(folder)).identity()
+    change_json(folder / "generation_config.json", suppress_tokens=[5, 6])
+    second = load_model(str(folder))
+    assert first.fingerprint == second.fingerprint and first.identity() != second.identity()
+    shutil.rmtree(folder)
+    plain = load_model(str(save_model("wav2vec2")))
+    (folder / "processor_config.json").unlink()  # which says the same, and comes first
+    change_json(folder / "preprocessor_config.json", do_normalize=False)
+    other = load_model(str(folder))
+    assert plain.fingerprint == other.fingerprint and plain.identity() != other.identity()
