@@ -40,6 +40,9 @@ class ErrorCount:
         return float("inf") if self.errors else 0.0
 
 
+_VOICED = "\u3099\u309a"
+
+
 def normalize(text: str, language: str | None = None) -> str:
     """Whisper's normalization: for English or an unknown language its English rules, else its basic ones.
 
@@ -59,11 +62,15 @@ def normalize_plain(text: str, language: str | None = None) -> str:
 
 
 def without_diacritics(normalizer: Normalizer) -> Normalizer:
-    """``normalizer`` followed by the loss of all accents, for references that were written without them."""
+    """``normalizer`` followed by the loss of all accents, for references that were written without them.
+
+    Syllables of Korean stay whole, and kana voiced: か and が are two letters.
+    """
 
     def fold(text: str, language: str | None) -> str:
         letters = unicodedata.normalize("NFKD", normalizer(text, language))
-        return "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
+        kept = (letter for letter in letters if letter in _VOICED or unicodedata.category(letter) != "Mn")
+        return unicodedata.normalize("NFC", "".join(kept))
 
     return fold
 

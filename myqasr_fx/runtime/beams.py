@@ -33,6 +33,10 @@ class _Clip:
     beams: list[_Beam]
     ended: list[tuple[list[int], float]] = field(default_factory=list)
 
+    def goes_on(self, beams: int) -> bool:
+        """Fewer texts than that have ended, and another may."""
+        return bool(self.beams) and len(self.ended) < beams
+
     def best(self, no_speech: float | None) -> Written:
         """The likeliest by the mean of its tokens and the end; where none ended, one that did not."""
         found = self.ended or [(beam.text, beam.total) for beam in self.beams]
@@ -63,16 +67,16 @@ def beam_decode(
         if position == length:
             no_speech = no_speech_of(logits, prompt, settings)
         scores = logits[:, -1].copy()  # (rows, vocabulary)
-        going = [clip for clip in clips if len(clip.ended) < beams]
+        going = [clip for clip in clips if clip.goes_on(beams)]
         rules.apply(scores, [beam.text for clip in going for beam in clip.beams])
         log_scores = scores - log_sums(scores)[:, None]
         for clip in going:
             _extend(clip, log_scores, settings.eos_token_id, beams)
-        followed = [beam for clip in going if len(clip.ended) < beams for beam in clip.beams]
+        followed = [beam for clip in going if clip.goes_on(beams) for beam in clip.beams]
         if not followed:
             break
         rows = np.array([beam.row for beam in followed])
-        heard, owners = owners, [clip for clip in going for _ in clip.beams if len(clip.ended) < beams]
+        heard, owners = owners, [clip for clip in going for _ in clip.beams if clip.goes_on(beams)]
         if owners == heard:
             state.reorder(rows)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from myqasr_fx.runtime.features import Features, waveform
+from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.runtime import GraphRunner
 
 _LENGTHS, _BRANCH = "input_lengths", "use_cache_branch"
@@ -32,14 +33,14 @@ class _Branch:
     """A decoder that asks whether its cache is to be used, and uses it whatever the answer."""
 
     def __init__(self, runner: GraphRunner) -> None:
-        self._runner = runner
+        self.runner = runner
 
     @property
     def inputs(self) -> frozenset[str]:
-        return self._runner.inputs - {_BRANCH}
+        return self.runner.inputs - {_BRANCH}
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        return self._runner.run({**feeds, _BRANCH: np.array([True])}, outputs)
+        return self.runner.run({**feeds, _BRANCH: np.array([True])}, outputs)
 
 
 def ctc_graph(runner: GraphRunner, features: Features) -> tuple[GraphRunner, Features]:
@@ -55,3 +56,9 @@ def ctc_graph(runner: GraphRunner, features: Features) -> tuple[GraphRunner, Fea
 def decoder_graph(runner: GraphRunner) -> GraphRunner:
     """A decoder that takes tokens, states and cache, of a file with the inputs of any client."""
     return _Branch(runner) if _BRANCH in runner.inputs else runner
+
+
+def of_file(decoder: GraphRunner) -> OrtRunner | None:
+    """What runs the file of a decoder, whatever the inputs of that; None for a decoder in torch."""
+    runner = decoder.runner if isinstance(decoder, _Branch) else decoder
+    return runner if isinstance(runner, OrtRunner) else None

@@ -28,7 +28,8 @@ def with_context(runtime: Runtime, context: str | None = None, *, fallback: bool
     if context not in (None, SPEECH, FULL):
         raise OptionError(f"context {context!r}: expected {SPEECH} or {FULL}")
     if not isinstance(runtime, WhisperRuntime):
-        raise OptionError("context: a CTC model hears a recording as long as it is", hint="leave the option out")
+        name = "no-fallback" if context is None else "context"
+        raise OptionError(f"{name}: a CTC model hears a recording as long as it is", hint="leave the option out")
     if context == FULL:
         return replace(runtime, context=Context.of(runtime.context.silence))
     own = runtime.context

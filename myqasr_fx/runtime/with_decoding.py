@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from myqasr_fx.errors import BundleError, OptionError
+from myqasr_fx.runtime.client_inputs import of_file
 from myqasr_fx.runtime.cross_attention import PREFIX
 from myqasr_fx.runtime.decoding import LOOPS, NEVER, TRANSLATE, USUAL, WORD, Decoding
 from myqasr_fx.runtime.growing_cache import CacheShape
-from myqasr_fx.runtime.ort_runner import OrtRunner
 from myqasr_fx.runtime.runtime import Runtime
 from myqasr_fx.runtime.whisper import WhisperRuntime
 
@@ -34,8 +34,8 @@ def with_decoding(runtime: Runtime, decoding: Decoding) -> Runtime:
         return runtime
     if decoding.task == TRANSLATE and not runtime.settings.is_multilingual:
         raise OptionError("task translate: an English-only model cannot translate", hint="take a multilingual model")
-    if decoding.timestamps is not None and isinstance(runtime.decoder, OrtRunner):
-        width = runtime.decoder.width("logits")
+    if decoding.timestamps is not None and (file := of_file(runtime.decoder)) is not None:
+        width = file.width("logits")
         if width is not None and width <= runtime.settings.first_timestamp_id:
             raise OptionError("timestamps: the model has no tokens for times", hint="leave the option out")
     if decoding.timestamps == WORD:
@@ -53,7 +53,8 @@ def without_redraws(runtime: Runtime) -> Runtime:
 def _check_words(runtime: WhisperRuntime) -> None:
     if not isinstance(runtime.cache, CacheShape):
         raise OptionError("timestamps word: the sherpa-onnx layout has none", hint="quantize with --layout hf")
-    if not isinstance(runtime.decoder, OrtRunner) or f"{PREFIX}0" not in runtime.decoder.outputs:
+    file = of_file(runtime.decoder)
+    if file is None or f"{PREFIX}0" not in file.outputs:
         raise OptionError(
             "timestamps word: the decoder does not give the weights of its cross-attention",
             hint="load a bundle with OrtSettings(cross_attention=True)",

@@ -94,7 +94,12 @@ class Sum:
         file, offset = self._place
         found = np.empty(self._shape, np.float32)
         file.seek(offset)
-        file.readinto(found.data.cast("B"))  # type: ignore[attr-defined]  # of an unbuffered file
+        left = found.data.cast("B")
+        while left:  # one call reads 2 GB at most
+            count = file.readinto(left)  # type: ignore[attr-defined]  # of an unbuffered file
+            if not count:
+                raise PassError(f"{tempfile.gettempdir()}: a file of sums ends early")
+            left = left[count:]
         return torch.from_numpy(found)
 
     def _write(self, total: Tensor) -> None:

@@ -53,3 +53,9 @@ def test_counts_add_up_before_they_divide():
 
 def test_accents_can_be_left_out():
     assert without_diacritics(normalize)("¿Dónde está? Ça va, garçon.", "es") == "donde esta ca va garcon"
+
+
+def test_letters_that_are_no_accents_stay():
+    fold = without_diacritics(lambda text, _: text)
+    assert fold("한국어 がぱ é", "ko") == "한국어 がぱ e"
+    assert character_errors(fold("한국어", "ko"), fold("한국", "ko")) == ErrorCount(1, 3)

@@ -105,3 +105,14 @@ def test_clips_do_not_touch_each_other() -> None:
 def test_more_beams_are_never_told_more_than_the_vocabulary_holds() -> None:
     (written,) = beam_decode(Table(tables(2)), prompt(), SETTINGS, RULES, beams=64)
     assert all(token in range(3) for token in written.tokens)
+
+
+def test_a_clip_with_nothing_left_but_its_end_ends() -> None:
+    """Its other beams have no token to go on with, while another clip goes on."""
+    given = tables(1, 2)
+    given[0] = -np.inf
+    given[0, ..., END] = 0.0
+    alone = beam_decode(Table(given[1:]), prompt(), SETTINGS, RULES, beams=3)
+    together = beam_decode(Table(given), prompt(2), SETTINGS, RULES, beams=3)
+    assert [one.tokens for one in together] == [(), alone[0].tokens]
+    assert together[0].log_probability == 0.0

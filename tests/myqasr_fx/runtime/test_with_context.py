@@ -108,3 +108,5 @@ def test_a_ctc_model_has_no_context() -> None:
     runtime = CtcRuntime(SimpleNamespace(), lambda samples: samples, SimpleNamespace(), blank=0, model_bytes=0)
     with pytest.raises(OptionError, match="a CTC model hears a recording as long as it is"):
         with_context(runtime, "speech")
+    with pytest.raises(OptionError, match="no-fallback: a CTC model"):
+        with_context(runtime, fallback=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 
 import pytest
 import torch
@@ -64,3 +65,30 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("passes.observe.shelf.tempfile.TemporaryFile", lambda **_: Full())
     with pytest.raises(PassError, match=r"No space left on device.*TMPDIR"):
         Sum(Shelf(0)).add(torch.ones(2, 2))
+
+
+class InPieces:
+    """A file of which a call reads less than it is asked for, as of very large ones."""
+
+    def __init__(self, most: int) -> None:
+        self.file, self.most = io.BytesIO(), most
+
+    def seek(self, offset: int) -> int:
+        return self.file.seek(offset)
+
+    def write(self, content: memoryview) -> int:
+        return self.file.write(content)
+
+    def readinto(self, into: memoryview) -> int:
+        return self.file.readinto(into[: self.most])
+
+
+def test_what_is_read_in_pieces_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = InPieces(7)
+    monkeypatch.setattr("passes.observe.shelf.tempfile.TemporaryFile", lambda **_: pieces)
+    (matrix,), total = matrices(1), Sum(Shelf(0))
+    total.add(matrix)
+    assert torch.equal(total.value(), matrix)
+    pieces.file.truncate(50)
+    with pytest.raises(PassError, match="ends early"):
+        total.value()
