@@ -51,13 +51,21 @@ def _files(path: Path) -> list[Path]:
         if path.is_file():
             return [path]
         if not path.is_dir():
-            raise AudioError(f"{path}: no such file or folder")
+            raise _missing(path)
         files = sorted(file for file in path.rglob("*") if _is_audio(file, path))
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
     if not files:
         raise AudioError(f"{path}: no audio found", hint=f"looked for {' '.join(sorted(AUDIO_SUFFIXES))}")
     return files
+
+
+def _missing(path: Path) -> AudioError:
+    """The error for what is neither a file nor a folder."""
+    if path.exists():
+        hint = "write it to a file first; transcribe and listen read standard input under the name -"
+        return AudioError(f"{path}: is no regular file", hint=hint)
+    return AudioError(f"{path}: {'is a link that leads nowhere' if path.is_symlink() else 'no such file or folder'}")
 
 
 def _is_audio(file: Path, root: Path) -> bool:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from myqasr_fx.bundle.hidden_name import hidden_prefix
 from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 from myqasr_fx.errors import OutputError
 
@@ -59,7 +60,7 @@ def check_file(path: Path, force: bool) -> None:
 @contextlib.contextmanager
 def _unfinished(path: Path) -> Iterator[tuple[int, Path]]:
     """A new file beside ``path``, locked as long as this process lives, and removed unless it was renamed."""
-    prefix = f".{path.name}.myqasr-"
+    prefix = hidden_prefix(path.name)
     for left in path.parent.iterdir():
         if left.name.startswith(prefix):
             _remove_dead(left)

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from myqasr_fx.bundle.contents import BUNDLE, Contents
+from myqasr_fx.bundle.hidden_name import hidden_prefix
 from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 from myqasr_fx.errors import BundleError, OutputError
 
@@ -70,7 +71,7 @@ def remove_leftovers(target: Path) -> tuple[Path, ...]:
         The removed folders.
     """
     removed = []
-    for root in sorted(target.parent.glob(f".{_escape(target.name)}.myqasr-*")):
+    for root in sorted(target.parent.glob(f"{_escape(hidden_prefix(target.name))}*")):
         lock = _lock(root)
         if lock is None:
             continue
@@ -140,7 +141,7 @@ def _parents(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _work_folder(target: Path) -> Iterator[Path]:
-    prefix = f".{target.name}.myqasr-{os.getpid()}-"
+    prefix = f"{hidden_prefix(target.name)}{os.getpid()}-"
     made, lock = list[Path](), None
     try:
         with signals_held():

@@ -40,7 +40,7 @@ from myqasr_fx.cli.report import report
 from myqasr_fx.cli.streams import drop_output, flush_output, prepare_streams
 from myqasr_fx.cli.transcribe import transcribe
 from myqasr_fx.cli.visible import shortened, visible
-from myqasr_fx.errors import MyqasrError
+from myqasr_fx.errors import MyqasrError, OptionError
 from myqasr_fx.process.freed_memory import keep_freed_memory
 
 INTERRUPTED = 130
@@ -101,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if not debug:
         _quiet_libraries()
     try:
+        _check_place(given)
         code = build()(given, prog_name="myqasr", standalone_mode=False)
         flush_output()  # of help and version
         if code == INTERRUPTED:  # typer makes that of Ctrl-C
@@ -111,6 +112,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _report(error, given)
     atexit.register(gc.freeze)  # or Python looks through all objects once more, those of torch for a second
     sys.exit(code or 0)
+
+
+def _check_place(arguments: Sequence[str]) -> None:
+    """Refuses a current folder that is gone, and empty arguments, which as a path would mean the current folder.
+
+    Raises:
+        OptionError: Naming what to do.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise OptionError("the current folder exists no more", hint="cd to another one") from error
+    for number, argument in enumerate(arguments, 1):
+        if not argument or (argument.startswith("--") and argument.find("=") == len(argument) - 1):
+            where = f"argument {number}" if not argument else argument.removesuffix("=")
+            raise OptionError(f"{where} is empty", hint="give a value, or check the variable that it comes from")
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:

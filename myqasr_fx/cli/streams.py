@@ -11,9 +11,34 @@ from typing import TextIO
 
 from myqasr_fx.errors import OutputError
 
+_WIDEST = 4  # digits of COLUMNS
+
+
+class _Remarks(TextIOWrapper):
+    """Standard error on a disk that may be full: remarks are lost there, the work goes on."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            drop_output(self)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError:
+            drop_output(self)
+
 
 def prepare_streams() -> None:
-    """Makes every text printable, and keeps files that are opened later off the numbers of closed streams."""
+    """Makes every text printable, and keeps files that are opened later off the numbers of closed streams.
+
+    A width of the terminal that is none is forgotten, and what standard error has no room for is lost.
+    """
+    columns = os.environ.get("COLUMNS", "")
+    if columns and not (columns.isascii() and columns.isdecimal() and len(columns) <= _WIDEST):
+        del os.environ["COLUMNS"]
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -22,6 +47,8 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if type(sys.stderr) is TextIOWrapper:  # as Python makes it: the interpreter keeps that one, so it is not closed
+        sys.stderr = _Remarks(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
 def check_output() -> None:

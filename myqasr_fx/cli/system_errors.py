@@ -34,7 +34,7 @@ def _explained(error: OSError | MemoryError) -> str | None:
     if error.strerror is None:
         return None
     named = None if error.filename is None else shortened(str(error.filename))
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         where = named or f"the output, the cache or the temporary folder {_temporary()}"
         return f"no space left to write {where} (free some, or set TMPDIR to another folder)"
     return error.strerror if named is None else f"{named}: {error.strerror}"

@@ -52,7 +52,7 @@ def read_lines(path: Path) -> list[str]:
         EvaluationError: It cannot be read.
     """
     try:
-        return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        return [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{path}: cannot be read: {error}") from error
 

@@ -115,7 +115,7 @@ def expanded(path: str | Path) -> Path:
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     try:
         # not splitlines: a text may hold the other characters that it takes for ends of lines, such as U+2028
-        texts = path.read_text(encoding="utf-8").split("\n")
+        texts = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{path}: cannot be read: {error}", hint="give a JSONL manifest") from error
     lines: list[dict[str, Any]] = []

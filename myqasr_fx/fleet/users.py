@@ -73,7 +73,7 @@ def _in_folder(place: Path) -> dict[str, list[Path]]:
 def _in_manifest(place: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     try:
-        lines = place.read_text(encoding="utf-8").split("\n")
+        lines = place.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
         raise OptionError(f"users {place}: cannot be read: {error}") from error
     for number, text in enumerate(lines, start=1):

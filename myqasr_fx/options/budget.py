@@ -39,7 +39,9 @@ class Budget:
             raise OptionError(f"expected exactly one of {', '.join(self.SIZES)}, got {' and '.join(self.given)}")
         expect(self.kind in get_args(BudgetKind), "budget kind", self.kind, "file, paper or parameters")
         expect(self.bytes is None or is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
-        expect(self.avg_bits is None or 0 < self.avg_bits <= FLOAT_BITS, "average bits", self.avg_bits, "0 to 32")
+        avg = self.avg_bits
+        number = isinstance(avg, (int, float)) and not isinstance(avg, bool)
+        expect(avg is None or (number and 0 < avg <= FLOAT_BITS), "average bits", avg, "above 0, at most 32")
         if self.uniform_bits is not None:
             expect(is_width(self.uniform_bits, self.kind), "uniform bits", self.uniform_bits, widths(self.kind))
 

@@ -149,7 +149,7 @@ class QuantizeConfig:
         expect(isinstance(self.granularity, str), "granularity", self.granularity, "tensor, channel or group:N")
         conv = self.conv_granularity
         expect(conv is None or isinstance(conv, str), "conv granularity", conv, "tensor, channel or group:N")
-        expect(is_int(self.seed, 0), "seed", self.seed, "at least 0")
+        expect(is_int(self.seed, 0), "seed", self.seed, "0 to 2**63")
         for flag in (f.name for f in fields(self) if f.type == "bool"):
             expect(isinstance(getattr(self, flag), bool), flag, getattr(self, flag), "true or false")
         expect(self.language is None or isinstance(self.language, str), "language", self.language, "a code such as en")

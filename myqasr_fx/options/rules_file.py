@@ -61,11 +61,21 @@ def read_rules(path: Path) -> RuleFile:
 
 def _of_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise OptionError(f"rules {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a plain ValueError
         raise OptionError(f"rules {path}: not TOML: {first_line(error)}") from error
+    if not _fits(content):
+        raise OptionError(f"rules {path}: an integer of more than 64 bits")
+    return content
+
+
+def _fits(value: object) -> bool:
+    """Integers are no longer than TOML wants them: tomllib reads those of any length, which nobody can print."""
+    if isinstance(value, (dict, list)):
+        return all(map(_fits, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int) or value.bit_length() < 64
 
 
 def _of_bundle(folder: Path) -> dict[str, Any]:

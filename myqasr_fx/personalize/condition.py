@@ -41,7 +41,10 @@ class Condition:
         size, _, value = self.budget.partition("=")
         if value:
             options |= dict([_option(f"{_SIZES.get(size, size)}={value}")])
-        explicit: dict[str, Any] = {**options, "cache": cache, "holdout": 0.0, "no_speech_threshold": 1.0}
+        own = {"cache": cache, "holdout": 0.0, "no_speech_threshold": 1.0}
+        for option in sorted(own.keys() & options):
+            raise OptionError(f"recipe {self.recipe!r}: {option} is the experiment's own", hint="leave it out")
+        explicit: dict[str, Any] = {**options, **own}
         if "adapt" in options:
             raise OptionError(
                 f"recipe {self.recipe!r}: adapt asks which clips teach and which decide, where here all calibrate",

@@ -43,6 +43,10 @@ def open_session(
     Raises:
         Exception: onnxruntime refuses the file; its errors share no base class.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("its path is no UTF-8: rename the file or folder") from error
     if content is not None:
         options.add_session_config_entry(_TENSORS, str(path.parent))
     with contextlib.redirect_stdout(io.StringIO()):

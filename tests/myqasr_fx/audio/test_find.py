@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,13 @@ def test_phone_recordings_are_audio(tmp_path: Path) -> None:
     for name in ("a.m4a", "b.MP4", "c.webm", "d.wma", "e.amr"):
         (tmp_path / name).touch()
     assert [path.name for path in find_audio(tmp_path)] == ["a.m4a", "b.MP4", "c.webm", "d.wma", "e.amr"]
+
+
+def test_what_is_there_and_no_file_is_not_called_missing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(AudioError, match=r"pipe\.wav: is no regular file.*standard input"):
+        find_audio(tmp_path / "pipe.wav")
+    (tmp_path / "a.wav").symlink_to(tmp_path / "b.wav")
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    with pytest.raises(AudioError, match=r"a\.wav: is a link that leads nowhere"):
+        find_audio(tmp_path / "a.wav")

@@ -69,6 +69,13 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     assert visible(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["a" * 255, "ü" * 127])
+def test_the_longest_name_is_written(tmp_path: Path, name: str) -> None:
+    write_file(tmp_path / name, "new", force=False)
+    assert (tmp_path / name).read_text() == "new"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_a_full_disk_and_an_interruption_leave_the_old_file(
     tmp_path: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ import pytest
 
 from myqasr_fx.bundle import output_folder as output
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
+from myqasr_fx.bundle.hidden_name import hidden_prefix
 from myqasr_fx.bundle.output_folder import output_folder, remove_leftovers
 from myqasr_fx.bundle.run_record import RUN_FILE
 from myqasr_fx.errors import OutputError
@@ -386,3 +387,13 @@ def test_replacement_that_fails_halfway_is_undone(target: Path, monkeypatch: pyt
         write(folder, "new")
     assert content(target) == {"old"}
     assert visible(target.parent) == ["out"]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "[ü" * 85])
+def test_the_longest_name_is_made_and_cleaned_up(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    left = tmp_path / f"{hidden_prefix(name)}1-abcd"
+    left.mkdir()
+    with output_folder(target) as folder:
+        (folder / "a").touch()
+    assert [path.name for path in tmp_path.iterdir()] == [name]

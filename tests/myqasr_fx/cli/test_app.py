@@ -271,3 +271,20 @@ def test_flags_show_no_type(words: list[str], capsys: pytest.CaptureFixture[str]
         app.main(words)
     said = capsys.readouterr().out
     assert "--help" in said and "<bool>" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("transcribe", "bundle", ""), "argument 3 is empty"),
+        (("quantize", "model", "a.wav", "--out="), "--out is empty"),
+        (("report", ""), "argument 2 is empty"),
+    ],
+)
+def test_an_empty_argument_is_no_path(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        app.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"myqasr: {said} (give a value, or check the variable that it comes from)\n"

@@ -121,3 +121,31 @@ def test_ctrl_c_says_its_word() -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "myqasr: interrupted\n")
+
+
+def test_remarks_without_room_stop_no_work(speech: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    done = run("transcribe", str(KEPT), str(speech), "--json", shell="2>/dev/full")
+    assert (done.returncode, len(json.loads(done.stdout)["transcripts"])) == (0, 1)
+    assert run("transcribe", str(KEPT), "missing.wav", shell="2>/dev/full").returncode == 2
+
+
+def test_a_current_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    command = 'mkdir gone; cd gone; rmdir ../gone; "$@"'
+    done = subprocess.run(
+        ["bash", "-c", command, "bash", *MYQASR, "models"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "myqasr: the current folder exists no more (cd to another one)\n"
+
+
+@pytest.mark.parametrize("columns", ["³", "99999999999", "x"])
+def test_a_width_that_is_none_is_forgotten(columns: str) -> None:
+    done, usual = run("inspect", str(KEPT), COLUMNS=columns), run("inspect", str(KEPT), COLUMNS="")
+    assert (done.returncode, done.stdout, done.stderr) == (0, usual.stdout, "")

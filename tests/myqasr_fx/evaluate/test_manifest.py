@@ -121,3 +121,8 @@ def test_a_manifest_of_a_name_that_cannot_be(path):
         read_manifest(path)
     with pytest.raises(EvaluationError, match=r"no such user|cannot be read"):
         read_corpus(path)
+
+
+def test_a_mark_of_the_bytes_begins_no_line(manifest):
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes())
+    assert [utterance.text for utterance in read_manifest(manifest)] == ["one", "zwei", "three"]

@@ -199,7 +199,7 @@ def test_a_user_without_speech_is_told(run: Callable[..., tuple[UserRow, ...]], 
 def test_users_of_a_manifest(users: Path, tmp_path: Path) -> None:
     lines = [{"user": "ann", "audio": "ann/0.wav"}, {"user": "bob", "audio": "bob"}, {"user": "ann", "audio": "x"}]
     manifest = users / "users.jsonl"
-    manifest.write_text("\n".join(map(json.dumps, lines)))
+    manifest.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8-sig")
     assert find_users(manifest) == {"ann": [users / "ann/0.wav", users / "x"], "bob": [users / "bob"]}
     for content, said in (
         ("", "no user"),

@@ -203,6 +203,8 @@ def test_unknown_option_and_recipe() -> None:
         ("[options]\nseed = 'x'", "seed 'x'"),
         (f"[options]\nseed = {'9' * 5000}", "not TOML"),
         (f"[options]\nseed = {'[' * 20_000}", "not TOML"),
+        (f"[options]\nseed = 0x{'f' * 5000}", "an integer of more than 64 bits"),
+        ("[[layers]]\nmatch = '*'\nbits = 0x10000000000000000", "an integer of more than 64 bits"),
         ("[options]\ngranularity = 3", "granularity 3: expected tensor"),
         ("[options]\nopset = 21.0", "opset 21.0: expected 21 to 25"),
         ("[[layers]]\nmatch = '*'\nkeep = 16.0", "keep 16.0: expected 16 or 32"),
@@ -308,3 +310,9 @@ def test_what_a_recipe_or_rules_say_is_no_option_that_was_given(recipe: str, tmp
     assert resolve_config("24MB", recipe=recipe, rules=tmp_path / "rules.toml").max_spread == 2
     own = {"max_spread": 1} if RECIPES[recipe].allocation == "optimal" else {"order": "shuffled", "fill": False}
     assert resolve_config("24MB", recipe=recipe, **own).recipe == recipe
+
+
+def test_a_rules_file_may_begin_with_a_mark_of_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_bytes(b"\xef\xbb\xbf[options]\nseed = 7\n")
+    assert resolve_config("24MB", rules=path).seed == 7

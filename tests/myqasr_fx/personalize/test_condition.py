@@ -35,6 +35,10 @@ def test_choices_that_no_file_expresses_can_be_tried() -> None:
         ("paper", "mean=3"),
         ("paper", "3"),
         ("paper", "none"),
+        ("paper", "avg=nan"),
+        ("paper", "avg=inf"),
+        ("paper:holdout=x", "avg=3"),
+        ("paper:no_speech_threshold=0.5", "avg=3"),
     ],
 )
 def test_what_cannot_be_read_is_refused(recipe: str, budget: str) -> None:

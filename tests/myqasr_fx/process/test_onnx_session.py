@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import onnx
@@ -37,3 +38,9 @@ def test_we_do_not(unreadable: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="codec"):
         open_session(unreadable, options)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_path_that_is_no_utf8_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"u\xff")
+    with pytest.raises(ValueError, match="its path is no UTF-8: rename"):
+        open_session(folder / "model.onnx", onnxruntime.SessionOptions())
