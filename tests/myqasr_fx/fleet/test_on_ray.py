@@ -44,7 +44,7 @@ def busy_workers() -> Iterator[int]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_nobody_a_bundle(
+def test_a_killed_worker_costs_nobody_a_bundle_and_workers_end_with_the_fleet(
     save_model: Callable[..., Path],
     users: Path,
     tmp_path: Path,
@@ -57,12 +57,14 @@ def test_a_killed_worker_costs_nobody_a_bundle(
         shutil.copytree(users / "ann", users / name)
     killed = list[int]()
 
-    def kill(stage: str, done: int, steps: int) -> None:
+    def disturb(stage: str, done: int, steps: int) -> None:
         if stage == "users" and done == 1 and not killed:
             until = time.monotonic() + 20
             while not killed and time.monotonic() < until:
                 killed.extend(list(busy_workers())[:1])
             os.kill(killed[0], signal.SIGKILL)
+        if stage == "users" and done == steps:
+            raise KeyboardInterrupt
 
     def made(out: str, workers: Workers | None, progress: Silent) -> tuple[UserRow, ...]:
         return run_fleet(str(model), find_users(users), tmp_path / out, CONFIG, progress, LIMITS, workers)
@@ -70,8 +72,13 @@ def test_a_killed_worker_costs_nobody_a_bundle(
     model = save_model("smallest")
     try:
         torch.set_num_threads(2)
-        rows = made("many", asked_workers(2, None), Told(kill))
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            made("many", asked_workers(2, None), Told(disturb))
+        assert stopped.traceback  # which holds on to the rows
+        assert not ray.is_initialized()
+        lines = [json.loads(line) for line in (tmp_path / "many" / LEDGER).read_text(encoding="utf-8").splitlines()]
         torch.set_num_threads(1)
+        rows = made("many", None, Silent())  # of the ledger, but for the failure, which is tried again
         alone = made("one", None, Silent())
     finally:
         torch.set_num_threads(asked)
@@ -88,26 +95,10 @@ def test_a_killed_worker_costs_nobody_a_bundle(
         for path in (tmp_path / "one" / name).iterdir():
             if path.name != "run.json":
                 assert path.read_bytes() == (tmp_path / "many" / name / path.name).read_bytes(), path
-    lines = [json.loads(line) for line in (tmp_path / "many" / LEDGER).read_text(encoding="utf-8").splitlines()]
     assert sorted(line["user"] for line in lines[1:]) == ["ann", "bob", "cid", "dan", "eva"]
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["ann", "bob", "dan", "eva", LEDGER]
     told = capfd.readouterr()
     assert not told.out and "raylet" not in told.err
-
-
-@pytest.mark.slow
-def test_whatever_happens_to_a_row_the_workers_end(
-    save_model: Callable[..., Path], users: Path, tmp_path: Path
-) -> None:
-    def stop(stage: str, done: int, steps: int) -> None:
-        if stage == "users" and done == 1:
-            raise KeyboardInterrupt
-
-    found = find_users(users)
-    with pytest.raises(KeyboardInterrupt) as stopped:
-        run_fleet(str(save_model("smallest")), found, tmp_path, CONFIG, Told(stop), LIMITS, asked_workers(1, None))
-    assert stopped.traceback  # which holds on to the rows
-    assert not ray.is_initialized()
 
 
 def test_a_worker_tells_a_budget_that_nobody_can_have(save_model: Callable[..., Path], tmp_path: Path) -> None:

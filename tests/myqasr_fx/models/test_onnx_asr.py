@@ -17,7 +17,7 @@ from myqasr_fx.capture.adapter import Adapter
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.onnx_asr import ADDED, VOCABULARY, adapters
 from myqasr_fx.models.speech_model import SpeechModel
-from myqasr_fx.runtime import load_bundle
+from myqasr_fx.runtime import Decoding, OrtSettings, load_bundle, with_decoding
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
 
@@ -81,3 +81,14 @@ def test_a_decoder_starts_from_a_cache_without_a_batch(
 def test_an_english_only_whisper_is_refused(tiny_whisper: SpeechModel) -> None:
     with pytest.raises(ModelError, match=r"English-only one writes nothing .*take --layout hf"):
         adapters(tiny_whisper)
+
+
+def test_a_decoder_gives_times_of_words(compile_model: Callable[..., QuantizedBundle], noise: list[np.ndarray]) -> None:
+    told = []
+    for layout in ("onnx-asr", "hf"):
+        bundle = compile_model("whisper-multilingual", uniform_bits=8, layout=layout)
+        runtime = load_bundle(bundle.path, OrtSettings(cross_attention=True))
+        heard = replace(runtime, no_speech=replace(runtime.no_speech, no_speech_threshold=1.0))  # type: ignore[type-var]
+        (said,) = with_decoding(heard, Decoding(timestamps="word", redraws="never")).transcribe_batch(noise[:1], "de")
+        told.append([(word.start, word.end, word.text) for part in said.segments for word in part.words])
+    assert told[0] == told[1] != []
