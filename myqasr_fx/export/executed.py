@@ -140,6 +140,6 @@ def check_fused(name: str, executed: ExecutedGraph, expected: int) -> ExecutedGr
         left = ", ".join(executed.unfused[:3]) or "none left"
         raise VerificationError(
             f"{name}: {executed.fused} of {expected} low-bit matrix products run fused; DequantizeLinear: {left}",
-            hint="update onnxruntime, or keep these layers in float with --rules",
+            hint="update onnxruntime, or keep these layers in float (--rules; in Python keep=)",
         )
     return executed
