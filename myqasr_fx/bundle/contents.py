@@ -15,7 +15,7 @@ BUNDLE_FILES = (
     *(MANIFEST, "README.md", "report.html", "report.json", "run.json"),
     *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.json", "merges.txt", "normalizer.json", "tokens.txt"),
+    *("vocab.json", "vocab.txt", "merges.txt", "normalizer.json", "tokens.txt"),
     *(LEARNED, "delta/delta.json", "delta/delta.xz"),
 )
 """What ``quantize`` writes beside the model files."""

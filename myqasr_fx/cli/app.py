@@ -122,10 +122,12 @@ def _check_place(arguments: Sequence[str]) -> None:
     """
     try:
         os.getcwd()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise OptionError("the current folder exists no more", hint="cd to another one") from error
+    options = arguments.index("--") if "--" in arguments else len(arguments)
     for number, argument in enumerate(arguments, 1):
-        if not argument or (argument.startswith("--") and argument.find("=") == len(argument) - 1):
+        valueless = argument.startswith("--") and argument.find("=") == len(argument) - 1
+        if not argument or (valueless and number <= options):
             where = f"argument {number}" if not argument else argument.removesuffix("=")
             raise OptionError(f"{where} is empty", hint="give a value, or check the variable that it comes from")
 

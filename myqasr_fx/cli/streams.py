@@ -37,7 +37,7 @@ def prepare_streams() -> None:
     A width of the terminal that is none is forgotten, and what standard error has no room for is lost.
     """
     columns = os.environ.get("COLUMNS", "")
-    if columns and not (columns.isascii() and columns.isdecimal() and len(columns) <= _WIDEST):
+    if columns and not (columns.isascii() and columns.isdecimal() and len(columns) <= _WIDEST and int(columns)):
         del os.environ["COLUMNS"]
     for number in (0, 1, 2):
         try:
@@ -47,8 +47,12 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if type(sys.stderr) is TextIOWrapper:  # as Python makes it: the interpreter keeps that one, so it is not closed
-        sys.stderr = _Remarks(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+    own = sys.stderr
+    if own is sys.__stderr__ and type(own) is TextIOWrapper:  # which the interpreter keeps, or it would be closed
+        with contextlib.suppress(OSError):
+            sys.stderr = _Remarks(
+                own.buffer, own.encoding, "backslashreplace", line_buffering=True, write_through=own.write_through
+            )
 
 
 def check_output() -> None:

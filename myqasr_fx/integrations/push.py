@@ -10,6 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalToken
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # it is documented
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.contents import BUNDLE_FILES
 from myqasr_fx.errors import OptionError, OutputError
 from myqasr_fx.process.library_error import first_line
 
@@ -22,7 +23,7 @@ _T = TypeVar("_T")
 
 
 def push(bundle: QuantizedBundle, repo: str, *, private: bool = True, with_report: bool = False) -> str:
-    """Uploads a bundle in one commit, and makes the repository where there is none.
+    """Uploads a bundle in one commit, and makes the repository where there is none; other files in its folder stay.
 
     Args:
         bundle: The bundle.
@@ -45,11 +46,16 @@ def push(bundle: QuantizedBundle, repo: str, *, private: bool = True, with_repor
     made = _told(repo, lambda: api.create_repo(repo, private=private, exist_ok=True))
     manifest = bundle.manifest
     title = f"{manifest.model} in {manifest.model_bytes:,} bytes"
-    left = ["delta/*", *([] if with_report else TELLING)]
+    ours = [name for name in (*BUNDLE_FILES, *(file.name for file in manifest.files)) if not name.startswith("delta/")]
+    left = [] if with_report else list(TELLING)
     sent = _told(
         repo,
         lambda: api.upload_folder(
-            repo_id=made.repo_id, folder_path=bundle.path, commit_message=title, ignore_patterns=left
+            repo_id=made.repo_id,
+            folder_path=bundle.path,
+            commit_message=title,
+            allow_patterns=ours,
+            ignore_patterns=left,
         ),
     )
     return str(sent.commit_url)

@@ -126,9 +126,10 @@ class SpeechModel:
     def identity(self) -> str:
         """SHA-256 of all that decides what it writes: network, features, prompt and rules of tokens, words."""
         words = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
+        special = [self.tokenizer.all_special_tokens, getattr(self.tokenizer, "word_delimiter_token", None)]
         features = json.loads(self.feature_extractor.to_json_string())
         settings = None if self.generation is None else self.generation.to_json()
-        told = json.dumps([self.fingerprint, features, settings, words], sort_keys=True)
+        told = json.dumps([self.fingerprint, features, settings, words, special], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
 
     @property

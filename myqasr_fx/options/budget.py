@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, Literal, get_args
 
 from myqasr_fx.errors import OptionError
@@ -40,7 +41,7 @@ class Budget:
         expect(self.kind in get_args(BudgetKind), "budget kind", self.kind, "file, paper or parameters")
         expect(self.bytes is None or is_int(self.bytes, 1), "budget", self.bytes, "whole bytes, at least one")
         avg = self.avg_bits
-        number = isinstance(avg, (int, float)) and not isinstance(avg, bool)
+        number = isinstance(avg, Real) and not isinstance(avg, bool)
         expect(avg is None or (number and 0 < avg <= FLOAT_BITS), "average bits", avg, "above 0, at most 32")
         if self.uniform_bits is not None:
             expect(is_width(self.uniform_bits, self.kind), "uniform bits", self.uniform_bits, widths(self.kind))

@@ -62,11 +62,12 @@ def read_rules(path: Path) -> RuleFile:
 def _of_toml(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        fits = _fits(content)
     except OSError as error:
         raise OptionError(f"rules {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a plain ValueError
         raise OptionError(f"rules {path}: not TOML: {first_line(error)}") from error
-    if not _fits(content):
+    if not fits:
         raise OptionError(f"rules {path}: an integer of more than 64 bits")
     return content
 
@@ -75,7 +76,7 @@ def _fits(value: object) -> bool:
     """Integers are no longer than TOML wants them: tomllib reads those of any length, which nobody can print."""
     if isinstance(value, (dict, list)):
         return all(map(_fits, value.values() if isinstance(value, dict) else value))
-    return not isinstance(value, int) or value.bit_length() < 64
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _of_bundle(folder: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class _Clip:
 
     def best(self, no_speech: float | None) -> Written:
         """The likeliest by the mean of its tokens and the end; where none ended, one that did not."""
-        found = self.ended or [(beam.text, beam.total) for beam in self.beams]
+        found = self.ended or [(beam.text, beam.total) for beam in self.beams] or [([], -np.inf)]
         text, total = max(found, key=lambda one: one[1] / (len(one[0]) + 1))
         return Written(tuple(text), total / (len(text) + 1), no_speech)
 

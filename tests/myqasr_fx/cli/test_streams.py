@@ -145,7 +145,7 @@ def test_a_current_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     assert done.stderr == "myqasr: the current folder exists no more (cd to another one)\n"
 
 
-@pytest.mark.parametrize("columns", ["³", "99999999999", "x"])
+@pytest.mark.parametrize("columns", ["³", "99999999999", "x", "0"])
 def test_a_width_that_is_none_is_forgotten(columns: str) -> None:
     done, usual = run("inspect", str(KEPT), COLUMNS=columns), run("inspect", str(KEPT), COLUMNS="")
     assert (done.returncode, done.stdout, done.stderr) == (0, usual.stdout, "")

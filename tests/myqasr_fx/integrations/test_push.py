@@ -98,12 +98,15 @@ def is_private(made: dict[str, Any]) -> bool:
 
 
 def test_what_clients_read_is_sent_and_no_report(hub: ThreadingHTTPServer, bundle: Path) -> None:
+    ours = {path.name for path in bundle.iterdir()}
+    for name in ("my notes.txt", "delta/delta.xz", "other.onnx", "recordings/README.md"):
+        (bundle / name).parent.mkdir(exist_ok=True)
+        (bundle / name).touch()
     done = push(bundle, f"http://127.0.0.1:{hub.server_port}", "tiny", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["commit"].endswith("/me/tiny/commit/abc")
     files = sent(hub)
-    expected = {path.name for path in bundle.iterdir()} - {"report.html", "report.json", "run.json"}
-    assert set(files) == expected
+    assert set(files) == ours - {"report.html", "report.json", "run.json"}
     assert all(content == (bundle / name).read_bytes() for name, content in files.items())
     (made,) = (json.loads(body) for path, body, _ in hub.asked if path.endswith("/repos/create"))
     assert is_private(made)

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
+from myqasr_fx.bundle.contents import BUNDLE
 from myqasr_fx.capture.adapter import Adapter
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.onnx_asr import ADDED, VOCABULARY, adapters
@@ -30,6 +31,7 @@ def test_a_ctc_bundle_normalizes_waveforms_itself(
 ) -> None:
     bundle = compile_model("smallest", uniform_bits=8, layout="onnx-asr")
     assert bundle.manifest.verification.exact_error < 1e-5
+    assert BUNDLE.foreign(bundle.path) == []
     lines = (bundle.path / VOCABULARY).read_text(encoding="utf-8").splitlines()
     assert [int(line.split(" ")[1]) for line in lines] == list(range(len(lines)))
     quiet = noise[0] * 0.003 + 0.2
@@ -57,6 +59,7 @@ def test_a_decoder_starts_from_a_cache_without_a_batch(
 ) -> None:
     bundle = compile_model("whisper-multilingual", uniform_bits=8, layout="onnx-asr")
     assert bundle.manifest.verification.exact_error < 1e-5
+    assert BUNDLE.foreign(bundle.path) == []
     assert json.loads((bundle.path / ADDED).read_text(encoding="utf-8"))["<|de|>"] > 0
     ours = load_bundle(bundle.path)
     prompt = ours.settings.prompt("en")  # type: ignore[union-attr]

@@ -204,6 +204,7 @@ def test_unknown_option_and_recipe() -> None:
         (f"[options]\nseed = {'9' * 5000}", "not TOML"),
         (f"[options]\nseed = {'[' * 20_000}", "not TOML"),
         (f"[options]\nseed = 0x{'f' * 5000}", "an integer of more than 64 bits"),
+        (f"{'.'.join('a' * 5000)} = 1", "not TOML"),
         ("[[layers]]\nmatch = '*'\nbits = 0x10000000000000000", "an integer of more than 64 bits"),
         ("[options]\ngranularity = 3", "granularity 3: expected tensor"),
         ("[options]\nopset = 21.0", "opset 21.0: expected 21 to 25"),
