@@ -14,7 +14,8 @@ from myqasr_fx.bundle.hidden_name import hidden_prefix
 from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 from myqasr_fx.errors import OutputError
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a system says where there is no room: on the disk, in a quota, or for a file of that size."""
 
 
 def write_file(path: Path, content: str | bytes, *, force: bool) -> None:
@@ -39,7 +40,7 @@ def write_file(path: Path, content: str | bytes, *, force: bool) -> None:
             check_file(path, force)  # somebody else may have written it meanwhile
             os.replace(made, path)
     except OSError as error:
-        what = "no space left to write" if error.errno in _DISK_FULL else "cannot write"
+        what = "no space left to write" if error.errno in DISK_FULL else "cannot write"
         raise OutputError(f"{what} {path}: {error.strerror}", hint="choose another --out") from error
 
 

@@ -11,7 +11,6 @@ leftovers of dead processes from the work of living ones even where process ids 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -21,10 +20,10 @@ from pathlib import Path
 
 from myqasr_fx.bundle.contents import BUNDLE, Contents
 from myqasr_fx.bundle.hidden_name import hidden_prefix
+from myqasr_fx.bundle.output_file import DISK_FULL
 from myqasr_fx.bundle.signals import signals_as_exceptions, signals_held
 from myqasr_fx.errors import BundleError, OutputError
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NEW, _OLD = "new", "old"
 
 _NAMED = 3
@@ -55,7 +54,7 @@ def output_folder(target: Path, *, force: bool = False, contents: Contents = BUN
             stack.enter_context(_parents(target.parent))
             remove_leftovers(target)
             root = stack.enter_context(_work_folder(target))
-        with _clear_errors(target, *_DISK_FULL):
+        with _clear_errors(target, *DISK_FULL):
             yield root / _NEW
         check_signals()
         with _clear_errors(target):
@@ -216,7 +215,7 @@ def _clear_errors(target: Path, *only: int) -> Iterator[None]:
 
 
 def _refused(target: Path, error: OSError) -> OutputError:
-    what = "no space left to write" if error.errno in _DISK_FULL else "cannot write"
+    what = "no space left to write" if error.errno in DISK_FULL else "cannot write"
     return OutputError(f"{what} output {target}: {error.strerror}", hint="choose another --out")
 
 

@@ -101,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if not debug:
         _quiet_libraries()
     try:
-        _check_place(given)
+        _check_place()
+        _check_values(given)
         code = build()(given, prog_name="myqasr", standalone_mode=False)
         flush_output()  # of help and version
         if code == INTERRUPTED:  # typer makes that of Ctrl-C
@@ -114,16 +115,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code or 0)
 
 
-def _check_place(arguments: Sequence[str]) -> None:
-    """Refuses a current folder that is gone, and empty arguments, which as a path would mean the current folder.
-
-    Raises:
-        OptionError: Naming what to do.
-    """
+def _check_place() -> None:
+    """Refuses a current folder that is gone: libraries end the process over it."""
     try:
         os.getcwd()
     except FileNotFoundError as error:
         raise OptionError("the current folder exists no more", hint="cd to another one") from error
+
+
+def _check_values(arguments: Sequence[str]) -> None:
+    """Refuses empty arguments, which as paths would mean the current folder."""
     options = arguments.index("--") if "--" in arguments else len(arguments)
     for number, argument in enumerate(arguments, 1):
         valueless = argument.startswith("--") and argument.find("=") == len(argument) - 1

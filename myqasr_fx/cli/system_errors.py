@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import tempfile
 from collections.abc import Iterator
 
+from myqasr_fx.bundle.output_file import DISK_FULL
 from myqasr_fx.cli.visible import shortened
 from myqasr_fx.errors import MyqasrError
 
@@ -34,7 +34,7 @@ def _explained(error: OSError | MemoryError) -> str | None:
     if error.strerror is None:
         return None
     named = None if error.filename is None else shortened(str(error.filename))
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in DISK_FULL:
         where = named or f"the output, the cache or the temporary folder {_temporary()}"
         return f"no space left to write {where} (free some, or set TMPDIR to another folder)"
     return error.strerror if named is None else f"{named}: {error.strerror}"

@@ -76,8 +76,9 @@ class Phrases:
 
     def current(self) -> Phrase | None:
         """What has been heard of a phrase that has not ended; None where there is none, or too little of it."""
-        samples = np.concatenate([*self._frames, self._rest])
-        return Phrase(self._begin * FRAME, samples) if self._speaking and len(samples) >= MIN_SAMPLES else None
+        if not self._speaking or len(self._frames) * FRAME + len(self._rest) < MIN_SAMPLES:
+            return None
+        return Phrase(self._begin * FRAME, np.concatenate([*self._frames, self._rest]))
 
     def finish(self) -> Phrase | None:
         """The phrase that the end of all sound ends, if there is one."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 import torch
 from torch import fx
 
+import passes.lowering.qdq_ops  # noqa: F401  registers the lookups named below
+
 aten = torch.ops.aten
 
 _CLIPS = frozenset(
     (aten.relu.default, aten.relu_.default, aten.clamp.default, aten.clamp_min.default, aten.hardtanh.default)
 )
+_LOOKUPS = frozenset((torch.ops.myqasr.dequantize_rows.default, torch.ops.myqasr.dequantize_strings.default))
 
 
 def stands_apart(node: fx.Node) -> bool:
@@ -28,10 +31,5 @@ def stands_apart(node: fx.Node) -> bool:
     source, value = node.args[0], node.meta.get("val")
     if value is None or value.dim() == 2:
         return value is not None
-    looked_up = isinstance(source, fx.Node) and source.target in _lookups()
+    looked_up = isinstance(source, fx.Node) and source.target in _LOOKUPS
     return looked_up and all(isinstance(length, int) for length in value.shape)
-
-
-def _lookups() -> tuple[object, ...]:
-    ops = torch.ops.myqasr  # which another module defines
-    return ops.dequantize_rows.default, ops.dequantize_strings.default
