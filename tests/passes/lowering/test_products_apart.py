@@ -33,7 +33,7 @@ def linear(shape: tuple[int, ...], bias: bool, reads: Reads, reader: object) -> 
 
 
 @pytest.mark.parametrize(
-    "reader", [aten.relu.default, aten.clamp.default, aten.clamp_min.default, aten.hardtanh.default]
+    "reader", [aten.relu.default, aten.relu_.default, aten.clamp.default, aten.clamp_min.default, aten.hardtanh.default]
 )
 def test_what_is_clipped(reader: object) -> None:
     assert stands_apart(linear((2, 3, 4), False, given, reader))
