@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from myqasr_fx.bundle.adaptation_record import LEARNED
 from myqasr_fx.bundle.bundle import MANIFEST, BundleManifest
@@ -19,6 +20,14 @@ BUNDLE_FILES = (
     *(LEARNED, "delta/delta.json", "delta/delta.xz"),
 )
 """What ``quantize`` writes beside the model files."""
+
+READ_WITH_A_MODEL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "whisper": ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json"),
+        "ctc": ("config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json"),
+    }
+)
+"""Family to what nobody can do without beside the model files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class Contents:
 
         Raises:
             BundleError: The bundle's manifest is missing or damaged, so that nothing is known to be ours.
-        OSError: A folder inside cannot be looked into.
+            OSError: A folder inside cannot be looked into.
         """
         home = PurePosixPath(self.bundle)
         listed = [file.name for file in BundleManifest.read(folder / self.bundle).files]

@@ -39,7 +39,7 @@ def open_kept(
         content: What is opened in place of the file's own.
 
     Raises:
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written; one that was made for it is gone again.
         Exception: onnxruntime refuses the file; its errors share no base class.
     """
     kept = folder / f"{path.stem}-{_key(path, settings, content)}"
@@ -47,6 +47,7 @@ def open_kept(
         return open_session(kept / path.name, _as_it_is(settings))
     except Exception:  # not there, cut off or changed
         pass
+    found = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder)
@@ -60,6 +61,9 @@ def open_kept(
             temporary.rename(kept)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if not found:
+            with contextlib.suppress(OSError):  # it holds what was kept
+                folder.rmdir()
     return session
 
 
@@ -77,7 +81,9 @@ def _written(
         return open_session(path, settings.written_to(target).session_options(), content)
     except Exception as error:
         open_session(path, settings.session_options(), content)  # where the file itself is bad, that is told
-        raise _refused(target.parent, first_line(error)) from error
+        folder = target.parent.parent
+        full = shutil.disk_usage(folder).free < _CHUNK
+        raise _refused(folder, "no space left on the disk" if full else first_line(error)) from error
 
 
 def _refused(folder: Path, reason: str) -> OutputError:

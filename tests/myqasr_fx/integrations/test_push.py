@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -132,3 +133,20 @@ def test_what_fails_is_one_line_and_sends_nothing(hub: ThreadingHTTPServer, bund
         (line,) = done.stderr.splitlines()
         assert line.startswith("myqasr: ") and said in line
     assert not any("/commit/" in path for path, _, _ in hub.asked)
+
+
+@pytest.mark.parametrize(("name", "said"), [("vocab.json", "missing"), ("model.onnx", "changed")])
+def test_what_clients_cannot_use_is_not_sent(hub: ThreadingHTTPServer, bundle: Path, name: str, said: str) -> None:
+    manifest = json.loads((bundle / "myqasr.json").read_text())
+    manifest["files"][0]["sha256"] = hashlib.sha256((bundle / "model.onnx").read_bytes()).hexdigest()
+    (bundle / "myqasr.json").write_text(json.dumps(manifest))
+    path = bundle / name
+    former = path.read_bytes()
+    path.unlink()
+    if said == "changed":
+        path.write_bytes(b"!" + former[1:])
+    done = push(bundle, f"http://127.0.0.1:{hub.server_port}", "tiny")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"{path}: {said}" in line
+    assert not hub.asked

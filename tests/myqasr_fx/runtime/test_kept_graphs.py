@@ -83,7 +83,7 @@ def test_a_bad_file_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(BundleError, match=r"refuses .*model\.onnx"):
         _computed(tmp_path / "model.onnx", tmp_path / "kept")
-    assert list((tmp_path / "kept").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -91,6 +91,19 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     blocked.write_text("")
     with pytest.raises(OutputError, match=r"file/kept: optimized graphs cannot be kept: Not a directory"):
         _computed(path, blocked / "kept")
+
+
+def test_a_folder_made_for_what_cannot_be_written_is_gone(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="needs a limit on the size of files")
+    path = _model(tmp_path / "model.onnx")
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, former[1]))
+    try:
+        with pytest.raises(OutputError, match="kept: optimized graphs cannot be kept"):
+            _computed(path, tmp_path / "kept")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
