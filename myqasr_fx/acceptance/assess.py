@@ -16,7 +16,6 @@ from myqasr_fx.acceptance.trial import Trial
 from myqasr_fx.bundle.comparison import ClipComparison
 from myqasr_fx.bundle.context_record import ContextRecord
 from myqasr_fx.bundle.verdict_record import AcceptanceRecord
-from myqasr_fx.capture import whisper, whisper_fixed
 from myqasr_fx.evaluate.wer import Normalizer, normalize, normalize_plain
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.process.freed_memory import give_back
@@ -25,13 +24,14 @@ from myqasr_fx.process.mapped_tensors import mapped_array
 from myqasr_fx.process.progress import Progress
 from myqasr_fx.runtime import Runtime, WhisperRuntime
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
-from myqasr_fx.runtime.once import Once
+from myqasr_fx.runtime.once import encoders_once
 from myqasr_fx.runtime.opened import Opened
 from myqasr_fx.runtime.runtime import GraphRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from passes.base import Program
 
-_DECODERS = (whisper.DECODER, whisper_fixed.DECODER)
+_REMEMBERED = 64
+"""Clips whose encoder states are remembered between what the full-precision model writes and what it says of that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,9 +52,13 @@ class Contenders:
     no_speech: NoSpeechRule = USUAL
     silence: int | None = None
 
-    def reference(self) -> Runtime:
-        """The full-precision model in torch."""
-        return torch_runtime(self.speech, self.full, self.no_speech)
+    def reference(self, clips: int = 0) -> Runtime:
+        """The full-precision model in torch.
+
+        Args:
+            clips: Whose encoder states are remembered.
+        """
+        return torch_runtime(self.speech, self.full, self.no_speech, None, clips)
 
     def candidate(self, clips: int = 1) -> Runtime:
         """The quantized model on onnxruntime, as the bundle's users run it.
@@ -63,8 +67,7 @@ class Contenders:
             clips: Whose encoder states are remembered, where graphs are open one at a time.
         """
         once = (clips * (1 + len(MARGINS)), mapped_array) if self.one_at_a_time else ()
-        runners = {n: runner if n in _DECODERS else Once(runner, *once) for n, runner in self.runners.items()}
-        return runtime_of(self.speech, runners, 0, self.no_speech)
+        return runtime_of(self.speech, encoders_once(self.runners, *once), 0, self.no_speech)
 
     @property
     def one_at_a_time(self) -> bool:
@@ -113,7 +116,7 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
     shorter = None
     if trial.short_context and isinstance(candidate, WhisperRuntime):
         shorter = ShortContexts(candidate, contenders.silence)
-    reference = contenders.reference()
+    reference = contenders.reference(min(len(trial.shares.judge), _REMEMBERED) if trial.shares.held_out else 0)
     if trial.shares.held_out and trial.store.folder is not None:
         reference = KeptLogits(reference, trial.store, limits.kept_logits_bytes)
     comparisons = []

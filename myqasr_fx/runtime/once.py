@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from myqasr_fx.capture import whisper, whisper_fixed
 from myqasr_fx.runtime.runtime import GraphRunner
 
+_DECODERS = (whisper.DECODER, whisper_fixed.DECODER)
 _Feeds = Mapping[str, np.ndarray]
 
 
@@ -41,6 +43,13 @@ class Once:
         results = {name: self._kept(result) for name, result in self._runner.run(feeds, outputs).items()}
         self._runs.append((feeds, results))
         return {name: results[name] for name in outputs}
+
+
+def encoders_once(
+    runners: Mapping[str, GraphRunner], most: int = 1, kept: Callable[[np.ndarray], np.ndarray] = lambda result: result
+) -> dict[str, GraphRunner]:
+    """The runners by graph name, all but decoders with a memory; see :class:`Once`."""
+    return {n: runner if n in _DECODERS else Once(runner, most, kept) for n, runner in runners.items()}
 
 
 def _equal(feeds: _Feeds, known: _Feeds) -> bool:

@@ -15,12 +15,14 @@ from myqasr_fx.capture.program import signatures
 from myqasr_fx.capture.signature import GraphSignature
 from myqasr_fx.capture.whisper import DECODER, ENCODER
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.process.mapped_tensors import mapped_array
 from myqasr_fx.runtime.client_inputs import ctc_graph, decoder_graph
 from myqasr_fx.runtime.context import Context
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.fixed_cache import FixedCache
 from myqasr_fx.runtime.growing_cache import CacheShape
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule
+from myqasr_fx.runtime.once import encoders_once
 from myqasr_fx.runtime.runtime import GraphRunner, Runtime
 from myqasr_fx.runtime.whisper import WhisperRuntime
 from passes.base import Program
@@ -56,7 +58,11 @@ class TorchRunner:
 
 
 def torch_runtime(
-    model: SpeechModel, program: Program, no_speech: NoSpeechRule = USUAL, silence: int | None = None
+    model: SpeechModel,
+    program: Program,
+    no_speech: NoSpeechRule = USUAL,
+    silence: int | None = None,
+    remembered: int = 0,
 ) -> Runtime:
     """A runtime on the graphs of ``program``, with the features and the tokenizer of ``model``; it draws no text again.
 
@@ -65,9 +71,13 @@ def torch_runtime(
         program: Its graphs.
         no_speech: When a text is dropped; of CTC models by its ``vad_threshold`` alone.
         silence: Frames of silence that one stands for in the graphs; None: they do not count them.
+        remembered: Clips whose encoder states are remembered, in temporary files.
     """
     graphs = signatures(model.config, fixed_cache=whisper_fixed.DECODER in program.graphs)
+    runners: Mapping[str, GraphRunner]
     runners = {name: TorchRunner(program.graphs[name], signature) for name, signature in graphs.items()}
+    if remembered:
+        runners = encoders_once(runners, remembered, mapped_array)
     return runtime_of(model, runners, _tensor_bytes(program), no_speech, silence)
 
 

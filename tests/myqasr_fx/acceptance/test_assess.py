@@ -1,19 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 import pytest
 
+from myqasr_fx import pipeline
 from myqasr_fx.acceptance import assess
 from myqasr_fx.acceptance.compare import Heard
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.process.limits import Limits
-from myqasr_fx.runtime import OrtRunner, OrtSettings, Runtime
+from myqasr_fx.runtime import OrtRunner, OrtSettings, Runtime, torch_runner
 from myqasr_fx.runtime.opened import Opened
+from myqasr_fx.runtime.torch_runner import TorchRunner
 from myqasr_fx.verify import bench
 
 CompileModel = Callable[..., QuantizedBundle]
@@ -34,6 +37,29 @@ def test_a_second_budget_asks_the_full_precision_model_nothing(
     assert again == fresh
     assert again is not None and again.held_out
     assert sorted((tmp_path / "cache").glob("logits-*")) == kept
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("whisper-smallest", "input_features"), ("smallest", "input_values")])
+def test_full_precision_encodes_a_clip_once(
+    compile_model: CompileModel, monkeypatch: pytest.MonkeyPatch, name: str, encoder: str
+) -> None:
+    """What it writes and what it says of that rest on the same states."""
+    encoded: list[bytes] = []
+
+    class Counted(TorchRunner):
+        def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+            encoded.extend([feeds[encoder].tobytes()] if encoder in feeds else [])
+            return super().run(feeds, outputs)
+
+    def assessed(*given: Any) -> assess.Assessed:
+        monkeypatch.setattr(torch_runner, "TorchRunner", Counted)
+        return asked(*given)
+
+    asked = pipeline.assess
+    monkeypatch.setattr(pipeline, "assess", assessed)
+    acceptance = compile_model(name, uniform_bits=6, limits=FEW).manifest.acceptance
+    assert acceptance is not None and acceptance.held_out
+    assert len(encoded) == len(set(encoded)) == acceptance.clips
 
 
 class _Unreachable:
