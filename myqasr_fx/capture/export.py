@@ -74,6 +74,9 @@ def export_graph(module: nn.Module, signature: GraphSignature) -> torch.export.E
     """Exports ``module``, captured or lowered, with the signature's dynamic shapes.
 
     Pass the result to ``torch.onnx.export(dynamo=True)`` with ``signature.input_names`` and ``signature.output_names``.
+
+    Raises:
+        CaptureError: torch cannot export it.
     """
     shapes: tuple[Any, ...] = signature.dynamic_shapes()
     parameters = inspect.signature(module.forward).parameters.values()
@@ -82,15 +85,21 @@ def export_graph(module: nn.Module, signature: GraphSignature) -> torch.export.E
         shapes = (*shapes[:named], shapes[named:])
     # Keeping what is known of each operator costs a third of the time, as sizes are symbols that seldom come again.
     without_cache = torch._dynamo.config.patch(fake_tensor_cache_enabled=False)
-    with torch.no_grad(), collector_off(), without_cache, _without_stack_traces():
-        program = torch.export.export(
-            module,
-            signature.example_args(),
-            dynamic_shapes=shapes,
-            strict=False,
-            # Skewed relative positions reshape in ways whose guards the symbolic solver cannot prove for all lengths.
-            prefer_deferred_runtime_asserts_over_guards=True,
-        )
+    try:
+        with torch.no_grad(), collector_off(), without_cache, _without_stack_traces():
+            program = torch.export.export(
+                module,
+                signature.example_args(),
+                dynamic_shapes=shapes,
+                strict=False,
+                # Skewed relative positions reshape in ways whose guards the solver cannot prove for all lengths.
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+    except MemoryError:
+        raise
+    except Exception as error:  # its errors share no base class
+        problem = f"torch.export cannot export the model for inputs of any length: {first_line(error)}"
+        raise CaptureError(problem, hint="--debug shows where; another release of torch may export it") from error
     simplify(program.graph)
     program.graph_module.recompile()
     return program

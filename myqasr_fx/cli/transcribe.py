@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from rich.console import Group
 from rich.text import Text
 from typer import Argument, Option
 
@@ -129,7 +130,10 @@ def transcribe(
     if files is not None:
         transcripts = [{**told, "file": str(files.path_of(told["audio"]))} for told in transcripts]
     data = {"bundle": str(bundle), "transcripts": transcripts, "rejected": rejected}
-    return Answer(data, None if as_json or printed is Format.JSON else Text(subtitles(heard[0][1], printed)))
+    if as_json or printed is Format.JSON:
+        return Answer(data, None)
+    told = subtitles(heard[0][1], printed)
+    return Answer(data, Text(told) if told else Group())
 
 
 def _files(bundle: Path, audio: list[Path]) -> tuple[Path, ...]:

@@ -36,8 +36,8 @@ def transcript_data(name: str, said: Transcript, *, timed: bool) -> dict[str, An
 
 
 def transcript_lines(said: Transcript, *, timed: bool) -> Sequence[str]:
-    """The text in one line, or a line for each cue, its times before it; none where nobody speaks."""
-    if said.no_speech:
+    """The text in one line, or a line for each cue, its times before it; none where nothing is said."""
+    if said.no_speech or not said.text:
         return []
     return [visible(line) for line in (lines(cues(said.segments)) if timed else [said.text])]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -123,9 +124,8 @@ class DeltaRecord:
         """
         path = folder / RECORD
         if not is_file(path):
-            raise BundleError(
-                f"{folder} is no delta: {RECORD} cannot be read", hint=f"give the folder that holds {RECORD}"
-            )
+            why = f"{RECORD} cannot be read" if os.path.exists(folder) else "there is no such folder"
+            raise BundleError(f"{folder} is no delta: {why}", hint=f"give the folder that holds {RECORD}")
         data = read_object(path)
         version = data.get("format_version")
         if version != FORMAT_VERSION or isinstance(version, bool):

@@ -1,6 +1,6 @@
 """Scores a runtime on a manifest: word and character error rates, intervals, divergence from full precision."""
 
-from myqasr_fx.evaluate.baseline import Baseline, beside
+from myqasr_fx.evaluate.baseline import Baseline, beside, check_comparable
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.divergence import Divergence, measure_divergence
 from myqasr_fx.evaluate.evaluator import (
@@ -32,6 +32,7 @@ __all__ = [
     "Utterance",
     "beside",
     "character_errors",
+    "check_comparable",
     "default_normalizer",
     "difference_interval",
     "evaluate",

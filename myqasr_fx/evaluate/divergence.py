@@ -79,13 +79,22 @@ class ReferenceLogits:
             EvaluationError: It writes other tokens.
         """
         got = candidate.logits(self.samples, self.tokens, self.language)
-        if self.logits.shape != got.shape:
-            raise EvaluationError(
-                f"the models write different tokens: {self.logits.shape[-1]:,} and {got.shape[-1]:,} of them",
-                hint="compare a bundle with the model that it was made from",
-            )
+        check_tokens(self.logits.shape[-1], got.shape[-1])
         same = int((self.best == got.argmax(axis=-1)).sum())
         return Divergence(len(got), float(divergence_of(self.logits, got).sum()), same)
+
+
+def check_tokens(reference: int, candidate: int) -> None:
+    """Refuses two models by how many tokens each has.
+
+    Raises:
+        EvaluationError: One has more.
+    """
+    if reference != candidate:
+        raise EvaluationError(
+            f"the models write different tokens: {reference:,} and {candidate:,} of them",
+            hint="compare a bundle with the model that it was made from",
+        )
 
 
 def measure_divergence(

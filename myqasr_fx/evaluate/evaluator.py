@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from myqasr_fx.audio import Clip, load_audio
-from myqasr_fx.errors import EvaluationError
+from myqasr_fx.errors import EvaluationError, ModelError
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.evaluate.wer import ErrorCount, Normalizer, character_errors, normalize, normalize_plain, word_errors
@@ -115,12 +115,13 @@ def evaluate(
     Raises:
         EvaluationError: No utterance, or no word in any reference.
         AudioError: A recording cannot be used.
-        ModelError: The model does not know ``language``.
+        ModelError: The model does not know ``language``, or an utterance's own.
     """
     if not utterances:
         raise EvaluationError("no utterance to score")
     if (asked := unless_auto(language)) and isinstance(runtime, WhisperRuntime):
         runtime.settings.language_code(asked)
+    _check_languages(runtime, utterances, language)
     normalizer = normalizer or default_normalizer(runtime)
     scored: dict[int, ScoredUtterance] = {}
     seconds = 0.0
@@ -168,6 +169,15 @@ def spoken_language(runtime: Runtime, language: str | None) -> str | None:
     if not (language and isinstance(runtime, WhisperRuntime) and runtime.settings.is_multilingual):
         return None
     return runtime.settings.language_code(language)
+
+
+def _check_languages(runtime: Runtime, utterances: Sequence[Utterance], language: str | None) -> None:
+    """Refuses an unknown one before hours of others are scored; each is asked once."""
+    for utterance in {utterance.lang: utterance for utterance in utterances}.values():
+        try:
+            spoken_language(runtime, told_language(language, utterance))
+        except ModelError as error:
+            raise ModelError(f"{utterance.name}: {error.message}", hint=error.hint) from error
 
 
 def _batches(utterances: Sequence[Utterance]) -> Iterator[list[int]]:

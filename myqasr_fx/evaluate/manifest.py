@@ -117,7 +117,8 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         # not splitlines: a text may hold the other characters that it takes for ends of lines, such as U+2028
         texts = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: cannot be read: {error}", hint="give a JSONL manifest") from error
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise EvaluationError(f"{path}: cannot be read: {why}", hint="give a JSONL manifest") from error
     lines: list[dict[str, Any]] = []
     for number, text in enumerate(texts, start=1):
         if not text.strip():

@@ -30,6 +30,7 @@ _COMPUTED = 8192
 
 _OPS = torch.ops.myqasr
 _LOOKUPS = (torch.ops.aten.embedding.default, torch.ops.aten.index.Tensor)
+_JOINED = ("aten.conv", "aten.linear", "aten.addmm", "aten.mm")
 _NAN = 0x7FC00000  # a quiet NaN of float32; its low bits are free to tell one stand-in from another
 
 
@@ -158,6 +159,8 @@ def _is_scalar(tensor: Tensor) -> bool:
 
 def _is_needed(node: fx.Node, tensor: Tensor) -> bool:
     """A translation will look at it: known before one was made in vain."""
+    if any(_is_normed(user) for user in node.users):
+        return True
     if tensor.numel() <= _COMPUTED and any(_is_constant(user) or _transposes(user, node) for user in node.users):
         return True
     return tensor.numel() <= _FOLDED and any(user.target in _LOOKUPS for user in node.users)
@@ -166,6 +169,11 @@ def _is_needed(node: fx.Node, tensor: Tensor) -> bool:
 def _transposes(user: fx.Node, node: fx.Node) -> bool:
     """The product that ONNX makes of a linear layer reads the transposed weight."""
     return user.target is torch.ops.aten.linear.default and user.args[1] is node
+
+
+def _is_normed(node: fx.Node) -> bool:
+    """A product or convolution that is joined with the batch norm behind it: new tensors are made of those of both."""
+    return str(node.target).startswith(_JOINED) and any("batch_norm" in str(user.target) for user in node.users)
 
 
 def _is_constant(node: fx.Node) -> bool:

@@ -47,7 +47,7 @@ def measure_corrections(job: MeasureJob, observed: Observed, grams: Grams) -> St
     clips = observed.forced(job.prepared.speech, job.shares.correct)
     for bits in CORRECTIONS:
         alone = _alone(job, bits, grams)
-        ledger = job.store.ledger(observed.clips, f"{alone.rounding} {alone.spec} seed {job.request.seed}")
+        ledger = job.store.ledger(observed.clips, f"{_how(job, alone)} on {job.shares.correct}")
         stage = f"large layers at {bits} bits"
         distances = DistanceJob(run, clips, alone, ledger.read(), ("kl",), weighty, stage)
         found |= measure_distances(distances, job.progress, save=ledger.append)
@@ -59,8 +59,7 @@ def measure_corrections(job: MeasureJob, observed: Observed, grams: Grams) -> St
 def _probed(job: MeasureJob, observed: Observed, layers: Sequence[Layer], grams: Grams) -> Statistics:
     """What rounding each of ``layers`` costs; measured, or kept from an earlier run."""
     alone = _alone(job, CORRECTION_BITS, grams)
-    how = f"probed on {job.limits.probed_clips} clips {alone.rounding} {alone.spec} seed {job.request.seed}"
-    ledger = job.store.ledger(observed.clips, how)
+    ledger = job.store.ledger(observed.clips, f"probed {_how(job, alone)} on {job.shares.probe}")
     found = {key: stats for key, stats in ledger.read().items() if key[1] == CORRECTION}
     if {layer.name for layer in layers} <= {name for name, _ in found}:
         return found
@@ -79,3 +78,8 @@ def _probed(job: MeasureJob, observed: Observed, layers: Sequence[Layer], grams:
 def _alone(job: MeasureJob, bits: int, grams: Mapping[str, Tensor]) -> Alone:
     """How a layer is rounded that is rounded alone."""
     return Alone(job.request.spec(bits), job.request.rounding, grams)
+
+
+def _how(job: MeasureJob, alone: Alone) -> str:
+    """How layers are rounded, and by the inputs of which clips."""
+    return f"{alone.rounding} {alone.spec} by {job.shares.curvature} seed {job.request.seed}"

@@ -14,7 +14,8 @@ from torch.utils import _pytree as pytree
 
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
 from myqasr_fx.errors import CaptureError, ProgramInputError
-from passes.graph.ops import mutates
+from passes.graph.naming import free_name
+from passes.graph.written import written
 
 Batch = Tensor | Sequence[Any] | Mapping[str, Tensor]
 """Inputs of one call: a tensor, positional inputs, or tensors by name."""
@@ -98,15 +99,18 @@ def interface_of(program: ExportedProgram) -> Interface:
 
 
 def check_stateless(module: fx.GraphModule) -> None:
-    """Refuses a graph that writes into its own tensors.
+    """Refuses a graph that writes into its own tensors, or into its inputs.
 
     Raises:
         CaptureError: Naming the first that it changes.
     """
-    for root in _written(module.graph):
+    for root in written(module.graph):
         if root.op == "get_attr":
             problem = f"the program writes into {root.target}"
             raise CaptureError(problem, hint="export a model that keeps no state, in eval mode")
+        if root.op == "placeholder":
+            problem = f"the program writes into its input {root.target}"
+            raise CaptureError(problem, hint="let it write into a copy, such as x.clone()")
 
 
 def check_results(module: fx.GraphModule, signature: GraphSignature) -> None:
@@ -120,7 +124,7 @@ def check_results(module: fx.GraphModule, signature: GraphSignature) -> None:
         CaptureError: Naming the first of them.
     """
     (output,) = module.graph.find_nodes(op="output")
-    computed = {*module.graph.find_nodes(op="placeholder"), *_written(module.graph)}
+    computed = {*module.graph.find_nodes(op="placeholder"), *written(module.graph)}
     for node in module.graph.nodes:
         if not computed.isdisjoint(node.all_input_nodes):
             computed.add(node)
@@ -133,31 +137,16 @@ def check_results(module: fx.GraphModule, signature: GraphSignature) -> None:
             )
 
 
-def _written(graph: fx.Graph) -> Iterator[fx.Node]:
-    """Tensors that the graph writes into, whether through views or not."""
-    for node in graph.nodes:
-        if node.op == "call_function" and mutates(node):
-            root = node.args[0]
-            while isinstance(root, fx.Node) and _is_view(root):
-                root = root.args[0]
-            if isinstance(root, fx.Node):
-                yield root
-
-
-def _is_view(node: fx.Node) -> bool:
-    """The result shares memory with the first argument."""
-    target = node.target
-    return isinstance(target, torch._ops.OpOverload) and any(r.alias_info is not None for r in target._schema.returns)
-
-
 def _outputs(program: ExportedProgram, names: Mapping[str, str]) -> Iterator[TensorSpec]:
     """The results that are tensors; others are constants."""
     (output,) = program.graph.find_nodes(op="output")
     results = [node for node in output.args[0] if isinstance(node, fx.Node)]
     if not results:
         raise CaptureError("the program gives no tensor")
+    taken = {str(name) for name in program.graph_signature.user_inputs}
     for index, node in enumerate(results):
-        name = "output" if len(results) == 1 else f"output_{index}"
+        name = free_name("output" if len(results) == 1 else f"output_{index}", taken)
+        taken.add(name)
         yield TensorSpec(name, _sizes(node.meta["val"], names), node.meta["val"].dtype)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
@@ -15,7 +16,7 @@ from myqasr_fx.bundle.output_file import check_file, write_file
 from myqasr_fx.bundle.temporary_folder import temporary_folder
 from myqasr_fx.capture.canonical import CANONICALIZING, CanonicalGraphs
 from myqasr_fx.capture.export import export_module, plain_graph, simplify
-from myqasr_fx.errors import CaptureError, OptionError
+from myqasr_fx.errors import CaptureError, OptionError, ProgramInputError
 from myqasr_fx.fit.allocation import check_feasible
 from myqasr_fx.fit.manifest import low_bit_products
 from myqasr_fx.fit.request import fit_request
@@ -33,10 +34,11 @@ from myqasr_fx.program.interface import (
 )
 from myqasr_fx.program.kept import KeptFloat, kept_in_float
 from myqasr_fx.program.options import program_config
-from myqasr_fx.program.verify_program import ProgramErrors, verify_program
+from myqasr_fx.program.verify_program import ProgramErrors, check_capture, verify_program
 from myqasr_fx.verify.fake_quant import make_reference
 from passes.allocation.allocate_bits import read_scheme
 from passes.base import Program
+from passes.graph.graph_edit import get_tensor
 from passes.graph.layers import Layer, find_layers
 from passes.manager.run_passes import run_passes
 from passes.numbers.scheme import BitScheme
@@ -113,6 +115,8 @@ def quantize_program(
     kept: list[tuple[Tensor, ...]] = []
     inputs = _remembered(checked(interface, remaining), kept, bounds.verified_clips)
     seen = see(graphs, inputs, needs_of(config), request.dump("observe"))
+    given = Program({GRAPH: plain_graph(exported, interface.signature)})
+    check_capture(given, graphs.program, kept[0], bounds.exact_error)
     with temporary_folder() as folder:
         written = fit_program(graphs, seen, request, folder / path.name, bounds)
         made = _described(graphs, written, kept, bounds)
@@ -165,6 +169,11 @@ def _exported(
 def _arguments(batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(batch, Mapping):
         return (), dict(batch)
+    if not isinstance(batch, (Tensor, Sequence)):
+        problem = (
+            f"batch 0: got {type(batch).__name__}, expected a tensor, a tuple of inputs, or a mapping of their names"
+        )
+        raise ProgramInputError(problem)
     return ((batch,) if isinstance(batch, Tensor) else tuple(batch)), {}
 
 
@@ -177,7 +186,15 @@ def _canonical(exported: ExportedProgram, interface: Interface) -> CanonicalGrap
     layers = find_layers(program)
     if not any(layer.weight is not None for layer in layers):
         raise CaptureError("the program has no layer to quantize: no linear, convolution or embedding with a weight")
+    _check_float32(program.graphs[GRAPH], layers)
     return CanonicalGraphs(program, {GRAPH: interface.signature}, layers)
+
+
+def _check_float32(module: fx.GraphModule, layers: tuple[Layer, ...]) -> None:
+    for layer in layers:
+        if layer.weight is not None and (found := get_tensor(module, layer.weight).dtype) is not torch.float32:
+            problem = f"layer {layer.name} of the program computes in {str(found).removeprefix('torch.')}"
+            raise CaptureError(problem, hint="export it in float32: model.float()")
 
 
 def _remembered(

@@ -65,19 +65,20 @@ def verify_program(
     except onnx.checker.ValidationError as error:
         raise VerificationError(f"{path.name} is no valid ONNX: {error}") from error
     given, fake_quant = graphs
-    expected = _in_torch(dequantized_once(fake_quant), batches)
-    exact = _error(_on_onnxruntime(path, signature, EXACT, batches), expected)
-    quantization = _error(expected, _in_torch(given, batches))
+    expected = in_torch(dequantized_once(fake_quant), batches)
+    exact = relative_error(_on_onnxruntime(path, signature, EXACT, batches), expected)
+    quantization = relative_error(expected, in_torch(given, batches))
     if not exact <= most:
         raise VerificationError(
             f"outputs of onnxruntime differ from torch by {exact:.2e}, expected at most {most:.0e}",
             hint="this is a defect of the export: please report it with the program",
         )
-    shipped = _error(_on_onnxruntime(path, signature, OrtSettings(), batches), expected)
+    shipped = relative_error(_on_onnxruntime(path, signature, OrtSettings(), batches), expected)
     return ProgramErrors(exact, shipped, quantization, check_executed(path, {}, fused))
 
 
-def _in_torch(program: Program, batches: Sequence[tuple[Tensor, ...]]) -> Outputs:
+def in_torch(program: Program, batches: Sequence[tuple[Tensor, ...]]) -> Outputs:
+    """Outputs of a program of one graph, batch after batch."""
     (module,) = program.graphs.values()
     with torch.no_grad():
         return [result.numpy() for batch in batches for result in _results(module, batch)]
@@ -86,6 +87,26 @@ def _in_torch(program: Program, batches: Sequence[tuple[Tensor, ...]]) -> Output
 def _results(module: fx.GraphModule, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     made = module(*batch)
     return (made,) if isinstance(made, Tensor) else tuple(made)
+
+
+def check_capture(given: Program, canonical: Program, batch: tuple[Tensor, ...], most: float) -> None:
+    """Checks that the graph that is quantized computes what the program does: all else is compared with that graph.
+
+    Args:
+        given: The program as it was exported.
+        canonical: The same behind the passes that spell it anew.
+        batch: To compare on.
+        most: The largest relative error.
+
+    Raises:
+        VerificationError: They differ.
+    """
+    apart = relative_error(in_torch(canonical, [batch]), in_torch(given, [batch]))
+    if not apart <= most:
+        raise VerificationError(
+            f"the captured graph differs from the program by {apart:.2e}, expected at most {most:.0e}",
+            hint="this is a defect of the capture: please report it with the program",
+        )
 
 
 def _on_onnxruntime(
@@ -101,10 +122,11 @@ def _on_onnxruntime(
     return found
 
 
-def _error(got: Outputs, expected: Outputs) -> float:
-    """Relative L2 error of all floats together; integers count by their difference too."""
+def relative_error(got: Outputs, expected: Outputs) -> float:
+    """Relative L2 error of all floats together; integers count by their difference too, equal infinities as none."""
     apart = total = 0.0
     for one, other in zip(got, expected, strict=True):
-        apart += float(np.square(one.astype(np.float64) - other.astype(np.float64)).sum())
-        total += float(np.square(other.astype(np.float64)).sum())
+        differs = one != other
+        apart += float(np.square(one[differs].astype(np.float64) - other[differs].astype(np.float64)).sum())
+        total += float(np.square(other[np.isfinite(other)].astype(np.float64)).sum())
     return float(np.sqrt(apart / max(total, 1e-30)))

@@ -74,6 +74,20 @@ class Aligner:
         return np.pad(frames, (0, len(tokens) - len(read)), mode="edge")
 
 
+def around(parts: Sequence[TimedTokens], words: Sequence[Sequence[Word]]) -> list[TimedTokens]:
+    """The parts with times that hold their words: where one lies wholly beyond its part, the model's time is wrong."""
+    found: list[TimedTokens] = []
+    for part, own in zip(parts, words, strict=True):
+        if own and own[0].start < part.start - _BEYOND_SECONDS:
+            part = replace(part, start=own[0].start)
+        if own and own[-1].end > part.end + _BEYOND_SECONDS:
+            part = replace(part, end=own[-1].end)
+        if found and own and part.start < found[-1].end <= own[0].start:
+            part = replace(part, start=found[-1].end, end=max(part.end, found[-1].end))
+        found.append(part)
+    return found
+
+
 def _inside(word: Word, part: TimedTokens) -> Word:
     """A word that does not reach far into a pause before or behind its part."""
     if word.start < part.start - _BEYOND_SECONDS and part.start < word.end:

@@ -9,9 +9,11 @@ import numpy as np
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.bundle.untrusted_json import short
 from myqasr_fx.errors import OptionError
-from myqasr_fx.models.languages import unless_auto
+from myqasr_fx.models.languages import cannot_be_told, unless_auto
+from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.phrases import Phrase, Phrases
 from myqasr_fx.runtime.runtime import Runtime
+from myqasr_fx.runtime.whisper import WhisperRuntime
 from myqasr_fx.runtime.with_decoding import without_redraws
 
 USUAL_EVERY = 1.0
@@ -50,6 +52,7 @@ class Listener:
 
     Raises:
         OptionError: ``every`` or ``pause`` is out of range.
+        ModelError: The model does not know the language, or cannot be told any.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class Listener:
         for name, value, least in (("every", every, 0.1), ("pause", pause, 0.1)):
             if not least <= value <= 10:
                 raise OptionError(f"{name} {short(value)}: expected {least} to 10 seconds")
+        if asked := unless_auto(language):
+            _check_language(runtime, asked)
         self._runtime, self._drafts, self._language = runtime, without_redraws(runtime), unless_auto(language)
         self._phrases, self._partial = Phrases(pause), partial
         self._every = round(every * SAMPLING_RATE)
@@ -99,3 +104,10 @@ class Listener:
         (said,) = (self._runtime if final else self._drafts).transcribe_batch([phrase.samples], self._language)
         start = phrase.start / SAMPLING_RATE
         return Heard(start, start + said.seconds, said.text, final)
+
+
+def _check_language(runtime: Runtime, asked: str) -> None:
+    if isinstance(runtime, WhisperRuntime):
+        runtime.settings.language_code(asked)
+    elif isinstance(runtime, CtcRuntime):
+        raise cannot_be_told(asked)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -205,6 +205,19 @@ def join(parts: Sequence[Transcript], language: str | None, note: str | None) ->
         heard_again=sum(part.heard_again for part in parts),
         segments=_segments(parts),
     )
+
+
+C = TypeVar("C", Segment, Word)
+
+
+def ends_at(said: Transcript, seconds: float) -> Transcript:
+    """A transcript of a clip whose rest, from there on, is heard anew: no time of it lies in that."""
+    segments = [replace(one, words=tuple(_until(word, seconds) for word in one.words)) for one in said.segments]
+    return replace(said, seconds=seconds, segments=tuple(_until(one, seconds) for one in segments))
+
+
+def _until(cue: C, seconds: float) -> C:
+    return replace(cue, start=min(cue.start, seconds), end=min(cue.end, seconds))
 
 
 def _segments(parts: Sequence[Transcript]) -> tuple[Segment, ...]:

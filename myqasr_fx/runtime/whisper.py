@@ -12,7 +12,7 @@ import numpy as np
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.languages import unless_auto
-from myqasr_fx.runtime.aligner import Aligner
+from myqasr_fx.runtime.aligner import Aligner, around
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
 from myqasr_fx.runtime.decoding import DOUBTFUL, GREEDY, NEVER, WORD, Decoding
@@ -21,7 +21,16 @@ from myqasr_fx.runtime.fixed_cache import FixedCache, FixedDecoder
 from myqasr_fx.runtime.greedy import DecoderState, Written
 from myqasr_fx.runtime.growing_cache import CachedDecoder, CacheShape
 from myqasr_fx.runtime.no_speech import USUAL, NoSpeechRule, compression_ratio
-from myqasr_fx.runtime.runtime import GraphRunner, Segment, Transcript, Word, check_batch, join, transcribe_long
+from myqasr_fx.runtime.runtime import (
+    GraphRunner,
+    Segment,
+    Transcript,
+    Word,
+    check_batch,
+    ends_at,
+    join,
+    transcribe_long,
+)
 from myqasr_fx.runtime.timed_text import timed_tokens, unheard_from
 
 MOST_TOGETHER = 4
@@ -200,7 +209,7 @@ class WhisperRuntime:
             assert isinstance(self.cache, CacheShape)
             aligner = Aligner(self.decoder, self.cache, self.settings, self._spaced_text, self.decoding.task)
             words = aligner.words(parts, states, said.seconds, said.language)
-        told = [(part, self._text(part.tokens), own) for part, own in zip(parts, words, strict=True)]
+        told = [(part, self._text(part.tokens), own) for part, own in zip(around(parts, words), words, strict=True)]
         segments = tuple(Segment(part.start, part.end, text, own) for part, text, own in told if text)
         return replace(said, segments=segments)
 
@@ -210,4 +219,4 @@ class WhisperRuntime:
         if place is None or not LEAST_SECONDS <= place <= said.seconds - LEAST_SECONDS:
             return said
         (rest,) = self.transcribe_batch([samples[round(place * SAMPLING_RATE) :]], said.language)
-        return join([replace(said, seconds=place), rest], said.language, None)
+        return join([ends_at(said, place), rest], said.language, None)

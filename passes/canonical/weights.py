@@ -17,6 +17,7 @@ from passes.graph import ops
 from passes.graph.fake_values import tensor_of
 from passes.graph.graph_edit import get_tensor
 from passes.graph.naming import free_name, join, module_path
+from passes.graph.written import written
 
 StorageKey = tuple[object, ...]
 
@@ -56,8 +57,12 @@ def put_parameter(module: fx.GraphModule, target: str, tensor: torch.Tensor) -> 
 
 
 def constant(module: fx.GraphModule, node: object) -> torch.Tensor | None:
-    """Value of a node that is computed from attributes alone by pure operators, else None."""
-    if not isinstance(node, fx.Node):
+    """Value of a node that is computed from attributes alone, by pure operators, and written into by none; or None."""
+    return _value(module, node, frozenset(written(module.graph)))
+
+
+def _value(module: fx.GraphModule, node: object, changed: frozenset[fx.Node]) -> torch.Tensor | None:
+    if not isinstance(node, fx.Node) or node in changed:
         return None
     if node.op == "get_attr":
         return get_tensor(module, str(node.target)).detach() if _is_tensor(module, node) else None
@@ -67,7 +72,7 @@ def constant(module: fx.GraphModule, node: object) -> torch.Tensor | None:
         return None
     if torch.Tag.nondeterministic_seeded in node.target.tags:  # type: ignore[union-attr]  # an OpOverload, see above
         return None
-    values = {source: constant(module, source) for source in inputs}
+    values = {source: _value(module, source, changed) for source in inputs}
     if any(value is None for value in values.values()):
         return None
     args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])

@@ -26,6 +26,7 @@ from torch import fx
 from passes.base import Fact, GraphPass
 from passes.graph import ops
 from passes.graph.graph_edit import constant, drop_unused_tensors, get_tensor
+from passes.graph.written import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,12 @@ class FoldConstants(GraphPass):
 
 
 def computed_constants(graph: fx.Graph) -> tuple[fx.Node, ...]:
-    """Calls that depend on no input, in order."""
+    """Calls that depend on no input and that nothing writes into, in order."""
     known: dict[fx.Node, None] = {}
+    changed = frozenset(written(graph))
     for node in graph.nodes:
+        if node in changed:
+            continue
         if node.op == "get_attr" or (_is_pure(node) and all(source in known for source in node.all_input_nodes)):
             known[node] = None
     return tuple(node for node in known if node.op != "get_attr")

@@ -39,7 +39,7 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True, slots=True)
 class LowerToFakeQuant(GraphPass):
-    """Replaces each quantized weight by its codes and the arithmetic that dequantizes them."""
+    """Replaces each quantized weight by its codes and the arithmetic that dequantizes them, where layers read it."""
 
     requires: ClassVar[frozenset[Fact]] = frozenset({Fact.CANONICAL, Fact.ROUNDED})
     provides: ClassVar[frozenset[Fact]] = frozenset({Fact.FAKE_QUANT})
@@ -48,17 +48,20 @@ class LowerToFakeQuant(GraphPass):
     def run_graph(self, module: fx.GraphModule) -> bool:
         """Rewrites every node that carries a quantized weight or activation qparams."""
         modified = False
-        round_inputs = InputRounding(_rounded)
+        round_inputs, replacements = InputRounding(_rounded), dict[fx.Node, fx.Node]()
         for node in list(module.graph.nodes):
             modified |= round_inputs(node)
             source, weight = weight_node(node), meta.get(node, meta.QUANTIZED_WEIGHT)
             forget(node)
             if source is not None and weight is not None:
-                with module.graph.inserting_before(source):
-                    replacement = dequantized(module, str(source.target), weight)
-                source.replace_all_uses_with(replacement)
-                module.graph.erase_node(source)
+                if source not in replacements:
+                    with module.graph.inserting_before(source):
+                        replacements[source] = dequantized(module, str(source.target), weight)
+                node.replace_input_with(source, replacements[source])
             modified |= weight is not None
+        for source in replacements:
+            if not source.users:
+                module.graph.erase_node(source)
         if modified:
             drop_unused_tensors(module)
         return modified

@@ -38,7 +38,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """How a convolution over (B, C, T) or (B, C, H, W) cuts its input into rows of C * k numbers.
+    """How a convolution over (B, C, T) or (B, C, H, W) cuts its input into rows of C * k numbers; B may be absent.
 
     Sizes are those of the last two axes; a signal is an image of height 1.
     """
@@ -47,6 +47,7 @@ class Patches:
     stride: Pair
     padding: Pair
     dilation: Pair
+    image: bool = False
 
     @classmethod
     def of(cls, node: fx.Node) -> Patches | None:
@@ -62,10 +63,12 @@ class Patches:
             for size, still in zip(sizes, (1, 0, 1), strict=True)
         )
         kernel = (1, int(weight.shape[-1])) if signal else (int(weight.shape[-2]), int(weight.shape[-1]))
-        return cls(kernel, stride, padding, dilation)
+        return cls(kernel, stride, padding, dilation, image=not signal)
 
     def rows(self, values: Tensor) -> Tensor:
         """(B, frames, C * k) of (B, C, T); (B * places, C * k) of (B, C, H, W), whose places know no time."""
+        if values.ndim == (3 if self.image else 2):
+            values = values.unsqueeze(0)
         image = values.unsqueeze(2) if values.ndim == 3 else values
         cut = F.unfold(image, self.kernel, self.dilation, self.padding, self.stride).transpose(1, 2)
         return cut if values.ndim == 3 else cut.flatten(0, 1)

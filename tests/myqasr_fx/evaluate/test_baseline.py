@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from myqasr_fx.errors import EvaluationError
-from myqasr_fx.evaluate import Utterance, beside, evaluate
+from myqasr_fx.evaluate import Utterance, beside, check_comparable, evaluate
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.runtime import Transcript
 
@@ -81,3 +81,6 @@ def test_json_has_the_promised_keys(utterances: list[Utterance]) -> None:
 def test_models_with_other_tokens_are_refused(utterances: list[Utterance]) -> None:
     with pytest.raises(EvaluationError, match="different tokens: 4 and 3"):
         beside(evaluate(Speaker(), utterances), Speaker(), Speaker(tokens=4), utterances)
+    with pytest.raises(EvaluationError, match="different tokens: 4 and 3"):
+        check_comparable(Speaker(), Speaker(tokens=4))
+    check_comparable(Speaker(), Speaker())

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from myqasr_fx.errors import EvaluationError
+from myqasr_fx.errors import EvaluationError, ModelError
 from myqasr_fx.evaluate import Utterance, beside, evaluate, measure_divergence, paired_wer_difference
 from myqasr_fx.evaluate.divergence import divergence_of
 from myqasr_fx.evaluate.evaluator import _batches
-from myqasr_fx.runtime import Transcript
+from myqasr_fx.runtime import Transcript, WhisperRuntime
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
 RATE = 16_000
@@ -147,3 +147,11 @@ def test_auto_has_a_model_find_the_language(tiny_whisper_multilingual, utterance
     assert (beside_itself.difference, beside_itself.divergence.kl) == (0, 0)
     told = evaluate(runtime, few[:1])
     assert told.rows[0].transcript == runtime.transcribe(few[0].audio, "de").text
+
+
+def test_a_line_of_an_unknown_language_is_named_before_any_is_heard(tiny_whisper_multilingual, utterances, monkeypatch):
+    runtime = torch_runtime(tiny_whisper_multilingual, tiny_whisper_multilingual.capture())
+    monkeypatch.setattr(WhisperRuntime, "transcribe_batch", lambda *_: pytest.fail("something was heard"))
+    wrong = replace(utterances[5], lang="xx")
+    with pytest.raises(ModelError, match=f"{wrong.name}: the model knows no language 'xx'"):
+        evaluate(runtime, [*utterances[:5], wrong])

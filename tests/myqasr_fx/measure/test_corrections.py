@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from myqasr_fx.measure import corrections, curvature
+from myqasr_fx.measure.clip_shares import ClipShares
 from myqasr_fx.measure.corrections import CORRECTION, measure_corrections
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measure import measure
@@ -73,3 +74,18 @@ def test_another_seed_is_measured_anew(heard: Heard, tmp_path: Path) -> None:
     alone = heard("smallest", **options, seed=1)[1]
     heard("smallest", **options, seed=0, cache=tmp_path)
     assert heard("smallest", **options, seed=1, cache=tmp_path)[1].corrections == alone.corrections
+
+
+@pytest.mark.parametrize("share", ["curvature", "correct", "probe"])
+def test_other_clips_are_measured_anew(heard: Heard, tmp_path: Path, share: str) -> None:
+    job, measurements = heard("smallest", **BEST, cache=tmp_path)
+    used = getattr(job.shares, share)
+    others = replace(job.shares, **{share: tuple(set(range(len(job.shares.observe.clips))) - set(used))[:1]})
+
+    def kept(shares: ClipShares) -> int:
+        before = {path.name for path in tmp_path.iterdir()}
+        measure_corrections(replace(job, shares=shares), measurements.observed, measurements.grams)
+        return len({path.name for path in tmp_path.iterdir()} - before)
+
+    assert kept(job.shares) == 0
+    assert kept(others) > 0

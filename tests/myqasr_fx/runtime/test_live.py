@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from myqasr_fx.errors import OptionError
+from myqasr_fx.errors import ModelError, OptionError
+from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.runtime import Heard, Listener, Transcript, WhisperRuntime, load_bundle
+from myqasr_fx.runtime.torch_runner import torch_runtime
 
 RATE = 16_000
 
@@ -150,3 +152,15 @@ def test_what_a_cut_leaves_is_heard_only_where_a_model_can(frames: tuple[int, ..
     samples = spoken(*(count * 0.02 for count in frames))
     fed(Listener(meter, every=0.1), samples, of(block))  # type: ignore[arg-type]
     assert meter.seconds and min(meter.seconds) >= 0.025
+
+
+def test_a_language_is_checked_before_anything_is_heard(
+    tiny_whisper_multilingual: SpeechModel, tiny_wav2vec2: SpeechModel
+) -> None:
+    whisper, ctc = (torch_runtime(model, model.capture()) for model in (tiny_whisper_multilingual, tiny_wav2vec2))
+    Listener(whisper, "auto")
+    Listener(ctc, "auto")
+    with pytest.raises(ModelError, match="klingon"):
+        Listener(whisper, "klingon")
+    with pytest.raises(ModelError, match="a CTC model cannot be told language 'de'"):
+        Listener(ctc, "de")

@@ -45,6 +45,13 @@ def test_what_is_read_by_others(reader: object) -> None:
     assert not stands_apart(linear((2, 4), False, given, reader))
 
 
+@pytest.mark.parametrize("reader", [aten.add.Tensor, aten.add_.Tensor])
+def test_two_axes_and_a_sum(reader: object) -> None:
+    assert stands_apart(linear((3, 4), False, given, reader))
+    assert not stands_apart(linear((2, 3, 4), False, given, reader))
+    assert not stands_apart(linear((3, 4), False, given, aten.sub.Tensor))
+
+
 def test_two_axes_and_a_bias() -> None:
     assert stands_apart(linear((3, 4), True, given, aten.tanh.default))
     assert not stands_apart(linear((2, 3, 4), True, given, aten.tanh.default))
