@@ -11,7 +11,7 @@ tables of it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,16 +78,19 @@ def main() -> None:
     print(tables(rows))
 
 
-def heard(prepared: Prepared, utterances: Sequence[Utterance], speaker: str) -> list[Heard]:
-    """A speaker's recordings in a seeded order."""
+def heard(
+    prepared: Prepared, utterances: Sequence[Utterance], speaker: str, places: Container[int] = range(MOST)
+) -> list[Heard]:
+    """A speaker's recordings in a seeded order, those at ``places`` of it."""
     own = [utterance for utterance in utterances if utterance.fields.get("speaker") == speaker]
     chosen, generator = spread(own, MOST), np.random.default_rng(0)
     ordered = [chosen[index] for index in generator.permutation(len(chosen))]
     found = []
-    for utterance in ordered:
+    for place, utterance in enumerate(ordered):
         samples = load_audio(utterance.audio).samples
         others = tuple(changed(samples, generator) for _ in range(CHANGES))
-        found.append(Heard(utterance, samples, others, written(prepared, samples, utterance.lang)))
+        if place in places:
+            found.append(Heard(utterance, samples, others, written(prepared, samples, utterance.lang)))
     return found
 
 

@@ -10,11 +10,11 @@ all other speakers of ``adapt_decided.py``. At full precision, in the language o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from adapt_decided import Heard, heard, row_errors, written
+from adapt_decided import MOST, Heard, heard, row_errors, written
 from adapt_decided_tables import CASES, PARTS
 from adapt_pairs import change_of
 from rows_file import read_rows, write_rows
@@ -62,20 +62,22 @@ def main() -> None:
     rows, prepared = read_rows(Row, path), prepare(load_model(options.model))
     utterances = read_manifest(options.data, {}, None)
     teachers = [name for name in CASES[Path(options.model).name] if name not in {row.teacher for row in rows}]
-    spoken = {name: heard(prepared, utterances, name) for name in CASES[Path(options.model).name] if teachers}
+    everybody = CASES[Path(options.model).name] if teachers else ()
+    spoken = {name: heard(prepared, utterances, name, range(EACH)) for name in everybody}
     for teacher in teachers:
-        rows += forgotten(prepared, spoken, teacher)
+        own = heard(prepared, utterances, teacher, range(0, MOST, PARTS))
+        rows += forgotten(prepared, own, {name: items for name, items in spoken.items() if name != teacher}, teacher)
         write_rows(Row, path, rows)
     print(table(rows))
 
 
-def forgotten(prepared: Prepared, spoken: dict[str, list[Heard]], teacher: str) -> list[Row]:
-    """Of one model that learned, a row a recording of the others."""
-    reader, own, rows = Reader(ForcedRun(prepared)), spoken[teacher], []
-    clips = [reader.clip(item.samples, item.said) for item in own[::PARTS]]
+def forgotten(prepared: Prepared, own: Sequence[Heard], others: Mapping[str, list[Heard]], teacher: str) -> list[Row]:
+    """Of one model that learned from its own recordings, a row a recording of the others."""
+    reader, rows = Reader(ForcedRun(prepared)), []
+    clips = [reader.clip(item.samples, item.said) for item in own]
     learned = with_parameters(prepared, learn(reader, clips, 0, lambda steps: None))
-    for speaker, items in spoken.items():
-        for item in items[:EACH] if speaker != teacher else ():
+    for speaker, items in others.items():
+        for item in items:
             said = written(learned, item.samples, item.utterance.lang)
             words, errors, after = row_errors(item.utterance, item.said.text, said.text)
             languages = own[0].utterance.lang, item.utterance.lang
