@@ -52,8 +52,10 @@ class Row:
 def main() -> None:
     options = _options()
     utterances = chosen(read_manifest(options.data, {"lang": "en"}, None), options.dev)
+    if options.only_dev:
+        utterances = [utterance for utterance in utterances if utterance.fields["dataset"] in DEV_SETS]
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"pooled_words_{options.model}.csv"
+    path = options.out / f"{'development' if options.only_dev else 'pooled'}_words_{options.model}.csv"
     kept = read_rows(Row, path)
     rows: list[Row] = []
     reference = cache(lambda: references(options.full, utterances))
@@ -116,16 +118,20 @@ def table(rows: Sequence[Row]) -> str:
     systems = list(dict.fromkeys(row.system for row in rows))
     full = [row for row in rows if row.system == systems[0]]
     present = [name for name in TEST if any(row.dataset == name for row in full)]
-    lines = [
-        "| system | bytes | " + " | ".join(f"{name}, points" for name in (*present, "pooled")) + " | dev, nats |",
-        "| " + " | ".join(["---"] * (len(present) + 4)) + " |",
+    columns = [[name] for name in present] + ([list(present)] if present else [])
+    heads = [
+        "system",
+        "bytes",
+        *(f"{names[0] if len(names) == 1 else 'pooled'}, points" for names in columns),
+        "dev, nats",
     ]
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(['---'] * len(heads))} |"]
     for system in systems:
         own = [row for row in rows if row.system == system]
-        cells = [_loss(own, full, [name]) for name in present] + [_loss(own, full, present)]
+        cells = [f"{own[0].bytes:,}", *(_loss(own, full, names) for names in columns)]
         dev = [row for row in own if row.dataset not in TEST]
         nats = sum(row.nats for row in dev) / max(1, sum(row.positions for row in dev))
-        lines.append(f"| {system} | {own[0].bytes:,} | {' | '.join(cells)} | {nats:.4f} |")
+        lines.append(f"| {system} | {' | '.join(cells)} | {nats:.4f} |")
     return "\n".join(lines)
 
 
@@ -147,6 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", type=Path, required=True, help="bundle at 32 bits")
     parser.add_argument("--bundles", nargs="+", type=Path, required=True)
     parser.add_argument("--dev", type=int, default=16, help="recordings of each development set")
+    parser.add_argument("--only-dev", action="store_true", help="nats alone, into OUT/development_words_MODEL.csv")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args()
 

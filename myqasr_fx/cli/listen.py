@@ -62,6 +62,8 @@ def listen(
 
     if source not in (None, "-"):
         raise OptionError(f"source {source!r}", hint="- is standard input; myqasr transcribe takes files")
+    if source == "-" and device is not None:
+        raise OptionError("--device beside standard input", hint="leave out - to hear a microphone, or --device")
     blocks = from_microphone(device) if source is None else from_standard_input()
     decoding = Decoding(task, redraws=redraws_of(fallback=False, keep=keep_loops))
     loaded = load_bundle(bundle, OrtSettings(kept=keep_graphs))

@@ -47,9 +47,13 @@ def load_bundle(folder: str | Path, settings: OrtSettings | None = None) -> Runt
 
     Raises:
         BundleError: A file is missing, damaged, or refused by onnxruntime.
+        OptionError: Optimized graphs are to be kept in the bundle itself.
     """
     bundle = QuantizedBundle.open(folder)
     settings = settings or OrtSettings()
+    if settings.kept is not None and settings.kept.resolve() == bundle.path.resolve():
+        problem = f"{settings.kept}: optimized graphs cannot be kept in the bundle itself"
+        raise OptionError(problem, hint="choose another folder, which may be deleted at any time")
     settings = replace(settings, entries={**bundle.manifest.session_options, **settings.entries})
     config = read_object(bundle.file("config.json"))
     features = _features(bundle.file("preprocessor_config.json"))

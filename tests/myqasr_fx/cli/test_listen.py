@@ -123,6 +123,7 @@ def test_what_cannot_be_listened_to_is_one_line(
     for words, missing, said in (
         (("-",), None, "standard input: has no sound (send 16-bit samples at 16 kHz, one channel, into it)"),
         (("a.wav",), None, "source 'a.wav' (- is standard input; myqasr transcribe takes files)"),
+        (("-", "--device", "3"), None, "--device beside standard input"),
         (("-", "--every", "99"), None, "standard input: has no sound"),
         ((), ModuleNotFoundError, "microphone: sounddevice is not installed (install myqasr-fx[listen], or send"),
         ((), OSError, "microphone: the library PortAudio is not installed (install PortAudio, on Debian libportaudio2"),

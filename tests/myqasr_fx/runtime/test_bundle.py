@@ -14,7 +14,7 @@ import pytest
 from myqasr_fx.bundle.bundle import (
     MANIFEST,
 )
-from myqasr_fx.errors import BundleError, ModelError
+from myqasr_fx.errors import BundleError, ModelError, OptionError
 from myqasr_fx.runtime import OrtRunner, OrtSettings, load_bundle
 from myqasr_fx.runtime.torch_runner import torch_runtime
 
@@ -79,6 +79,14 @@ def test_missing_file_is_named(bundles, name):
             load_bundle(bundles[0])
     finally:
         path.write_bytes(content)
+
+
+def test_optimized_graphs_are_not_kept_in_the_bundle(bundles):
+    folder = bundles[0]
+    before = sorted(folder.iterdir())
+    with pytest.raises(OptionError, match="in the bundle itself"):
+        load_bundle(folder, OrtSettings(kept=folder / ".." / folder.name))
+    assert sorted(folder.iterdir()) == before
 
 
 def test_folder_that_is_no_bundle(tmp_path):
