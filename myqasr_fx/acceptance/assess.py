@@ -31,7 +31,7 @@ from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from passes.base import Program
 
 _REMEMBERED = 64
-"""Clips whose encoder states are remembered between what the full-precision model writes and what it says of that."""
+"""Most clips whose encoder states lie in temporary files until the full-precision model hears them again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +56,9 @@ class Contenders:
         """The full-precision model in torch.
 
         Args:
-            clips: Whose encoder states are remembered.
+            clips: That it hears twice: their encoder states are remembered, unless there are very many.
         """
-        return torch_runtime(self.speech, self.full, self.no_speech, None, clips)
+        return torch_runtime(self.speech, self.full, self.no_speech, None, clips if clips <= _REMEMBERED else 0)
 
     def candidate(self, clips: int = 1) -> Runtime:
         """The quantized model on onnxruntime, as the bundle's users run it.
@@ -116,7 +116,7 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
     shorter = None
     if trial.short_context and isinstance(candidate, WhisperRuntime):
         shorter = ShortContexts(candidate, contenders.silence)
-    reference = contenders.reference(min(len(trial.shares.judge), _REMEMBERED) if trial.shares.held_out else 0)
+    reference = contenders.reference(len(trial.shares.judge) if trial.shares.held_out else 0)
     if trial.shares.held_out and trial.store.folder is not None:
         reference = KeptLogits(reference, trial.store, limits.kept_logits_bytes)
     comparisons = []

@@ -116,7 +116,8 @@ def quantize_program(
     inputs = _remembered(checked(interface, remaining), kept, bounds.verified_clips)
     seen = see(graphs, inputs, needs_of(config), request.dump("observe"))
     given = Program({GRAPH: plain_graph(exported, interface.signature)})
-    check_capture(given, graphs.program, kept[0], bounds.exact_error)
+    for batch in kept[:1]:
+        check_capture(given, graphs.program, batch, bounds.exact_error)
     with temporary_folder() as folder:
         written = fit_program(graphs, seen, request, folder / path.name, bounds)
         made = _described(graphs, written, kept, bounds)
