@@ -36,7 +36,7 @@ def compared_again(
         clips: To hear.
         language: Code for a multilingual model; None detects it.
     """
-    reference = contenders.reference(len(clips))
+    reference = contenders.reference(twice=True)
     said = decoded(reference, clips, language, Limits().batch)
     heard = tuple(map(Heard, clips, said))
     yield from zip(said, compare(reference, contenders.candidate(), heard, contenders.normalizer), strict=True)

@@ -30,8 +30,8 @@ from myqasr_fx.runtime.runtime import GraphRunner
 from myqasr_fx.runtime.torch_runner import runtime_of, torch_runtime
 from passes.base import Program
 
-_REMEMBERED = 64
-"""Most clips whose encoder states lie in temporary files until the full-precision model hears them again."""
+_REMEMBERED = 1 << 29
+"""Bytes of encoder states that wait for the full-precision model to hear their clips again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +52,13 @@ class Contenders:
     no_speech: NoSpeechRule = USUAL
     silence: int | None = None
 
-    def reference(self, clips: int = 0) -> Runtime:
+    def reference(self, *, twice: bool) -> Runtime:
         """The full-precision model in torch.
 
         Args:
-            clips: That it hears twice: their encoder states are remembered, unless there are very many.
+            twice: It hears each clip twice: encoder states are remembered, as far as there is room.
         """
-        return torch_runtime(self.speech, self.full, self.no_speech, None, clips if clips <= _REMEMBERED else 0)
+        return torch_runtime(self.speech, self.full, self.no_speech, None, _REMEMBERED if twice else 0)
 
     def candidate(self, clips: int = 1) -> Runtime:
         """The quantized model on onnxruntime, as the bundle's users run it.
@@ -116,7 +116,7 @@ def assess(contenders: Contenders, trial: Trial, progress: Progress, limits: Lim
     shorter = None
     if trial.short_context and isinstance(candidate, WhisperRuntime):
         shorter = ShortContexts(candidate, contenders.silence)
-    reference = contenders.reference(len(trial.shares.judge) if trial.shares.held_out else 0)
+    reference = contenders.reference(twice=trial.shares.held_out)
     if trial.shares.held_out and trial.store.folder is not None:
         reference = KeptLogits(reference, trial.store, limits.kept_logits_bytes)
     comparisons = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.evaluate.bootstrap import Interval
-from myqasr_fx.evaluate.divergence import Divergence, check_tokens, measure_divergence
+from myqasr_fx.evaluate.divergence import Divergence, check_alike, measure_divergence
 from myqasr_fx.evaluate.evaluator import Evaluation, evaluate, paired_wer_difference, spoken_language, told_language
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.process.progress import Progress, Silent
@@ -47,13 +47,13 @@ class Baseline:
 
 
 def check_comparable(candidate: Runtime, baseline: Runtime) -> None:
-    """Refuses two models that write different tokens, by a second of silence, before anything is scored.
+    """Refuses two models of other tokens or frames, by a second of silence, before anything is scored.
 
     Raises:
-        EvaluationError: They do.
+        EvaluationError: They differ in these.
     """
     silence = np.zeros(SAMPLING_RATE, np.float32)
-    check_tokens(*(runtime.logits(silence, ()).shape[-1] for runtime in (baseline, candidate)))
+    check_alike(*(runtime.logits(silence, ()) for runtime in (baseline, candidate)))
 
 
 def beside(

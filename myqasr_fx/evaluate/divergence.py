@@ -79,22 +79,23 @@ class ReferenceLogits:
             EvaluationError: It writes other tokens.
         """
         got = candidate.logits(self.samples, self.tokens, self.language)
-        check_tokens(self.logits.shape[-1], got.shape[-1])
+        check_alike(self.logits, got)
         same = int((self.best == got.argmax(axis=-1)).sum())
         return Divergence(len(got), float(divergence_of(self.logits, got).sum()), same)
 
 
-def check_tokens(reference: int, candidate: int) -> None:
-    """Refuses two models by how many tokens each has.
+def check_alike(reference: np.ndarray, candidate: np.ndarray) -> None:
+    """Refuses two models by their logits (L, vocabulary) for the same sound.
 
     Raises:
-        EvaluationError: One has more.
+        EvaluationError: They have other positions or tokens.
     """
-    if reference != candidate:
-        raise EvaluationError(
-            f"the models write different tokens: {reference:,} and {candidate:,} of them",
-            hint="compare a bundle with the model that it was made from",
-        )
+    hint = "compare a bundle with the model that it was made from"
+    (places, tokens), (own_places, own_tokens) = reference.shape, candidate.shape
+    if tokens != own_tokens:
+        raise EvaluationError(f"the models write different tokens: {tokens:,} and {own_tokens:,} of them", hint=hint)
+    if places != own_places:
+        raise EvaluationError(f"the models hear the same sound as {places:,} and {own_places:,} frames", hint=hint)
 
 
 def measure_divergence(

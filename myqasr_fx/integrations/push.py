@@ -44,7 +44,7 @@ def push(bundle: QuantizedBundle, repo: str, *, private: bool = True, with_repor
         validate_repo_id(repo)
     except HFValidationError as error:
         raise OptionError(f"{repo[:80]!r} names no repository", hint="give NAME or OWNER/NAME") from error
-    for name in READ_WITH_A_MODEL[bundle.manifest.family]:
+    for name in (*READ_WITH_A_MODEL[bundle.manifest.family], *(["tokens.txt"] if bundle.layout.fixed_cache else [])):
         if not is_file(path := bundle.file(name)):
             raise BundleError(f"{path}: missing, and clients need it", hint="copy the bundle again, or quantize again")
     bundle.check_bytes()

@@ -82,7 +82,9 @@ def around(parts: Sequence[TimedTokens], words: Sequence[Sequence[Word]]) -> lis
             part = replace(part, start=own[0].start)
         if own and own[-1].end > part.end + _BEYOND_SECONDS:
             part = replace(part, end=own[-1].end)
-        if found and own and part.start < found[-1].end <= own[0].start:
+        if found and own and part.start < found[-1].end:
+            if own[0].start < found[-1].end:
+                found[-1] = replace(found[-1], end=max(found[-1].start, part.start))
             part = replace(part, start=found[-1].end, end=max(part.end, found[-1].end))
         found.append(part)
     return found

@@ -39,7 +39,7 @@ def open_kept(
         content: What is opened in place of the file's own.
 
     Raises:
-        OutputError: The folder cannot be written; one that was made for it is gone again.
+        OutputError: The folder cannot be written; itself it is gone again where it was made for this.
         Exception: onnxruntime refuses the file; its errors share no base class.
     """
     kept = folder / f"{path.stem}-{_key(path, settings, content)}"
@@ -47,20 +47,21 @@ def open_kept(
         return open_session(kept / path.name, _as_it_is(settings))
     except Exception:  # not there, cut off or changed
         pass
-    found = folder.exists()
+    found, temporary = folder.exists(), None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(folder)
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{kept.name}."))
-    except OSError as error:
-        raise _refused(folder, error.strerror or str(error)) from error
-    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(folder)
+            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{kept.name}."))
+        except OSError as error:
+            raise _refused(folder, error.strerror or str(error)) from error
         session = _written(path, settings, temporary / path.name, content)
         shutil.rmtree(kept, ignore_errors=True)
         with contextlib.suppress(OSError):  # another process was faster
             temporary.rename(kept)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
         if not found:
             with contextlib.suppress(OSError):  # it holds what was kept
                 folder.rmdir()

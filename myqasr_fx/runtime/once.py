@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,15 +20,21 @@ class Once:
 
     Args:
         runner: What runs the graph.
-        most: How many runs to remember.
+        most: How many runs to remember; None for as many as have room.
         kept: Puts a result where it is to be remembered, such as in a file.
+        room: Bytes of results; those that find none are not remembered.
     """
 
     def __init__(
-        self, runner: GraphRunner, most: int = 1, kept: Callable[[np.ndarray], np.ndarray] = lambda result: result
+        self,
+        runner: GraphRunner,
+        most: int | None = 1,
+        kept: Callable[[np.ndarray], np.ndarray] = lambda result: result,
+        room: float = math.inf,
     ) -> None:
         self._runner = runner
         self._kept = kept
+        self._room = room
         self._runs: deque[tuple[_Feeds, dict[str, np.ndarray]]] = deque(maxlen=most)
 
     @property
@@ -40,16 +47,22 @@ class Once:
         for known, results in self._runs:
             if results.keys() >= set(outputs) and _equal(feeds, known):
                 return {name: results[name] for name in outputs}
-        results = {name: self._kept(result) for name, result in self._runner.run(feeds, outputs).items()}
-        self._runs.append((feeds, results))
+        results = self._runner.run(feeds, outputs)
+        self._room -= sum(result.nbytes for result in results.values())
+        if self._room >= 0:
+            results = {name: self._kept(result) for name, result in results.items()}
+            self._runs.append((feeds, results))
         return {name: results[name] for name in outputs}
 
 
 def encoders_once(
-    runners: Mapping[str, GraphRunner], most: int = 1, kept: Callable[[np.ndarray], np.ndarray] = lambda result: result
+    runners: Mapping[str, GraphRunner],
+    most: int | None = 1,
+    kept: Callable[[np.ndarray], np.ndarray] = lambda result: result,
+    room: float = math.inf,
 ) -> dict[str, GraphRunner]:
     """The runners by graph name, all but decoders with a memory; see :class:`Once`."""
-    return {n: runner if n in _DECODERS else Once(runner, most, kept) for n, runner in runners.items()}
+    return {n: runner if n in _DECODERS else Once(runner, most, kept, room) for n, runner in runners.items()}
 
 
 def _equal(feeds: _Feeds, known: _Feeds) -> bool:

@@ -71,13 +71,13 @@ def torch_runtime(
         program: Its graphs.
         no_speech: When a text is dropped; of CTC models by its ``vad_threshold`` alone.
         silence: Frames of silence that one stands for in the graphs; None: they do not count them.
-        remembered: Clips whose encoder states are remembered, in temporary files.
+        remembered: Bytes of encoder states that temporary files keep, for clips that are heard again.
     """
     graphs = signatures(model.config, fixed_cache=whisper_fixed.DECODER in program.graphs)
     runners: Mapping[str, GraphRunner]
     runners = {name: TorchRunner(program.graphs[name], signature) for name, signature in graphs.items()}
     if remembered:
-        runners = encoders_once(runners, remembered, mapped_array)
+        runners = encoders_once(runners, None, mapped_array, remembered)
     return runtime_of(model, runners, _tensor_bytes(program), no_speech, silence)
 
 

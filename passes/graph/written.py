@@ -8,7 +8,13 @@ from collections.abc import Iterator
 import torch
 from torch import fx
 
-from passes.graph.ops import mutates
+from passes.graph.fake_values import is_contiguous, tensor_of
+from passes.graph.ops import DROPOUTS, mutates
+
+aten = torch.ops.aten
+
+_ARRANGED = frozenset((aten.contiguous, aten.reshape, aten.flatten, aten.ravel))
+"""Operators that copy what lies in memory otherwise than they give it."""
 
 
 def written(graph: fx.Graph) -> tuple[fx.Node, ...]:
@@ -30,7 +36,22 @@ def _roots(node: fx.Node) -> Iterator[fx.Node]:
 
 def _is_view(node: fx.Node) -> bool:
     """The result shares memory with the first argument."""
+    source = node.args[0] if node.args else None
+    if not isinstance(source, fx.Node):
+        return False
     if node.target is operator.getitem:  # of several views, or of several results
-        return isinstance(node.args[0], fx.Node) and _is_view(node.args[0])
+        return _is_view(source)
     target = node.target
-    return isinstance(target, torch._ops.OpOverload) and any(r.alias_info is not None for r in target._schema.returns)
+    if not isinstance(target, torch._ops.OpOverload):
+        return False
+    shares = target in DROPOUTS or any(r.alias_info is not None for r in target._schema.returns)
+    return shares and not _copies(node, source)
+
+
+def _copies(node: fx.Node, source: fx.Node) -> bool:
+    """An operator that hands its input on where it can, and cannot here."""
+    made, given = tensor_of(node), tensor_of(source)
+    if made is None or given is None:
+        return False
+    packet = node.target.overloadpacket  # type: ignore[union-attr]  # _is_view: an OpOverload
+    return made.dtype != given.dtype or (packet in _ARRANGED and not is_contiguous(given))

@@ -84,3 +84,12 @@ def test_models_with_other_tokens_are_refused(utterances: list[Utterance]) -> No
     with pytest.raises(EvaluationError, match="different tokens: 4 and 3"):
         check_comparable(Speaker(), Speaker(tokens=4))
     check_comparable(Speaker(), Speaker())
+
+
+def test_models_that_cut_sound_otherwise_are_refused() -> None:
+    class Slower(Speaker):
+        def logits(self, samples: np.ndarray, tokens: Sequence[int], language: str | None = None) -> np.ndarray:
+            return super().logits(samples, (*tokens, 0), language)
+
+    with pytest.raises(EvaluationError, match="the same sound as 1 and 2 frames"):
+        check_comparable(Slower(), Speaker())

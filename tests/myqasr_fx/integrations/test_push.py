@@ -135,16 +135,19 @@ def test_what_fails_is_one_line_and_sends_nothing(hub: ThreadingHTTPServer, bund
     assert not any("/commit/" in path for path, _, _ in hub.asked)
 
 
-@pytest.mark.parametrize(("name", "said"), [("vocab.json", "missing"), ("model.onnx", "changed")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("vocab.json", "missing"), ("tokens.txt", "missing"), ("model.onnx", "changed")]
+)
 def test_what_clients_cannot_use_is_not_sent(hub: ThreadingHTTPServer, bundle: Path, name: str, said: str) -> None:
     manifest = json.loads((bundle / "myqasr.json").read_text())
     manifest["files"][0]["sha256"] = hashlib.sha256((bundle / "model.onnx").read_bytes()).hexdigest()
+    manifest["config"]["layout"] = "sherpa-onnx" if name == "tokens.txt" else "hf"
     (bundle / "myqasr.json").write_text(json.dumps(manifest))
     path = bundle / name
-    former = path.read_bytes()
-    path.unlink()
     if said == "changed":
-        path.write_bytes(b"!" + former[1:])
+        path.write_bytes(b"!" + path.read_bytes()[1:])
+    else:
+        path.unlink(missing_ok=True)
     done = push(bundle, f"http://127.0.0.1:{hub.server_port}", "tiny")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

@@ -83,7 +83,11 @@ def quantized(module: nn.Module, x: Tensor, out: Path, **options: object) -> Qua
     return made
 
 
-@pytest.mark.parametrize("body", [masked, cut, summed, shared, transposed, hidden, residual])
+def halved(own: Own, x: Tensor) -> Tensor:
+    return own.linear(x.to(torch.float64).div_(2).to(torch.float32)) + own.bare(x.t().contiguous().add_(1).t())
+
+
+@pytest.mark.parametrize("body", [masked, cut, summed, shared, transposed, hidden, residual, halved])
 def test_the_file_computes_what_the_module_does(body: Body, tmp_path: Path) -> None:
     made = quantized(Own(body), torch.randn(4, 64), tmp_path / "x.onnx", uniform_bits=8)
     assert made.errors.executed.op_types["MatMulNBits"] >= 1
@@ -154,6 +158,7 @@ def test_an_input_may_be_called_output(tmp_path: Path) -> None:
     ("module", "batch", "message"),
     [
         (Own(lambda own, x: own.linear(x.mul_(2))), torch.ones(4, 64), "writes into its input x"),
+        (nn.Sequential(nn.Dropout(), nn.ReLU(inplace=True), nn.Linear(64, 64)), torch.ones(4, 64), "into its input"),
         (nn.Linear(64, 64).half(), torch.ones(4, 64).half(), "computes in float16"),
         (nn.Sequential(nn.Linear(64, 64), nn.ReLU()).bfloat16(), torch.ones(4, 64).bfloat16(), "computes in bfloat16"),
         (nn.Linear(64, 64).double(), torch.ones(4, 64).double(), "computes in float64"),

@@ -16,7 +16,7 @@ def test_a_part_holds_its_words_where_one_lies_wholly_beyond_it() -> None:
     parts = [TimedTokens(0.0, 1.0, (1,)), TimedTokens(1.2, 20.0, (2,)), TimedTokens(20.5, 22.0, (3,))]
     spoken = [words((4.3, 5.0), (12.0, 12.5)), words((13.0, 14.0)), words((18.0, 19.0), (20.6, 21.0))]
     found = around(parts, spoken)
-    assert [(part.start, part.end) for part in found] == [(0.0, 12.5), (12.5, 20.0), (18.0, 22.0)]
+    assert [(part.start, part.end) for part in found] == [(0.0, 12.5), (12.5, 18.0), (18.0, 22.0)]
     assert [part.tokens for part in found] == [part.tokens for part in parts]
 
 

@@ -37,6 +37,14 @@ def test_as_many_runs_are_remembered_as_asked_for() -> None:
         assert graph.runs == runs
 
 
+def test_results_beyond_the_room_are_not_remembered() -> None:
+    graph = Doubling()
+    once = Once(graph, most=None, room=2 * 24)
+    for value, runs in ((1.0, 1), (2.0, 2), (3.0, 3), (1.0, 3), (2.0, 3), (3.0, 4)):
+        np.testing.assert_array_equal(once.run({"x": np.full(3, value)}, ["y"])["y"], np.full(3, 2 * value))
+        assert graph.runs == runs
+
+
 def test_another_shape_input_or_output_runs() -> None:
     graph = Doubling()
     once = Once(graph)

@@ -29,6 +29,12 @@ class Written(nn.Module):
             self.state.t().copy_(x)
         elif self.which == "an input":
             x[0] = 1
+        elif self.which == "an input behind a dropout":
+            nn.functional.dropout(x, training=False).add_(1)
+        elif self.which == "a copy of another type":
+            made = x.to(torch.float64).add_(1).to(torch.float32)
+        elif self.which == "a copy of another order":
+            made = x.t().contiguous().add_(1)
         return made.t() + self.state
 
 
@@ -39,6 +45,9 @@ class Written(nn.Module):
         *((which, ["clone"]) for which in ("itself", "a view of a view", "one of several views", "twice")),
         ("a buffer", ["state"]),
         ("an input", ["x"]),
+        ("an input behind a dropout", ["x"]),
+        ("a copy of another type", ["to"]),
+        ("a copy of another order", ["contiguous"]),
     ],
 )
 def test_what_is_written_into(which: str, names: list[str]) -> None:
