@@ -194,7 +194,7 @@ def _choices(job: FitJob, surplus: int) -> Choices:
     found: dict[str, tuple[Choice, ...]] = {}
     for item in allocation_items(job.prepared.program, split=True):
         choices, layer = [], job.request.layers[item.layer]
-        for spec in choices_of(layer, job.request.symmetric):
+        for spec in choices_of(layer, job.request):
             # Floats cost the same in every rule: their own granularity may be one that integer kernels cannot have.
             how = (layer.granularities[0], layer.formats[0]) if spec.is_float else (spec.granularity, spec.format)
             if how not in rules:

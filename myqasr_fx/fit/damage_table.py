@@ -16,7 +16,14 @@ from passes.allocation.allocate_bits import allocation_items
 from passes.allocation.choice import Damages
 from passes.allocation.size_rule import Item
 from passes.damage.curvature import Curvature
-from passes.damage.expected import correction_factors, expected_damage, expected_trellis_damage, input_weights
+from passes.damage.expected import (
+    Range,
+    correction_factors,
+    expected_damage,
+    expected_trellis_damage,
+    input_weights,
+    range_of_groups,
+)
 from passes.damage.word_ranks import smooth_by_rank
 from passes.graph.layers import Layer
 from passes.graph.ops import LayerKind
@@ -53,7 +60,7 @@ def damage_table(prepared: Prepared, request: FitRequest, measurements: Measurem
             continue
         expected = _Expected(prepared, layer, measurements.curvatures.get(layer.name), request)
         factors = correction_factors(expected.ratios(measurements.corrections))
-        for spec in choices_of(request.layers[layer.name], request.symmetric):
+        for spec in choices_of(request.layers[layer.name], request):
             # A trellis does the damage of evenly spaced levels of about one bit more, to which its factor belongs.
             rows = expected.rows(spec) * _between(factors, spec.mean_bits + spec.is_trellis)
             for item, nats in zip(items[layer.name], _of_items(rows, layer, items[layer.name]), strict=True):
@@ -69,18 +76,19 @@ def _of_items(rows: Tensor, layer: Layer, items: Sequence[Item]) -> list[float]:
     return [float(nats) for nats in sums]
 
 
-def choices_of(request: LayerRequest, symmetric: bool) -> tuple[WeightSpec, ...]:
+def choices_of(layer: LayerRequest, request: FitRequest) -> tuple[WeightSpec, ...]:
     """Every way to store a layer that an allocation chooses from.
 
     Args:
-        request: What the layer gets.
-        symmetric: Of affine codes.
+        layer: What the layer gets.
+        request: What all get.
     """
-    widths = (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, 0, -1))
+    narrowest = min(request.allocation.min_bits, layer.fixed_bits or FLOAT_BITS)
+    widths = (FLOAT_BITS, HALF_BITS, *range(MAX_PACKED_BITS, narrowest - 1, -1))
     every = (
-        weight_spec(bits, granularity, symmetric, asked, quarters)
-        for asked in request.formats
-        for granularity in request.granularities
+        weight_spec(bits, granularity, request.symmetric, asked, quarters)
+        for asked in layer.formats
+        for granularity in layer.granularities
         for bits in widths
         for quarters in (range(4) if asked == "trellis" else (0,))
         if not quarters or (bits, quarters) in TRELLIS_STEPS
@@ -112,6 +120,7 @@ class _Expected:
     request: FitRequest
     _inputs: Tensor | None = field(init=False)
     _trellis: dict[Granularity, dict[tuple[int, int], Tensor]] = field(init=False, default_factory=dict)
+    _ranges: dict[Granularity, Range] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         compensated = lookup(ROUNDINGS, self.request.rounding, "rounding").needs.grams
@@ -130,7 +139,9 @@ class _Expected:
                 found = expected_trellis_damage(weight, self.curvature, self._inputs, spec.granularity)
                 self._trellis[spec.granularity] = found
             return self._trellis[spec.granularity][spec.bits, spec.quarters]
-        return expected_damage(weight, self.curvature, self._inputs, spec)
+        if spec.bits > 1 and spec.granularity not in self._ranges:
+            self._ranges[spec.granularity] = range_of_groups(weight, spec.granularity)
+        return expected_damage(weight, self.curvature, self._inputs, spec, self._ranges.get(spec.granularity))
 
     def ratios(self, measured: Statistics) -> dict[int, float]:
         """Width to measured over expected nats, of the widths that were measured."""

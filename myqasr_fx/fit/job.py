@@ -76,6 +76,7 @@ def priced(job: FitJob) -> FitJob:
 def _key(job: FitJob) -> Key[Damages]:
     request, measured = job.request, job.measurements
     names = tuple(item.name for item in allocation_items(job.prepared.program, split=True))
-    asked = (request.layers, request.symmetric, request.rounding, request.granularity, SMOOTHING, REACH, names)
+    common = (request.symmetric, request.rounding, request.granularity, request.allocation.min_bits)
+    asked = (request.layers, *common, SMOOTHING, REACH, names)
     what = repr((asked, sorted(measured.corrections.items(), key=str)))
     return job.store.keys.damages(measured.observed.clips, job.shares.curvature, job.seed, what)

@@ -66,7 +66,18 @@ def input_weights(curvature: Curvature, cols: int, *, compensated: bool) -> Tens
     return falling_columns(gram).errors_left()
 
 
-def expected_damage(weight: Tensor, curvature: Curvature, inputs: Tensor, spec: WeightSpec) -> Tensor:
+Range = tuple[Tensor, Tensor]
+"""Smallest and largest weight of each group, (N, G) or (1, 1) each."""
+
+
+def range_of_groups(weight: Tensor, granularity: Granularity) -> Range:
+    """What :func:`expected_damage` needs of the (N, K) weights at any width above one bit."""
+    return weight_range(_groups(weight, granularity), MAX_PACKED_BITS, symmetric=False)
+
+
+def expected_damage(
+    weight: Tensor, curvature: Curvature, inputs: Tensor, spec: WeightSpec, known: Range | None = None
+) -> Tensor:
     """Nats a position (N,) that each row is expected to cost when it is stored as ``spec`` says.
 
     Args:
@@ -74,12 +85,13 @@ def expected_damage(weight: Tensor, curvature: Curvature, inputs: Tensor, spec: 
         curvature: Of the layer.
         inputs: Of :func:`input_weights`.
         spec: Integers of 1 to 8 bits; floats cost nothing.
+        known: Of :func:`range_of_groups`, which several widths share.
     """
     rows, cols = weight.shape
     if spec.is_float:
         return torch.zeros(rows)
     size = spec.granularity.group_of(cols)
-    variance = _variance(weight, spec, size)  # (N or 1, G)
+    variance = _variance(weight, spec, size, known)  # (N or 1, G)
     errors = (variance * inputs.reshape(-1, size).sum(-1)).sum(-1)
     return _damage(curvature, errors, size * variance.sum(-1))
 
@@ -98,7 +110,7 @@ def expected_trellis_damage(
     cols = weight.shape[1]
     size = granularity.group_of(cols)
     evened = even_out(weight, size, inputs)
-    plain = evened if curvature.lookups is None else even_out(weight, size)
+    plain = evened if curvature.lookups is None else even_out(weight, size, known=(evened.gains, evened.spread))
     costs = evened.costs(_smoothed(curvature.rows)).double().numpy()
     found = {}
     for bits, quarters in TRELLIS_STEPS:
@@ -136,15 +148,20 @@ def correction_factors(ratios: Mapping[int, float]) -> Mapping[int, float]:
     return MappingProxyType(factors)
 
 
-def _variance(weight: Tensor, spec: WeightSpec, size: int) -> Tensor:
+def _groups(weight: Tensor, granularity: Granularity) -> Tensor:
+    """(N, G, g) weights, or (1, 1, N K) where one scale serves all rows."""
+    whole = granularity.kind == "tensor"
+    return weight.reshape(1, 1, -1) if whole else weight.reshape(len(weight), -1, granularity.group_of(weight.shape[1]))
+
+
+def _variance(weight: Tensor, spec: WeightSpec, size: int, known: Range | None) -> Tensor:
     """Mean square of a group's rounding errors, (N, G), or (1, 1) where one scale serves all rows."""
-    per_tensor = spec.granularity.kind == "tensor"
-    groups = weight.reshape(1, 1, -1) if per_tensor else weight.reshape(len(weight), -1, size)
-    low, high = weight_range(groups, spec.bits, spec.symmetric)
     if spec.bits == 1:
-        qparams = qparams_from_range(low, high, 1, spec.symmetric, size)
+        groups = _groups(weight, spec.granularity)
+        qparams = qparams_from_range(*weight_range(groups, 1, spec.symmetric), 1, spec.symmetric, size)
         errors = dequantize(quantize(weight, qparams), qparams).sub_(weight)
         return errors.reshape(groups.shape).square().mean(-1)
+    low, high = known or range_of_groups(weight, spec.granularity)
     part = _SEARCHED.get(spec.bits, 1.0)
     scale = qparams_from_range(low * part, high * part, spec.bits, spec.symmetric, size).scale
     return scale.square() / 12

@@ -100,18 +100,19 @@ def _qparams(spread: Tensor, group_size: int) -> QParams:
     return QParams(MAX_PACKED_BITS, True, group_size, scale, torch.full_like(scale, MIDDLE).to(torch.int32))
 
 
-def even_out(weight: Tensor, group_size: int, importance: Tensor | None = None) -> Evened:
+def even_out(
+    weight: Tensor, group_size: int, importance: Tensor | None = None, known: tuple[Tensor, Tensor] | None = None
+) -> Evened:
     """Scales of groups and gains of inputs.
 
     Args:
         weight: (n, K) float32.
         group_size: Neighbours of a row that share a scale.
         importance: (K,) of the inputs, not negative; None weighs them alike.
+        known: Gains and spread of the same weight and groups, whatever inputs weighed: they go by the weights alone.
     """
     groups = weight.detach().reshape(len(weight), -1, group_size)  # (n, G, g)
-    gains = _gains(groups.square())
-    # No stored scale is smaller, so that levels of smaller weights are as coarse as these.
-    spread = (groups.square() / gains.square()).mean(-1).sqrt().clamp_(min=_SMALLEST * UNIT)
+    gains, spread = known or _gains_and_spread(groups.square())
     weighed = torch.ones_like(gains) if importance is None else importance.reshape(gains.shape)
     reach = (_REACH * spread).unsqueeze(-1) * gains
     beyond = (groups.abs() > reach).nonzero(as_tuple=True)  # few, so that they are looked at one by one
@@ -121,6 +122,13 @@ def even_out(weight: Tensor, group_size: int, importance: Tensor | None = None) 
     for row, multiple in zip(clipped, WIDENED, strict=True):
         row.index_add_(0, place, (size - multiple * reach).clamp_(min=0).square_().mul_(cost))
     return Evened(gains, spread, gains.square() * weighed, clipped.reshape(-1, *spread.shape))
+
+
+def _gains_and_spread(squares: Tensor) -> tuple[Tensor, Tensor]:
+    """(G, g) and (n, G) from squared weights (n, G, g)."""
+    gains = _gains(squares)
+    # No stored scale is smaller, so that levels of smaller weights are as coarse as these.
+    return gains, (squares / gains.square()).mean(-1).sqrt().clamp_(min=_SMALLEST * UNIT)
 
 
 def _gains(squares: Tensor) -> Tensor:

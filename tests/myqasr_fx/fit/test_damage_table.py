@@ -25,7 +25,7 @@ FORMATS: tuple[NumberFormat, ...] = ("affine", "trellis")
 
 @pytest.fixture
 def job(fit_job: Callable[..., FitJob]) -> FitJob:
-    return fit_job("smallest", "60KB", recipe="best")
+    return fit_job("smallest", "60KB", recipe="best", min_bits=1)
 
 
 def test_wider_is_no_worse_and_floats_cost_nothing(job: FitJob) -> None:
@@ -44,6 +44,14 @@ def test_every_choice_of_every_item_has_a_price(job: FitJob) -> None:
     specs = affine | strings
     assert len(specs) == 2 + 3 * (8 + 18)
     assert set(job.damages) == {(item, spec) for item in items for spec in specs}
+
+
+def test_widths_that_nothing_may_take_have_no_price(job: FitJob) -> None:
+    """Those below the narrowest, but for a layer that a rule puts there."""
+    name, narrowest = "lm_head", replace(job.request.allocation, min_bits=3)
+    layers = {**job.request.layers, name: replace(job.request.layers[name], fixed_bits=1)}
+    table = damage_table(job.prepared, replace(job.request, layers=layers, allocation=narrowest), job.measurements)
+    assert table == {key: nats for key, nats in job.damages.items() if key[0].startswith(name) or key[1].bits >= 3}
 
 
 def test_prices_follow_what_was_measured(job: FitJob) -> None:
@@ -89,6 +97,7 @@ def test_a_kept_table_is_read_again(job: FitJob, tmp_path: Path) -> None:
     assert priced(nothing).damages == job.damages  # no curvature was looked at
     for other in (
         replace(kept, request=replace(job.request, symmetric=True)),
+        replace(kept, request=replace(job.request, allocation=replace(job.request.allocation, min_bits=2))),
         replace(kept, seed=1),
         replace(kept, measurements=replace(job.measurements, corrections={})),
     ):
