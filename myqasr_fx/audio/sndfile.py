@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 
 from myqasr_fx.audio.decoder import truncated
+from myqasr_fx.audio.joined import check_single, mp3_start
 from myqasr_fx.errors import AudioError
 from myqasr_fx.process.native_errors import no_native_errors
 
@@ -76,7 +77,7 @@ def open_soundfile(path: Path) -> Iterator[SoundfileDecoder | None]:
     """Opens a file; None when it is none of soundfile's.
 
     Raises:
-        AudioError: The file is truncated as far as its header shows.
+        AudioError: The file is truncated as far as its header shows, or holds several recordings.
         OSError: It cannot be read.
     """
     try:
@@ -88,6 +89,7 @@ def open_soundfile(path: Path) -> Iterator[SoundfileDecoder | None]:
     with file:
         if _is_cut(file, path):
             raise truncated(path)
+        check_single(file.format, path)
         yield SoundfileDecoder(file, path)
 
 
@@ -115,13 +117,6 @@ def _knows_length(file: soundfile.SoundFile, path: Path) -> bool:
     if file.format != "MP3":
         return bool(0 <= file.frames < 1 << 62)
     with path.open("rb") as raw:
-        head = raw.read(10)
-        if head.startswith(b"ID3"):  # tag of a size in four times seven bits
-            size = 0
-            for byte in head[6:10]:
-                size = size << 7 | byte & 0x7F
-            raw.seek(10 + size)
-        else:
-            raw.seek(0)
+        raw.seek(mp3_start(raw))
         start = raw.read(4096)
     return b"Xing" in start or b"Info" in start or b"VBRI" in start
