@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, fx
@@ -14,6 +14,8 @@ from torch.utils import _pytree as pytree
 
 from myqasr_fx.capture.signature import DynamicDim, GraphSignature, TensorSpec
 from myqasr_fx.errors import CaptureError, ProgramInputError
+from myqasr_fx.process.library_error import first_line
+from myqasr_fx.program.arguments import Arguments
 from passes.graph.naming import free_name
 from passes.graph.written import written
 
@@ -27,9 +29,11 @@ class Interface:
 
     Args:
         signature: Names, types and sizes.
+        arguments: Of a call, which may be nested; None where they are not known.
     """
 
     signature: GraphSignature
+    arguments: Arguments | None = None
 
     def flat(self, batch: Batch, index: int) -> tuple[Tensor, ...]:
         """The tensors of a batch in the order of the program's inputs.
@@ -45,13 +49,25 @@ class Interface:
         if isinstance(batch, Mapping) and batch.keys() >= set(names):
             found = [batch[name] for name in names]
         else:
-            found = [leaf for leaf in pytree.tree_leaves(batch) if leaf is not None]
+            found = [leaf for leaf in self._leaves(batch, index) if leaf is not None]
         if len(found) != len(names) or not all(isinstance(value, Tensor) for value in found):
             got = ", ".join(type(value).__name__ for value in found) or "nothing"
             raise ProgramInputError(f"batch {index}: got {got}, expected tensors {', '.join(names)}")
         for value, spec in zip(found, self.signature.inputs, strict=True):
             self._check(value, spec, index)
         return tuple(found)
+
+    def _leaves(self, batch: Batch, index: int) -> list[Any]:
+        if not isinstance(batch, Mapping) or self.arguments is None:
+            return pytree.tree_leaves(batch)
+        try:
+            return self.arguments.leaves(batch)
+        except ValueError as error:
+            got, expected = ", ".join(map(str, batch)) or "nothing", ", ".join(self.arguments.names)
+            raise ProgramInputError(
+                f"batch {index}: got {got}, expected {expected}: {first_line(error)}",
+                hint="name inputs as the program's forward does",
+            ) from error
 
     def _check(self, value: Tensor, spec: TensorSpec, index: int) -> None:
         fits = value.dim() == len(spec.dims) and all(map(self._allows, spec.dims, value.shape))
@@ -91,11 +107,12 @@ def interface_of(program: ExportedProgram) -> Interface:
                 f"input {name!r} of the program is no tensor", hint="fix it in a module around the model"
             )
         for axis, size in enumerate(value.shape):
-            if isinstance(size, torch.SymInt) and str(size) not in names:
+            if _is_dynamic(size) and str(size) not in names:
                 names[str(size)] = f"{name}_{axis}"
                 dims[f"{name}_{axis}"] = _dynamic(program, size, f"{name}_{axis}")
         inputs.append(TensorSpec(name, _sizes(value, names), value.dtype))
-    return Interface(GraphSignature(tuple(inputs), tuple(_outputs(program, names)), dims))
+    signature = GraphSignature(tuple(inputs), tuple(_outputs(program, names)), dims)
+    return Interface(signature, Arguments.of(program))
 
 
 def check_stateless(module: fx.GraphModule) -> None:
@@ -154,11 +171,16 @@ def _sizes(value: Tensor, names: Mapping[str, str]) -> tuple[int | str, ...]:
     """Numbers, names of dynamic dimensions, and expressions of those."""
 
     def named(size: int | torch.SymInt) -> int | str:
-        if isinstance(size, torch.SymInt):
+        if _is_dynamic(size):
             return re.sub(r"\w+", lambda symbol: names.get(symbol[0], symbol[0]), str(size))
         return int(size)
 
     return tuple(map(named, value.shape))
+
+
+def _is_dynamic(size: int | torch.SymInt) -> TypeGuard[torch.SymInt]:
+    """False for a number, which ``Dim.AUTO`` leaves as a symbol of one where the program takes no other."""
+    return isinstance(size, torch.SymInt) and not size.node.expr.is_number
 
 
 def _dynamic(program: ExportedProgram, size: torch.SymInt, name: str) -> DynamicDim:

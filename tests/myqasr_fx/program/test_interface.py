@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
 from myqasr_fx.capture.signature import DynamicDim
+from myqasr_fx.errors import ProgramInputError
 from myqasr_fx.program.interface import interface_of
 
 
@@ -35,3 +37,38 @@ def test_names_sizes_and_nested_inputs() -> None:
     assert [sorted(str(dim).split(" + ")) for dim in signature.outputs[1].dims] == [["4*x_0", "others_1_rest_0"]]
     flat = found.flat(args, 0)
     assert [tuple(value.shape) for value in flat] == [(5, 4), (3,), (7,)]
+
+
+def test_a_mapping_is_read_by_name() -> None:
+    batch = {"others": (torch.ones(3), {"rest": 2 * torch.ones(7)}), "x": torch.zeros(5, 4)}
+    found = interface_of(torch.export.export(Pair().eval(), (batch["x"], batch["others"])))
+    assert [float(value.mean()) for value in found.flat(batch, 0)] == [0, 1, 2]
+    flat = {name: batch["x"] for name in found.signature.input_names}
+    with pytest.raises(ProgramInputError, match=r"batch 0: others_0 is float32 \(5, 4\)"):
+        found.flat(flat, 0)
+    for wrong in ({"x": batch["x"], "other": batch["others"]}, {**batch, "others": (torch.ones(3), {})}):
+        with pytest.raises(ProgramInputError, match=r"batch 3: got .*, expected x, others: .*name inputs as"):
+            found.flat(wrong, 3)
+
+
+class Inputs(nn.Module):
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return inputs["a"] - inputs["b"]
+
+
+def test_a_program_that_takes_a_mapping_takes_its_keys_in_any_order() -> None:
+    a, b = torch.ones(2), torch.zeros(2)
+    found = interface_of(torch.export.export(Inputs(), ({"a": a, "b": b},)))
+    for batch in ({"b": b, "a": a}, {"inputs": {"b": b, "a": a}}, {"inputs_b": b, "inputs_a": a}):
+        assert [float(value.mean()) for value in found.flat(batch, 0)] == [1, 0]
+
+
+class Rows(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0], 320)
+
+
+def test_what_auto_leaves_fixed_is_a_number() -> None:
+    shapes = ({0: Dim.AUTO, 1: Dim.AUTO},)
+    found = interface_of(torch.export.export(Rows(), (torch.zeros(4, 10, 32),), dynamic_shapes=shapes))
+    assert [spec.dims for spec in found.signature.inputs] == [("x_0", 10, 32)]
