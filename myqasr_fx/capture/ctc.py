@@ -29,7 +29,7 @@ def capture_ctc(network: PreTrainedModel) -> Program:
 def ctc_signature(config: PretrainedConfig) -> GraphSignature:
     """``input_values`` (B, samples at 16 kHz) to ``logits`` (B, frames, vocabulary)."""
     stride = math.prod(config.conv_stride)
-    minimum = _receptive_field(config) + stride  # two frames: torch.export takes one for a constant
+    minimum = _receptive_field(config) + (_frames_of_two(config) - 1) * stride
     values = TensorSpec("input_values", ("batch_size", "num_samples"))
     logits = TensorSpec("logits", ("batch_size", "num_frames", config.vocab_size))
     dims = {"batch_size": DynamicDim(2, 1), "num_samples": DynamicDim(minimum + 50 * stride, minimum)}
@@ -42,6 +42,14 @@ def _receptive_field(config: PretrainedConfig) -> int:
     for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True):
         samples = (samples - 1) * stride + kernel
     return samples
+
+
+def _frames_of_two(config: PretrainedConfig) -> int:
+    """Frames of the convolutions of which an adapter leaves two: torch.export takes one for a constant."""
+    frames = 2
+    for _ in range(config.num_adapter_layers if getattr(config, "add_adapter", False) else 0):
+        frames = (frames - 1) * config.adapter_stride + 1
+    return frames
 
 
 def _traceable(network: PreTrainedModel) -> PreTrainedModel:

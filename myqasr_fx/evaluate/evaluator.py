@@ -15,7 +15,7 @@ from myqasr_fx.errors import EvaluationError, ModelError
 from myqasr_fx.evaluate.bootstrap import Interval, difference_interval, rate_interval
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.evaluate.wer import ErrorCount, Normalizer, character_errors, normalize, normalize_plain, word_errors
-from myqasr_fx.models.languages import unless_auto, usual_code
+from myqasr_fx.models.languages import is_auto, unless_auto, usual_code
 from myqasr_fx.process.progress import Progress, Silent
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.runtime import Runtime, Transcript
@@ -122,6 +122,8 @@ def evaluate(
     if (asked := unless_auto(language)) and isinstance(runtime, WhisperRuntime):
         runtime.settings.language_code(asked)
     _check_languages(runtime, utterances, language)
+    if is_auto(language) and isinstance(runtime, WhisperRuntime):
+        runtime = runtime.finding_out()
     normalizer = normalizer or default_normalizer(runtime)
     scored: dict[int, ScoredUtterance] = {}
     seconds = 0.0

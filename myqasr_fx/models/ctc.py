@@ -21,6 +21,7 @@ from myqasr_fx.models.ctc_tokens import load_ctc_tokenizer
 from myqasr_fx.models.feature_extractor import load_waveform_extractor
 from myqasr_fx.models.json_file import read_json
 from myqasr_fx.models.language_adapter import find_adapter
+from myqasr_fx.models.letter_settings import LETTER_SETTINGS
 from myqasr_fx.models.network import load_network
 from myqasr_fx.models.speech_model import ModelParts, SpeechModel
 from passes.base import Program
@@ -71,7 +72,10 @@ class Ctc:
     def write_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         """Writes ``vocab.json``, and a ``tokenizer.json`` for transformers.js, which reads no other form."""
         tokenizer.save_pretrained(folder)
-        write_tokenizer_config(folder, tokenizer, {"processor_class": "Wav2Vec2Processor"})
+        extra = {name: getattr(tokenizer, name) for name in LETTER_SETTINGS} | {"processor_class": "Wav2Vec2Processor"}
+        if additional := list(map(str, tokenizer.extra_special_tokens)):
+            extra["additional_special_tokens"] = additional
+        write_tokenizer_config(folder, tokenizer, extra)
         _fast(tokenizer).save(str(folder / "tokenizer.json"))
 
 

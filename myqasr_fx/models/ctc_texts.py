@@ -14,11 +14,13 @@ _BLANK, _SPACE = "<blk>", "▁"
 def ctc_texts(speech: SpeechModel) -> list[str]:
     """The text of every output; empty for special tokens and those that the tokenizer does not know."""
     tokenizer = speech.tokenizer
-    dropped = {*tokenizer.all_special_tokens} - {tokenizer.word_delimiter_token}
+    delimiter, between = tokenizer.word_delimiter_token, tokenizer.replace_word_delimiter_char.replace(" ", _SPACE)
+    dropped = {*tokenizer.all_special_tokens} - {delimiter}
     texts = [""] * speech.config.vocab_size
     for token, index in tokenizer.get_vocab().items():
         if index < len(texts) and token not in dropped:
-            texts[index] = _SPACE if token == tokenizer.word_delimiter_token else token
+            text = between if token == delimiter else token
+            texts[index] = text.lower() if tokenizer.do_lower_case else text
     texts[speech.config.pad_token_id] = _BLANK
     return texts
 

@@ -10,8 +10,9 @@ from transformers import PretrainedConfig, PreTrainedTokenizerBase, Wav2Vec2CTCT
 
 from myqasr_fx.errors import ModelError
 from myqasr_fx.models.json_file import read_ids, read_json
+from myqasr_fx.models.letter_settings import BETWEEN, DELIMITER, delimiter_and_between
 from myqasr_fx.models.refusal import place, shown, wrong
-from myqasr_fx.models.tokenizer_files import CONFIG, load_tokenizer
+from myqasr_fx.models.tokenizer_files import CONFIG, checked_settings, load_tokenizer
 
 _VOCABULARY = "vocab.json"
 _CLASSES = ("Wav2Vec2CTCTokenizer", "Wav2Vec2Tokenizer", None)
@@ -22,7 +23,8 @@ def load_ctc_tokenizer(folder: Path, config: PretrainedConfig, language: str | N
 
     Args:
         folder: Of the model.
-        config: Of the network, with checked sizes.
+        config: Of the network, with checked sizes; gets the ``pad_token_id`` of a tokenizer that names another blank,
+            which transformers decodes with.
         language: Whose vocabulary to take, of a file with one for each; None for a file with one.
 
     Raises:
@@ -36,11 +38,17 @@ def load_ctc_tokenizer(folder: Path, config: PretrainedConfig, language: str | N
     if kind not in _CLASSES:
         raise wrong(folder / CONFIG, "tokenizer_class", kind, str(_CLASSES[0]))
     vocabulary = _read(path, config, language)
-    tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, {_VOCABULARY: vocabulary})
+    delimiter, between = delimiter_and_between(checked_settings(folder / CONFIG))
+    words = {DELIMITER: delimiter, BETWEEN: between}
+    tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, {_VOCABULARY: vocabulary}, words)
     is_blank = tokenizer.pad_token_id == config.pad_token_id and tokenizer.pad_token_id < config.vocab_size
     if tokenizer.pad_token not in vocabulary and not is_blank:  # then transformers made one up
         blank = _blank(path, vocabulary, config)
-        tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, {_VOCABULARY: vocabulary}, {"pad_token": blank})
+        told = {**words, "pad_token": blank}
+        tokenizer = load_tokenizer(folder, Wav2Vec2CTCTokenizer, {_VOCABULARY: vocabulary}, told)
+    config.pad_token_id = tokenizer.pad_token_id
+    # transformers forgets a delimiter that is a space: its own, "|", comes back, and spaces are no text.
+    tokenizer.word_delimiter_token = tokenizer._word_delimiter_token = delimiter
     return tokenizer
 
 

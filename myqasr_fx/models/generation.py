@@ -45,6 +45,8 @@ class GenerationSettings:
         suppress_tokens: Never written.
         begin_suppress_tokens: Not written right after the prompt.
         alignment_heads: (layer, head) of the cross-attention that follows time; empty when unknown.
+        language: Code of the language that the decoder is told where nobody says one, as models tuned on one language
+            have it; None: it finds one out.
     """
 
     decoder_start_token_id: int
@@ -58,6 +60,7 @@ class GenerationSettings:
     suppress_tokens: tuple[int, ...] = ()
     begin_suppress_tokens: tuple[int, ...] = ()
     alignment_heads: tuple[tuple[int, int], ...] = ()
+    language: str | None = None
 
     def __post_init__(self) -> None:
         for name in _IDS:
@@ -82,6 +85,7 @@ class GenerationSettings:
                 raise wrong(_PATH, name, value, "a list of token ids")
             object.__setattr__(self, name, tuple(tokens))
         object.__setattr__(self, "alignment_heads", _pairs(self.alignment_heads))
+        object.__setattr__(self, "language", self._own_language())
 
     @classmethod
     def from_vocabulary(
@@ -117,8 +121,11 @@ class GenerationSettings:
             ModelError: A key is missing or malformed.
         """
         names = {f.name for f in fields(cls)}
+        known = {key: value for key, value in content.items() if key in names}
+        if known.get("language") is None:
+            known["language"] = _forced_language(content)
         try:
-            return cls(**{key: value for key, value in content.items() if key in names})
+            return cls(**known)
         except (TypeError, ValueError) as error:
             raise ModelError(f"{FILE_NAME} is not that of a Whisper model: {reason(error)}") from error
 
@@ -135,7 +142,7 @@ class GenerationSettings:
         """Content of ``generation_config.json`` as Optimum, transformers and transformers.js read it."""
         content: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         content |= {"lang_to_id": dict(self.lang_to_id), "task_to_id": dict(self.task_to_id)}
-        empty_is_absent = ("lang_to_id", "task_to_id", "alignment_heads")
+        empty_is_absent = ("lang_to_id", "task_to_id", "alignment_heads", "language")
         content = {key: value for key, value in content.items() if value or key not in empty_is_absent}
         content |= {
             "bos_token_id": self.eos_token_id,
@@ -168,6 +175,14 @@ class GenerationSettings:
         if not self.is_multilingual and find_language(language, self.languages) is None:
             raise ModelError(f"an English-only model knows no {language[:40]!r}", hint="take a multilingual model")
         return language_code(language, self.languages)
+
+    def _own_language(self) -> str | None:
+        """The code of ``language``, which transformers also takes as a token; None for one that says nothing."""
+        if self.language is None or not self.is_multilingual:
+            return None
+        if not isinstance(self.language, str):
+            raise wrong(_PATH, "language", self.language, "a language, such as de")
+        return self.language_code(self.language.removeprefix("<|").removesuffix("|>"))
 
     @property
     def first_timestamp_id(self) -> int:
@@ -215,6 +230,14 @@ def _pairs(heads: Any) -> tuple[tuple[int, int], ...]:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_count, pair)):
             raise wrong(_PATH, "one of alignment_heads", pair, "[layer, head]")
     return tuple((layer, head) for layer, head in listed)
+
+
+def _forced_language(content: Mapping[str, Any]) -> str | None:
+    """The language that ``forced_decoder_ids`` of an older file tells behind the start, as a token."""
+    forced, languages = content.get("forced_decoder_ids"), content.get("lang_to_id")
+    if not isinstance(forced, list) or not isinstance(languages, Mapping):
+        return None
+    return next((token for token, index in languages.items() if [1, index] in forced), None)
 
 
 def _token(vocabulary: Mapping[str, int], token: str) -> int:

@@ -89,9 +89,14 @@ def language_code(text: str, known: Collection[str]) -> str:
     return code
 
 
+def is_auto(language: str | None) -> bool:
+    """True where a model is asked to find the language out."""
+    return language is not None and language.strip().lower() == AUTO
+
+
 def unless_auto(language: str | None) -> str | None:
     """A language that was asked for; None for ``auto``, as where none was."""
-    return None if language is None or language.strip().lower() == AUTO else language
+    return None if is_auto(language) else language
 
 
 def usual_code(text: str | None) -> str | None:

@@ -17,6 +17,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from myqasr_fx.models.configs import add_settings, write_configs
 from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.languages import cannot_be_told, unless_auto
+from myqasr_fx.models.letter_settings import LETTER_SETTINGS
 from myqasr_fx.process.freed_memory import trim
 from myqasr_fx.process.mapped_tensors import is_mapped, set_aside
 from passes.base import Program
@@ -126,7 +127,8 @@ class SpeechModel:
     def identity(self) -> str:
         """SHA-256 of all that decides what it writes: network, features, prompt and rules of tokens, words."""
         words = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
-        special = [self.tokenizer.all_special_tokens, getattr(self.tokenizer, "word_delimiter_token", None)]
+        letters = (getattr(self.tokenizer, name, None) for name in LETTER_SETTINGS)
+        special = [self.tokenizer.all_special_tokens, *letters]
         features = json.loads(self.feature_extractor.to_json_string())
         settings = None if self.generation is None else self.generation.to_json()
         told = json.dumps([self.fingerprint, features, settings, words, special], sort_keys=True)

@@ -50,7 +50,7 @@ def load_tokenizer(
     Raises:
         ModelError: A file is damaged or holds anything but tokens and their ids.
     """
-    config = {name: _checked(folder / name) | dict(settings or {}) for name in (CONFIG, _SPECIAL_MAP)}
+    config = {name: checked_settings(folder / name) | dict(settings or {}) for name in (CONFIG, _SPECIAL_MAP)}
     with temporary_folder() as staged:
         for name in vocabulary:
             if isinstance(vocabulary, Mapping):
@@ -64,6 +64,33 @@ def load_tokenizer(
             Path(staged, name).write_text(json.dumps(content), encoding="utf-8")
         with library_errors(folder):
             return tokenizer_class.from_pretrained(str(staged), local_files_only=True)
+
+
+def checked_settings(path: Path) -> dict[str, Any]:
+    """The settings in a file that tell of tokens; the rest is paths, versions and names of classes.
+
+    Raises:
+        ModelError: One of them is damaged.
+    """
+    content, out = read_json(path) if path.exists() else {}, {}
+    for key, value in content.items():
+        if value is None:
+            continue
+        if key in _TOKENS and not _is_token(value):
+            raise wrong(path, key, value, "a token: text, or an object with content and flags")
+        if key in _FLAGS and not isinstance(value, bool):
+            raise wrong(path, key, value, "true or false")
+        if key in _TOKEN_LISTS:
+            tokens = list(value.values()) if isinstance(value, dict) else value
+            if not isinstance(tokens, list) or not all(map(_is_token, tokens)):
+                raise wrong(path, key, value, "a list of tokens")
+        if key == _DECODER:
+            _check_decoder(path, value)
+        if key == _LENGTH and type(value) not in (int, float):
+            raise wrong(path, key, value, "a number")
+        if key in (*_TOKENS, *_FLAGS, *_TOKEN_LISTS, _DECODER, _LENGTH):
+            out[key] = _plain(value)
+    return out
 
 
 def read_tokenizer_json(path: Path) -> dict[str, int]:
@@ -111,29 +138,6 @@ def library_errors(where: Path) -> Iterator[None]:
         if not is_librarys(error):
             raise
         raise ModelError(f"{place(where)}: the tokenizer cannot be read: {reason(error)}") from error
-
-
-def _checked(path: Path) -> dict[str, Any]:
-    """The settings in a file that tell of tokens; the rest is paths, versions and names of classes."""
-    content, out = read_json(path) if path.exists() else {}, {}
-    for key, value in content.items():
-        if value is None:
-            continue
-        if key in _TOKENS and not _is_token(value):
-            raise wrong(path, key, value, "a token: text, or an object with content and flags")
-        if key in _FLAGS and not isinstance(value, bool):
-            raise wrong(path, key, value, "true or false")
-        if key in _TOKEN_LISTS:
-            tokens = list(value.values()) if isinstance(value, dict) else value
-            if not isinstance(tokens, list) or not all(map(_is_token, tokens)):
-                raise wrong(path, key, value, "a list of tokens")
-        if key == _DECODER:
-            _check_decoder(path, value)
-        if key == _LENGTH and type(value) not in (int, float):
-            raise wrong(path, key, value, "a number")
-        if key in (*_TOKENS, *_FLAGS, *_TOKEN_LISTS, _DECODER, _LENGTH):
-            out[key] = _plain(value)
-    return out
 
 
 def _check_decoder(path: Path, value: object) -> None:

@@ -22,6 +22,7 @@ _SIZES = (51864, 51865, 51866)
 _TIMESTAMPS = 1501
 """Tokens from <|0.00|> to <|30.00|>, the last of those vocabularies."""
 
+_IN_CONFIG = ("suppress_tokens", "begin_suppress_tokens")
 _NO_TIMESTAMPS = "<|notimestamps|>"
 _START = "<|startoftranscript|>"
 
@@ -69,6 +70,8 @@ def whisper_settings(
         is_multilingual=known.get("is_multilingual", config.vocab_size >= FIRST_MULTILINGUAL_VOCABULARY),
         max_length=config.max_target_positions,
     )
+    if not known:  # a folder of 2022: transformers, too, then looks into config.json
+        known = {key: value for key in _IN_CONFIG if (value := getattr(config, key, None)) is not None}
     settings = GenerationSettings.from_json(derived.to_json() | known)
     last = max(vocabulary.values())
     if last >= config.vocab_size:

@@ -69,10 +69,11 @@ class CtcRuntime:
         """Text of the best tokens (frames,): repeats merged, blanks and special tokens dropped."""
         changed = np.diff(frames, prepend=-1) != 0
         ids = frames[changed & (frames != self.blank)].tolist()
-        delimiter = self.tokenizer.word_delimiter_token
+        delimiter, between = self.tokenizer.word_delimiter_token, self.tokenizer.replace_word_delimiter_char
         dropped = set(self.tokenizer.all_special_tokens) - {delimiter}
         letters = [token for token in self.tokenizer.convert_ids_to_tokens(ids) if token not in dropped]
-        return " ".join("".join(letters).replace(delimiter, " ").split())
+        text = " ".join("".join(letters).replace(delimiter, between).split())
+        return text.lower() if self.tokenizer.do_lower_case else text
 
 
 def _check(clips: Sequence[np.ndarray]) -> None:

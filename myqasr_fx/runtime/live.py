@@ -9,7 +9,7 @@ import numpy as np
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.bundle.untrusted_json import short
 from myqasr_fx.errors import OptionError
-from myqasr_fx.models.languages import cannot_be_told, unless_auto
+from myqasr_fx.models.languages import cannot_be_told, is_auto, unless_auto
 from myqasr_fx.runtime.ctc import CtcRuntime
 from myqasr_fx.runtime.phrases import Phrase, Phrases
 from myqasr_fx.runtime.runtime import Runtime
@@ -69,6 +69,8 @@ class Listener:
                 raise OptionError(f"{name} {short(value)}: expected {least} to 10 seconds")
         if asked := unless_auto(language):
             _check_language(runtime, asked)
+        if is_auto(language) and isinstance(runtime, WhisperRuntime):
+            runtime = runtime.finding_out()
         self._runtime, self._drafts, self._language = runtime, without_redraws(runtime), unless_auto(language)
         self._phrases, self._partial = Phrases(pause), partial
         self._every = round(every * SAMPLING_RATE)

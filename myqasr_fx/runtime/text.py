@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
 from myqasr_fx.bundle.untrusted_json import read_object, short
 from myqasr_fx.errors import BundleError
+from myqasr_fx.models.letter_settings import LOWER_CASE, delimiter_and_between, text_of_token
 from myqasr_fx.process.library_error import first_line, is_librarys
 from myqasr_fx.process.native_errors import no_native_errors
 
@@ -52,11 +52,15 @@ class CtcVocabulary:
         tokens: Id to token.
         word_delimiter_token: Stands between words.
         all_special_tokens: Tokens that are no text.
+        replace_word_delimiter_char: What a text has between words.
+        do_lower_case: Texts have no capitals, whatever tokens have.
     """
 
     tokens: Mapping[int, str]
     word_delimiter_token: str
     all_special_tokens: tuple[str, ...]
+    replace_word_delimiter_char: str = " "
+    do_lower_case: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> CtcVocabulary:
@@ -72,16 +76,13 @@ class CtcVocabulary:
                     raise BundleError(f"{folder / 'vocab.json'}: id of {short(token)} is {short(index)}, no integer")
             added = {int(index): entry["content"] for index, entry in config.get("added_tokens_decoder", {}).items()}
             tokens = {index: token for token, index in vocabulary.items()} | added
-            special = [_content(config[name]) for name in _SPECIAL if config.get(name)]
-            special += [_content(token) for token in config.get("additional_special_tokens") or ()]
-            return cls(tokens, str(config.get("word_delimiter_token", "|")), tuple(special))
+            special = [text_of_token(config[name]) for name in _SPECIAL if config.get(name)]
+            special += [text_of_token(token) for token in config.get("additional_special_tokens") or ()]
+            delimiter, between = delimiter_and_between(config)
+            return cls(tokens, delimiter, tuple(special), between, config.get(LOWER_CASE) is True)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"{folder}: tokenizer cannot be read: {error}", hint="quantize again") from error
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
         """Token of each id; of one beyond the vocabulary, the unknown one's place is left empty."""
         return [self.tokens.get(int(index), "") for index in ids]
-
-
-def _content(token: str | Mapping[str, Any]) -> str:
-    return token if isinstance(token, str) else str(token["content"])

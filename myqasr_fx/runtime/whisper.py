@@ -11,7 +11,7 @@ import numpy as np
 
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.models.generation import GenerationSettings
-from myqasr_fx.models.languages import unless_auto
+from myqasr_fx.models.languages import is_auto, unless_auto
 from myqasr_fx.runtime.aligner import Aligner, around
 from myqasr_fx.runtime.chunks import CHUNK_SECONDS
 from myqasr_fx.runtime.context import FULL, LONGEST, Context, same_lengths
@@ -78,6 +78,8 @@ class WhisperRuntime:
 
     def transcribe(self, audio: str | Path | np.ndarray, language: str | None = None) -> Transcript:
         """Transcribes audio of any length."""
+        if is_auto(language):
+            return self.finding_out().transcribe(audio)
         together = max(1, min(MOST_TOGETHER, TOGETHER_BYTES // (self.decoding.beams * self.cache.cross_bytes)))
         finds = self.settings.is_multilingual
         return transcribe_long(self, audio, self._code(language), together=together, finds_language=finds)
@@ -88,6 +90,8 @@ class WhisperRuntime:
         Raises:
             AudioError: A clip is not (T,) float32, not finite, or longer.
         """
+        if is_auto(language):
+            return self.finding_out().transcribe_batch(clips)
         code = self._code(language)
         check_batch(clips, CHUNK_SECONDS)
         inputs = [self.features(samples) for samples in clips]
@@ -120,6 +124,10 @@ class WhisperRuntime:
         decoder = self.cache.decoder(self.decoder, states)
         prompt = self.settings.prompt(self._code(language) or self._detect(decoder, 1)[0])
         return decoder.step(np.array([[*prompt, *tokens]], np.int64))[0, len(prompt) - 1 :]
+
+    def finding_out(self) -> WhisperRuntime:
+        """The same, which finds languages out whatever the model's settings tell."""
+        return replace(self, settings=replace(self.settings, language=None))
 
     def _code(self, language: str | None) -> str | None:
         asked = unless_auto(language)
@@ -168,9 +176,14 @@ class WhisperRuntime:
         return not self.no_speech.holds(written, ratio) and self.no_speech.doubts(told, ratio)
 
     def _detect(self, decoder: CachedDecoder | FixedDecoder, rows: int) -> list[str] | list[None]:
-        """Most likely language of each row; English-only models are told none. The decoder has seen no token after."""
+        """Language of each row: the settings' own, else the most likely; English-only models are told none.
+
+        The decoder has seen no token after.
+        """
         if not self.settings.is_multilingual:
             return [None] * rows
+        if self.settings.language:
+            return [self.settings.language] * rows
         scores = decoder.step(np.full((rows, 1), self.settings.decoder_start_token_id, np.int64))[:, -1]
         decoder.rewind()
         best = scores[:, list(self.settings.lang_to_id.values())].argmax(axis=-1)

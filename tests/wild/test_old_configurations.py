@@ -11,8 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
+from myqasr_fx.models.generation import GenerationSettings
 from myqasr_fx.models.load import load_model
 from myqasr_fx.models.speech_model import SpeechModel
+from myqasr_fx.runtime.ctc import CtcRuntime
+from myqasr_fx.runtime.text import CtcVocabulary
+from myqasr_fx.runtime.torch_runner import torch_runtime
 
 Save = Callable[..., Path]
 Change = Callable[..., None]
@@ -125,7 +129,10 @@ def test_a_wav2vec2_with_an_adapter_and_a_projector(save_model: Save) -> None:
     Wav2Vec2ForCTC(config).save_pretrained(folder)
     model = load_model(str(folder))
     assert model.config.classifier_proj_size == 128
-    assert spoken(model).shape[-1] == model.config.vocab_size
+    expected = spoken(model)
+    assert expected.shape[-1] == model.config.vocab_size
+    heard = torch_runtime(model, model.capture()).logits(np.sin(np.arange(16_000, dtype=np.float32)), ())
+    np.testing.assert_allclose(heard, expected[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("pad", [None, ...])
@@ -161,3 +168,86 @@ def test_other_delimiters_and_lower_case(save_model: Save, change_json: Change, 
     assert model.tokenizer.decode(ids) == "hi you"
     model.save_configs(tmp_path / "saved")
     assert json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())["word_delimiter_token"] == " "
+    assert said(model, ids) == said(CtcVocabulary.read(tmp_path / "saved"), ids) == "hi you"
+
+
+def said(tokenizer: Any, ids: list[int]) -> str:
+    """What a runtime writes of the best token of every frame."""
+    given = tokenizer.tokenizer if isinstance(tokenizer, SpeechModel) else tokenizer
+    return CtcRuntime(None, None, given, blank=0, model_bytes=0)._text(np.array(ids))  # type: ignore[arg-type]
+
+
+AS_OBJECT = {"content": "|", "lstrip": False, "normalized": True, "rstrip": False, "single_word": False}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"do_lower_case": True}, "hi you"),
+        ({"replace_word_delimiter_char": "_"}, "HI_YOU"),
+        ({"word_delimiter_token": AS_OBJECT}, "HI YOU"),
+        ({"additional_special_tokens": ["Y"]}, "HI OU"),
+    ],
+)
+def test_letters_become_a_text_as_the_settings_say(
+    save_model: Save, change_json: Change, tmp_path: Path, settings: dict[str, object], expected: str
+) -> None:
+    folder = save_model("smallest")
+    letters = json.loads((folder / "vocab.json").read_text())
+    change_json(folder / "tokenizer_config.json", **settings)
+    model, ids = load_model(str(folder)), [letters[letter] for letter in "HI|YOU"]
+    model.save_configs(tmp_path / "saved")
+    assert said(model, ids) == said(CtcVocabulary.read(tmp_path / "saved"), ids) == expected
+
+
+def test_a_tokenizer_that_names_another_blank_is_right(save_model: Save, change_json: Change) -> None:
+    """As transformers decodes: a network's ``pad_token_id`` may be the default of its class."""
+    folder = save_model("smallest")
+    letters = sorted(json.loads((folder / "vocab.json").read_text()), key=lambda token: token == "<pad>")
+    (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(letters)}))
+    change_json(folder / "tokenizer_config.json", added_tokens_decoder=...)
+    change_json(folder / "config.json", pad_token_id=...)
+    model = load_model(str(folder))
+    assert letters[model.config.pad_token_id] == model.tokenizer.pad_token == "<pad>"
+    assert torch_runtime(model, model.capture()).blank == len(letters) - 1  # type: ignore[attr-defined]
+
+
+def test_a_whisper_tuned_on_one_language_is_told_it(save_model: Save, change_json: Change, tmp_path: Path) -> None:
+    samples = np.sin(np.arange(16_000, dtype=np.float32))
+    folder, told = save_model("whisper-multilingual"), {}
+    for language in (None, "fr", "german", "<|de|>"):
+        change_json(folder / "generation_config.json", language=language)
+        model = load_model(str(folder))
+        runtime = torch_runtime(model, model.capture())
+        (heard,) = runtime.transcribe_batch([samples])
+        (found,) = runtime.transcribe_batch([samples], "auto")
+        told[language] = heard.language
+        model.save_configs(tmp_path / "saved")
+        assert GenerationSettings.read(tmp_path / "saved").language == (language and heard.language)
+        assert found.language == runtime.transcribe(samples, "auto").language == told[None]
+        assert runtime.transcribe(samples).language == heard.language
+        assert runtime.transcribe_batch([samples], "en")[0].language == "en"
+    assert told == {None: told[None], "fr": "fr", "german": "de", "<|de|>": "de"}
+
+
+@pytest.mark.parametrize("language", ["klingon", 3])
+def test_a_language_that_the_model_lacks_is_told(
+    save_model: Save, change_json: Change, refusal: Refusal, language: object
+) -> None:
+    folder = save_model("whisper-multilingual")
+    change_json(folder / "generation_config.json", language=language)
+    assert "language" in refusal(folder)
+
+
+def test_what_older_files_say_of_tokens(save_model: Save, change_json: Change) -> None:
+    folder = save_model("whisper-multilingual")
+    content = json.loads((folder / "generation_config.json").read_text())
+    forced = [[1, content["lang_to_id"]["<|fr|>"]], [2, content["task_to_id"]["transcribe"]]]
+    change_json(folder / "generation_config.json", forced_decoder_ids=forced)
+    found = load_model(str(folder)).generation
+    assert found is not None and found.language == "fr"
+    (folder / "generation_config.json").unlink()
+    change_json(folder / "config.json", suppress_tokens=[5, 7], begin_suppress_tokens=[6])
+    found = load_model(str(folder)).generation
+    assert found is not None
+    assert (found.suppress_tokens, found.begin_suppress_tokens) == ((5, 7), (6,))

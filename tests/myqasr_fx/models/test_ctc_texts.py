@@ -33,7 +33,11 @@ def test_the_usual_layout_brings_tokens_of_two_words_a_line(tiny_wav2vec2: Speec
 def test_no_file_where_it_would_mislead(tiny_wav2vec2: SpeechModel, tmp_path: Path) -> None:
     plain = SimpleNamespace(do_normalize=False)
     strange = SimpleNamespace(
-        all_special_tokens=["<pad>"], word_delimiter_token="|", get_vocab=lambda: {"<pad>": 0, "a b": 5}
+        all_special_tokens=["<pad>"],
+        word_delimiter_token="|",
+        replace_word_delimiter_char=" ",
+        do_lower_case=False,
+        get_vocab=lambda: {"<pad>": 0, "a b": 5},
     )
     for changed in ({"feature_extractor": plain}, {"tokenizer": strange}):
         write_ctc_tokens(replace(tiny_wav2vec2, **changed), tmp_path)  # type: ignore[arg-type]

@@ -48,7 +48,11 @@ def test_a_model_of_plain_waveforms_gets_no_normalization(tiny_wav2vec2: SpeechM
 
 def test_a_token_with_a_space_is_refused(tiny_wav2vec2: SpeechModel) -> None:
     strange = SimpleNamespace(
-        all_special_tokens=["<pad>"], word_delimiter_token="|", get_vocab=lambda: {"<pad>": 0, "a b": 5}
+        all_special_tokens=["<pad>"],
+        word_delimiter_token="|",
+        replace_word_delimiter_char=" ",
+        do_lower_case=False,
+        get_vocab=lambda: {"<pad>": 0, "a b": 5},
     )
     with pytest.raises(ModelError, match=r"'a b' holds what parts .*take --layout hf"):
         adapters(replace(tiny_wav2vec2, tokenizer=strange))  # type: ignore[arg-type]

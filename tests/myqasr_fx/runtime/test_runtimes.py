@@ -29,6 +29,8 @@ class Numbers:
     """A tokenizer that writes ids as numbers."""
 
     word_delimiter_token = "|"
+    replace_word_delimiter_char = " "
+    do_lower_case = False
     all_special_tokens = ("|", "k")
 
     def decode(self, tokens: list[int], skip_special_tokens: bool) -> str:
