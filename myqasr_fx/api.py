@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def quantize(
-    model: str | SpeechModel,
+    model: str | Path | SpeechModel,
     audio: str | Path | Sequence[str | Path | np.ndarray],
     budget: str | int | None = None,
     *,
@@ -45,4 +45,5 @@ def quantize(
     """
     config = resolve_config(budget, **options)  # type: ignore[arg-type]  # resolve_config checks names and values
     told = as_progress(progress)
-    return pipeline.quantize(model, audio, out=Path(out), config=config, force=force, progress=told)
+    named = str(model) if isinstance(model, Path) else model
+    return pipeline.quantize(named, audio, out=Path(out), config=config, force=force, progress=told)

@@ -23,6 +23,7 @@ from myqasr_fx.bundle.adaptation_record import SELF
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import SPEECH
 from myqasr_fx.bundle.output_folder import output_folder
+from myqasr_fx.bundle.places import check_outside, settled
 from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.delta.make import write_delta
 from myqasr_fx.fit.allocation import check_feasible
@@ -105,9 +106,10 @@ def quantize(
     """
     road = Road(config, progress or Silent(), limits or Limits())
     config.check_exportable()
-    with output_folder(Path(out), force=force) as folder, sources_forgotten():
+    check_outside(out := settled(out), {"cache": config.cache, "dump-ir": config.dump_ir})
+    with output_folder(out, force=force) as folder, sources_forgotten():
         learning, request, config = _prepare(model, audio, road)
-        base = read_base(learning.prepared, config.delta, Path(out)) if config.delta else None
+        base = read_base(learning.prepared, config.delta, out) if config.delta else None
         job = price(learning, request, measure(learning), base)
         with road.progress.stage("allocate, round and export"):
             fitted, job = fit_to_base(job, base, folder) if base else fit(job, folder), job.fitted()
@@ -128,7 +130,7 @@ def quantize(
         if base and fitted.gain:
             write_delta(base.bundle, folder, fitted.gain)
         write_run(folder, road.progress)
-    return QuantizedBundle(Path(out), manifest)
+    return QuantizedBundle(out, manifest)
 
 
 def plan(

@@ -20,7 +20,7 @@ from layer_weights import read_weights, real_bits
 from plots import plot
 from raw import HERE, LIMITED, axis_of, kind_of, metric_of, rows_of, without_loops
 
-from myqasr_fx.personalize.draw import OTHERS
+from myqasr_fx.personalize.controls import OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row
 from myqasr_fx.personalize.matrix import Matrix, method_of, methods, pooled_value, score
 from myqasr_fx.personalize.metric import METRICS, Metric, counted

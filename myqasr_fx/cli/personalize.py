@@ -93,7 +93,11 @@ def personalize(
     if plot:
         check_plots()
     numbers = _numbers(clips)
-    ways = conditions(recipe or (EFFORTS[DEFAULT_EFFORT],), budgets.split(","), activation_bits)
+    ways = conditions(
+        tuple(dict.fromkeys(recipe or ())) or (EFFORTS[DEFAULT_EFFORT],),
+        tuple(dict.fromkeys(budgets.split(","))),
+        activation_bits,
+    )
     only = tuple(filter(None, (groups or "").split(",")))
     sides = parse_filters(calibrate or ()), parse_filters(test or ())
     split = GroupSplit(by, max(numbers), seeds, sides[0], sides[1], test_clips, only)
@@ -123,7 +127,7 @@ def _metric(name: str) -> Metric:
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        numbers = tuple(int(part) for part in text.split(","))
+        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
         numbers = ()
     if not numbers or min(numbers) < 1:

@@ -13,6 +13,7 @@ import numpy as np
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.file_names import digest_of, file_inside, is_file
 from myqasr_fx.bundle.output_folder import output_folder
+from myqasr_fx.bundle.places import settled
 from myqasr_fx.delta.make import CHUNK
 from myqasr_fx.delta.record import CONTENT, SAME, WHOLE, DeltaFile, DeltaRecord
 from myqasr_fx.errors import BundleError, OptionError
@@ -37,15 +38,13 @@ def apply_delta(base: str | Path, delta: str | Path, out: str | Path, *, force: 
         OptionError: ``out`` is the base or holds the delta.
         OutputError: ``out`` exists or cannot be written.
     """
-    base, delta, out = Path(base), Path(delta), Path(out)
+    base, delta, out = Path(base), Path(delta), settled(out)
     opened, record = QuantizedBundle.open(base), DeltaRecord.read(delta)
     _check_places(base, delta, out)
     if opened.manifest.fingerprint != record.fingerprint:
         problem = f"{delta} is of the model {record.model[:60]}, {base} of another"
         raise BundleError(problem, hint="give the base that the delta was made from")
-    content = file_inside(delta, CONTENT)
-    if not is_file(content) or content.stat().st_size != record.bytes or digest_of(content) != record.sha256:
-        raise BundleError(f"{content} is missing or damaged: SHA-256 or size is not that of its record", hint=_DAMAGED)
+    content = check_content(delta, record)
     for file in record.files:
         _check_base(opened, file)
     with output_folder(out, force=force) as folder:
@@ -55,6 +54,18 @@ def apply_delta(base: str | Path, delta: str | Path, out: str | Path, *, force: 
                 _write(opened, file, parts, folder / file.name)
         QuantizedBundle.open(folder)
     return QuantizedBundle.open(out)
+
+
+def check_content(delta: Path, record: DeltaRecord) -> Path:
+    """The file of all differences, whose bytes are those of its record.
+
+    Raises:
+        BundleError: It is missing or damaged.
+    """
+    content = file_inside(delta, CONTENT)
+    if not is_file(content) or content.stat().st_size != record.bytes or digest_of(content) != record.sha256:
+        raise BundleError(f"{content} is missing or damaged: SHA-256 or size is not that of its record", hint=_DAMAGED)
+    return content
 
 
 def _check_places(base: Path, delta: Path, out: Path) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from myqasr_fx import pipeline
 from myqasr_fx.errors import OptionError, OutputError
-from myqasr_fx.fit.allocation import check_feasible
-from myqasr_fx.fit.base import read_base
 from myqasr_fx.fit.codes_alone import check_codes_alone
-from myqasr_fx.fit.request import captured, fit_request
+from myqasr_fx.fit.request import captured
 from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
 from myqasr_fx.fleet.on_ray import rows_on_ray
-from myqasr_fx.fleet.one_user import Maker, Order, Task
-from myqasr_fx.fleet.users import Users, check_names
+from myqasr_fx.fleet.one_user import Maker, Order, Task, check_possible
+from myqasr_fx.fleet.users import Users, check_names, told_users
 from myqasr_fx.fleet.worker import Setting
 from myqasr_fx.fleet.workers import Workers, asked_workers
 from myqasr_fx.models.load import load_model
@@ -36,8 +35,8 @@ _NOT_OF_FILES = ("cache", "dump_ir")
 
 
 def quantize_many(
-    model: str | SpeechModel,
-    users: Users,
+    model: str | Path | SpeechModel,
+    users: Mapping[str, str | Path | Sequence[str | Path]],
     budget: str | int | None = None,
     *,
     out: str | Path,
@@ -52,7 +51,7 @@ def quantize_many(
 
     Args:
         model: Folder, built-in name, hub id or a loaded model.
-        users: Name to files and folders of recordings.
+        users: Name to a file or folder of recordings, or several.
         budget: Of each bundle, as in :func:`~myqasr_fx.api.quantize`.
         out: Folder of the bundles and of ``fleet.jsonl``.
         workers: Processes that share the work, on Ray; None works in this one.
@@ -68,7 +67,8 @@ def quantize_many(
     """
     config = resolve_config(budget, **options)  # type: ignore[arg-type]  # resolve_config checks names and values
     told = as_progress(progress) or Silent()
-    return run_fleet(model, users, Path(out), config, told, workers=asked_workers(workers, ray))
+    named = str(model) if isinstance(model, Path) else model
+    return run_fleet(named, told_users(users), Path(out), config, told, workers=asked_workers(workers, ray))
 
 
 def run_fleet(
@@ -101,22 +101,29 @@ def run_fleet(
     speech = _loaded(model, config, progress)
     config = pipeline.for_model(config, speech)
     prepared = _prepared(speech, config, out, progress) if workers is None else None
+    order = Order(out.absolute(), config, limits or Limits())
+    setting = None if workers is None else _setting(model, speech, order)
+    begins = not (out / LEDGER).exists()
     ledger = _ledger(speech, config, out)
     done, found = ledger.resume(), dict[str, UserRow]()
     tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
-    order = Order(out.absolute(), config, limits or Limits())
     if prepared is not None:
         maker = Maker(prepared, order)
         rows: Generator[UserRow, None, None] = (maker.row(task) for task in tasks)
-    elif workers is not None:
-        rows = rows_on_ray(tasks, _setting(model, speech, order), workers)
-    with closing(rows), progress.stage("users", len(users)) as advance:  # whatever happens, workers end here
-        for row in rows:
-            if fresh := row.error is not None or row != done.get(row.user):  # what failed was tried again
-                ledger.append(row)
-            found[row.user] = row
-            tell(row, fresh)
-            advance(1)
+    elif workers is not None and setting is not None:
+        rows = rows_on_ray(tasks, setting, workers)
+    try:
+        with closing(rows), progress.stage("users", len(users)) as advance:  # whatever happens, workers end here
+            for row in rows:
+                if fresh := row.error is not None or row != done.get(row.user):  # what failed was tried again
+                    ledger.append(row)
+                found[row.user] = row
+                tell(row, fresh)
+                advance(1)
+    except OptionError:
+        if begins and not found:  # nobody's work has begun
+            _take_back(out)
+        raise
     return tuple(found[user] for user in users)
 
 
@@ -137,6 +144,13 @@ def _ledger(speech: SpeechModel, config: QuantizeConfig, out: Path) -> Ledger:
     return Ledger(out / LEDGER, {"fingerprint": speech.fingerprint, "options": made})
 
 
+def _take_back(out: Path) -> None:
+    """Removes a ledger without rows, and its folder where nothing else is in it."""
+    with suppress(OSError):
+        (out / LEDGER).unlink()
+        out.rmdir()
+
+
 def _prepared(speech: SpeechModel, config: QuantizeConfig, out: Path, progress: Progress) -> Prepared:
     """The model's graphs, where the options can be met on them: what no user can have is said once, before all work.
 
@@ -145,9 +159,7 @@ def _prepared(speech: SpeechModel, config: QuantizeConfig, out: Path, progress: 
     """
     with progress.stage("capture graphs"):
         prepared = captured(speech, config)
-    check_feasible(prepared, fit_request(prepared, config))
-    if config.delta is not None:
-        read_base(prepared, config.delta, out)
+    check_possible(prepared, Order(out, config))
     return prepared
 
 
@@ -156,6 +168,9 @@ def _setting(model: str | SpeechModel, speech: SpeechModel, order: Order) -> Set
         hint = "give the name or folder of the model, or no workers"
         raise OptionError("a loaded model cannot be sent to workers", hint=hint)
     place = str(Path(model).absolute()) if Path(model).is_dir() else model
+    folders = {name: getattr(order.config, name) for name in ("cache", "delta")}
+    config = replace(order.config, **{name: folder and folder.absolute() for name, folder in folders.items()})
+    order = replace(order, config=config)
     return Setting(place, speech.fingerprint, order, torch.get_num_threads())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from myqasr_fx.audio import find_audio
 from myqasr_fx.bundle.untrusted_json import parse_json
 from myqasr_fx.errors import OptionError
+from myqasr_fx.fleet.ledger import LEDGER
 
 Users = Mapping[str, Sequence[Path]]
 """Name to files and folders of recordings."""
@@ -33,6 +34,25 @@ def find_users(place: Path) -> dict[str, list[Path]]:
     return found
 
 
+def told_users(users: Mapping[str, str | Path | Sequence[str | Path]]) -> dict[str, tuple[Path, ...]]:
+    """Users as a caller from Python tells them: each has a file or folder, or several.
+
+    Raises:
+        OptionError: It is no such mapping.
+    """
+    if not isinstance(users, Mapping):
+        raise OptionError(f"users: got a {type(users).__name__}", hint="give a mapping of names to recordings")
+    found = {}
+    for name, recordings in users.items():
+        several = (recordings,) if isinstance(recordings, (str, Path)) else recordings
+        known = isinstance(several, Sequence) and all(isinstance(each, (str, Path)) for each in several)
+        if not isinstance(name, str) or not known:
+            hint = "give a name, and a file or folder of recordings, or a list of such"
+            raise OptionError(f"user {name!r}: got a {type(recordings).__name__}", hint=hint)
+        found[name] = tuple(map(Path, several))
+    return found
+
+
 def check_names(users: Users) -> None:
     """Refuses names that cannot be folders beside each other.
 
@@ -43,7 +63,12 @@ def check_names(users: Users) -> None:
         raise OptionError("no user", hint="give a folder with a folder of recordings for each user")
     seen: dict[str, str] = {}
     for name in users:
-        if name in ("", ".", "..") or len(name) > _LONGEST or not name.isprintable() or set(name) & set("/\\\0"):
+        if (
+            name in ("", ".", "..", LEDGER)
+            or len(name) > _LONGEST
+            or not name.isprintable()
+            or set(name) & set("/\\\0")
+        ):
             raise OptionError(f"user {name[:_LONGEST]!r}: cannot be the name of a folder")
         other = seen.setdefault(name.casefold(), name)
         if other != name:
@@ -67,7 +92,8 @@ def _in_folder(place: Path) -> dict[str, list[Path]]:
         inside = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
         raise OptionError(f"{place}: cannot be read: {error.strerror}") from error
-    return {path.name: [path] for path in inside}
+    # A fleet's own folder of bundles among the users is none of them.
+    return {path.name: [path] for path in inside if not (path / LEDGER).is_file()}
 
 
 def _in_manifest(place: Path) -> dict[str, list[Path]]:

@@ -7,10 +7,9 @@ import warnings
 from dataclasses import dataclass
 
 from myqasr_fx.errors import MyqasrError
-from myqasr_fx.fit.allocation import check_feasible
-from myqasr_fx.fit.request import captured, fit_request
+from myqasr_fx.fit.request import captured
 from myqasr_fx.fleet.ledger import LEDGER, UserRow
-from myqasr_fx.fleet.one_user import Maker, Order, Task
+from myqasr_fx.fleet.one_user import Maker, Order, Task, check_possible
 from myqasr_fx.models.load import load_model
 from myqasr_fx.process.freed_memory import keep_freed_memory
 from myqasr_fx.process.threads import take_threads
@@ -64,7 +63,7 @@ class Worker:
         if speech.fingerprint != setting.fingerprint:
             raise MyqasrError(f"model {setting.model}: is another one here", hint="give all machines the same")
         prepared = captured(speech, order.config)
-        check_feasible(prepared, fit_request(prepared, order.config))  # no user can have what is not
+        check_possible(prepared, order)
         return Maker(prepared, order)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from myqasr_fx.errors import OptionError
+from myqasr_fx.options.checks import expect, is_int
 
 LOCAL = "local"
 """Address of no cluster: processes of this machine alone."""
@@ -23,8 +23,8 @@ class Workers:
     count: int | None = None
 
     def __post_init__(self) -> None:
-        if self.count is not None and self.count < 1:
-            raise OptionError(f"workers {self.count}: expected at least 1")
+        if self.count is not None:
+            expect(is_int(self.count, 1), "workers", self.count, "at least 1")
 
 
 def asked_workers(count: int | None, address: str | None) -> Workers | None:

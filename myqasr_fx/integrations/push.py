@@ -10,9 +10,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalToken
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # it is documented
 
 from myqasr_fx.bundle.bundle import QuantizedBundle
-from myqasr_fx.bundle.contents import BUNDLE_FILES, READ_WITH_A_MODEL
-from myqasr_fx.bundle.file_names import is_file
-from myqasr_fx.errors import BundleError, OptionError, OutputError
+from myqasr_fx.bundle.contents import BUNDLE_FILES
+from myqasr_fx.bundle.whole import check_whole
+from myqasr_fx.errors import OptionError, OutputError
 from myqasr_fx.process.library_error import first_line
 
 TELLING = ("report.html", "report.json", "run.json")
@@ -44,10 +44,7 @@ def push(bundle: QuantizedBundle, repo: str, *, private: bool = True, with_repor
         validate_repo_id(repo)
     except HFValidationError as error:
         raise OptionError(f"{repo[:80]!r} names no repository", hint="give NAME or OWNER/NAME") from error
-    for name in (*READ_WITH_A_MODEL[bundle.manifest.family], *(["tokens.txt"] if bundle.layout.fixed_cache else [])):
-        if not is_file(path := bundle.file(name)):
-            raise BundleError(f"{path}: missing, and clients need it", hint="copy the bundle again, or quantize again")
-    bundle.check_bytes()
+    check_whole(bundle)
     api = HfApi()
     made = _told(repo, lambda: api.create_repo(repo, private=private, exist_ok=True))
     manifest = bundle.manifest

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+
 from myqasr_fx.errors import OptionError
 from passes.numbers.scheme import FLOAT_BITS, HALF_BITS, MAX_PACKED_BITS
 
 KEPT_WIDTHS = (HALF_BITS, FLOAT_BITS)
 """Widths of weights that stay floats."""
+
+
+def plain_number(value: object) -> object:
+    """Python's own for a number of another kind, such as numpy's; anything else as it is."""
+    if isinstance(value, (bool, int, float)) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def is_int(value: object, low: int, high: int = 2**63) -> bool:

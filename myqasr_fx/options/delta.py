@@ -16,8 +16,10 @@ from myqasr_fx.options.rules_file import read_rules
 from myqasr_fx.options.thresholds import Thresholds
 
 _BOUNDS = frozenset(f.name for f in fields(Thresholds))
-_SPEECH = ("language", "max_clips", "holdout", "seed", "no_speech_threshold", "vad_threshold")
-_OWN = _BOUNDS | {*_SPEECH, "private", "embed_audio", "cache", "dump_ir"}
+SPEECH = ("language", "max_clips", "holdout", "seed", "no_speech_threshold", "vad_threshold")
+"""Options that say of whom the bundle is, and how that is heard."""
+
+_OWN = _BOUNDS | {*SPEECH, "private", "embed_audio", "cache", "dump_ir"}
 """Options that say nothing about widths, codes and graphs."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from myqasr_fx.bundle.layout import LAYOUTS
 from myqasr_fx.errors import OptionError, did_you_mean
 from myqasr_fx.options.budget import Budget
-from myqasr_fx.options.checks import is_width
+from myqasr_fx.options.checks import expect, is_width, plain_number
 from myqasr_fx.options.choices import check_choice
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.options.delta import delta_config
@@ -35,7 +35,7 @@ def resolve_config(
     recipe: str | None = None,
     effort: str | None = None,
     rules: str | Path | None = None,
-    keep: str | Sequence[str] = (),
+    keep: str | Sequence[str] | None = None,
     **explicit: object,
 ) -> QuantizeConfig:
     """Makes the configuration: explicit options override the rules file, which overrides the recipe.
@@ -87,7 +87,7 @@ def asked_size(
     recipe: str | None = None,
     effort: str | None = None,
     rules: str | Path | None = None,
-    keep: str | Sequence[str] = (),
+    keep: str | Sequence[str] | None = None,
     **explicit: object,
 ) -> AskedSize | None:
     """The size alone, for who cannot wait for the methods, which load torch; None where other options decide it.
@@ -112,7 +112,7 @@ def asked_size(
 
 
 def _given(explicit: Mapping[str, object]) -> dict[str, Any]:
-    given = {name: value for name, value in explicit.items() if value is not None}
+    given = {name: plain_number(value) for name, value in explicit.items() if value is not None}
     if unknown := set(given) - _OPTIONS - _BUDGET_OPTIONS - _THRESHOLDS:
         name, known = min(unknown), sorted(_OPTIONS | _BUDGET_OPTIONS | _THRESHOLDS | _NAMED)
         raise OptionError(f"unknown option {name!r}", hint=f"{did_you_mean(name, known)}known: {', '.join(known)}")
@@ -124,10 +124,11 @@ def _merged(
     recipe: str | None,
     effort: str | None,
     rules: str | Path | None,
-    keep: str | Sequence[str],
+    keep: str | Sequence[str] | None,
     given: Mapping[str, Any],
 ) -> tuple[Budget, tuple[LayerRule, ...], dict[str, Any]]:
     """The size, the rules of single layers, and all other options, unchecked."""
+    expect(rules is None or isinstance(rules, (str, Path)), "rules", rules, "a TOML file or the folder of a bundle")
     file = RuleFile() if rules is None else read_rules(Path(rules))
     chosen = _recipe(recipe, effort, {**file.options, **given})
     merged: dict[str, Any] = {**RECIPES[chosen].options(), **file.options, **given, "recipe": chosen}
@@ -166,8 +167,11 @@ def _recipe(recipe: str | None, effort: str | None, options: Mapping[str, object
     return "paper-file" if paper or options.get("allocation") == "linear" else EFFORTS[DEFAULT_EFFORT]
 
 
-def _kept(keep: str | Sequence[str]) -> tuple[LayerRule, ...]:
-    return tuple(map(_kept_layer, (keep,) if isinstance(keep, str) else keep))
+def _kept(keep: str | Sequence[str] | None) -> tuple[LayerRule, ...]:
+    asked = (keep,) if isinstance(keep, str) else () if keep is None else keep
+    known = isinstance(asked, Sequence) and all(isinstance(text, str) for text in asked)
+    expect(known, "keep", keep, "texts NAME=BITS")
+    return tuple(map(_kept_layer, asked))
 
 
 def _kept_layer(text: str) -> LayerRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import isfinite
 
 from myqasr_fx.errors import OptionError
 
@@ -38,7 +39,10 @@ class Thresholds:
         for field in fields(self):
             value = getattr(self, field.name)
             share = field.name in ("min_agreement", "max_loops", "max_blanks")
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 <= value <= (1 if share else float("inf")):
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+            if not number or value < 0 or (share and value > 1):
                 name = field.name.replace("_", " ")
-                raise OptionError(f"{name} {value!r}: expected {'0 to 1' if share else 'a number of at least 0'}")
+                raise OptionError(
+                    f"{name} {value!r}: expected {'0 to 1' if share else 'a number of at least 0'}",
+                    hint=None if share else "a large number, such as 1000, is no bound",
+                )

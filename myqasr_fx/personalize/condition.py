@@ -54,7 +54,7 @@ class Condition:
 
 
 def conditions(recipes: Iterable[str], budgets: Iterable[str], activation_bits: int | None) -> tuple[Condition, ...]:
-    """Every recipe at every budget.
+    """Every recipe at every budget, once.
 
     Args:
         recipes: Recipe texts.
@@ -65,10 +65,10 @@ def conditions(recipes: Iterable[str], budgets: Iterable[str], activation_bits: 
         OptionError: As :class:`Condition`, or activations are not quantized by a recipe.
     """
     found = []
-    for recipe in recipes:
+    for recipe in dict.fromkeys(recipes):
         if activation_bits is not None:
             recipe += f"{',' if ':' in recipe else ':'}activation_bits={activation_bits}"
-        found += [Condition(recipe, budget) for budget in budgets]
+        found += [Condition(recipe, budget) for budget in dict.fromkeys(budgets)]
     if activation_bits is not None:
         for condition in found:
             if condition.config(0).activations != "int8":

@@ -10,13 +10,8 @@ from myqasr_fx.audio import AudioInput, ClipSet, select_clips
 from myqasr_fx.audio.clip import SAMPLING_RATE
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate.manifest import Utterance
+from myqasr_fx.personalize.controls import NOISE, OTHERS
 from myqasr_fx.personalize.groups import Group, shuffled
-
-OTHERS = "everybody else"
-"""The control: as many clips, in turn from all groups but the one that is tested."""
-
-NOISE = "noise"
-"""The uncalibrated control: white noise at the level of speech, so that neither widths nor ranges ever heard any."""
 
 NOISE_SECONDS = 4.0
 NOISE_LEVEL = 0.05

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -25,7 +25,8 @@ from myqasr_fx.models.prepared import Prepared, prepare
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.config import QuantizeConfig
 from myqasr_fx.personalize.condition import Condition
-from myqasr_fx.personalize.draw import NOISE, OTHERS, draw
+from myqasr_fx.personalize.controls import NOISE, OTHERS
+from myqasr_fx.personalize.draw import draw
 from myqasr_fx.personalize.features import FeatureCache
 from myqasr_fx.personalize.full_precision import FullPrecision
 from myqasr_fx.personalize.groups import Group, check_apart
@@ -85,16 +86,20 @@ class Experiment:
             for condition in self.conditions:
                 yield tuple(Cell(condition.recipe, condition.budget, clips, seed, source, test) for test in tests)
 
-    def identity(self, speech: SpeechModel) -> dict[str, object]:
-        """What may not change between two sittings."""
-        sides = [(g.name, *([u.name for u in s] for s in (g.pool, g.test))) for g in self.groups]
-        digest = hashlib.sha256(json.dumps(sides).encode()).hexdigest()
+    def identity(self, speech: SpeechModel, heard: Mapping[Path, str]) -> dict[str, object]:
+        """What may not change between two sittings.
+
+        Args:
+            speech: The model.
+            heard: Each recording's samples, as :func:`~myqasr_fx.personalize.groups.check_apart` hashes them.
+        """
+        sides = [(g.name, *([(u.name, heard[u.audio]) for u in s] for s in (g.pool, g.test))) for g in self.groups]
         return {
             "model": speech.name,
             "fingerprint": speech.fingerprint,
-            "recordings": digest,
+            "recordings": _digest(sides),
             "diacritics": self.diacritics,
-            **({} if self.texts else {"texts": False}),
+            "texts": _digest([u.text for group in self.groups for u in group.test]) if self.texts else False,
         }
 
 
@@ -115,8 +120,7 @@ def run(experiment: Experiment, speech: SpeechModel, out: Path, progress: Progre
         MyqasrError: A model cannot be quantized so.
     """
     clock = progress or Silent()
-    check_apart(experiment.groups, clock)
-    _claim(out, experiment.identity(speech))
+    _claim(out, experiment.identity(speech, check_apart(experiment.groups, clock)))
     ledger = Ledger(out / RAW)
     done = ledger.resume({group.name: len(group.test) for group in experiment.groups})
     with clock.stage("capture graphs"):
@@ -193,6 +197,10 @@ class _Bench:
         once = Once(getattr(runtime, ear), min(recordings, MOST_HEARD))
         heard: Runtime = replace(runtime, features=self._features, **{ear: once})
         return heard
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _claim(out: Path, identity: dict[str, object]) -> None:

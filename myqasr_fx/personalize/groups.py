@@ -12,6 +12,7 @@ import numpy as np
 from myqasr_fx.audio import load_audio
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate.manifest import Utterance, choose_utterances
+from myqasr_fx.personalize.controls import RESERVED
 from myqasr_fx.process.progress import Progress
 
 
@@ -70,13 +71,20 @@ def make_groups(source: Path, utterances: Sequence[Utterance], split: GroupSplit
         split: How.
 
     Raises:
-        EvaluationError: A field is unknown, or fewer than two groups are left.
+        EvaluationError: A field is unknown, a group has the name of a control, or fewer than two groups are left.
     """
     candidates = [_by_name(source, utterances, split.by, wanted) for wanted in (split.calibrate, split.test)]
     names = sorted(set(candidates[0]) & set(candidates[1]))
     if unknown := sorted(set(split.only) - set(names)):
         raise EvaluationError(f"{source}: no group {unknown[0]!r}", hint=f"known: {', '.join(names)}")
-    made = [_group(name, candidates[0][name], candidates[1][name], split) for name in split.only or names]
+    made = [
+        _group(name, candidates[0][name], candidates[1][name], split) for name in dict.fromkeys(split.only or names)
+    ]
+    if taken := [group.name for group in made if group.name in RESERVED]:
+        raise EvaluationError(
+            f"{source}: a group by {split.by!r} is {taken[0]!r}, which a row of the result is called",
+            hint="call it otherwise, or name others with --groups",
+        )
     groups = tuple(group for group in made if len(group.pool) >= split.clips and group.test)
     if len(groups) < 2:
         sizes = ", ".join(f"{group.name} {len(group.pool)} + {len(group.test)}" for group in made) or "no group"
@@ -122,12 +130,15 @@ def shuffled(utterances: Sequence[Utterance], name: str, seed: int) -> list[Utte
     return [utterances[index] for index in order]
 
 
-def check_apart(groups: Sequence[Group], progress: Progress) -> None:
+def check_apart(groups: Sequence[Group], progress: Progress) -> Mapping[Path, str]:
     """Refuses recordings that could calibrate and test, in whatever file and group they are.
 
     Args:
         groups: All groups.
         progress: Told about every recording.
+
+    Returns:
+        SHA-256 of the samples of each.
 
     Raises:
         EvaluationError: The same samples are on both sides.
@@ -135,16 +146,19 @@ def check_apart(groups: Sequence[Group], progress: Progress) -> None:
     """
     calibrate = [utterance for group in groups for utterance in group.pool]
     test = [utterance for group in groups for utterance in group.test]
-    seen: dict[str, Path] = {}
+    seen, heard = dict[str, Path](), dict[Path, str]()
     with progress.stage("compare recordings", len(calibrate) + len(test)) as advance:
         for utterance in calibrate:
-            seen[load_audio(utterance.audio).sha256] = utterance.audio
+            heard[utterance.audio] = load_audio(utterance.audio).sha256
+            seen[heard[utterance.audio]] = utterance.audio
             advance(1)
         for utterance in test:
-            twin = seen.get(load_audio(utterance.audio).sha256)
+            heard[utterance.audio] = load_audio(utterance.audio).sha256
+            twin = seen.get(heard[utterance.audio])
             advance(1)
             if twin is not None:
                 raise EvaluationError(
                     f"{utterance.audio}: a test recording has the samples of {twin}, which may calibrate",
                     hint="keep calibration and test apart with filters",
                 )
+    return heard

@@ -24,7 +24,7 @@ class Cell:
         budget: The same.
         clips: Number of calibration clips.
         seed: Of the draw of calibration clips.
-        calibration: Name of a group, or of a control in :mod:`myqasr_fx.personalize.draw`.
+        calibration: Name of a group, or of a control in :mod:`myqasr_fx.personalize.controls`.
         test: Name of the group that is scored.
     """
 

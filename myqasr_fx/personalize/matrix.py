@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from myqasr_fx.evaluate.bootstrap import Interval, rate_interval
-from myqasr_fx.personalize.draw import NOISE, OTHERS
+from myqasr_fx.personalize.controls import NOISE, OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row
 from myqasr_fx.personalize.metric import METRICS, Metric
 

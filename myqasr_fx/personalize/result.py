@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from myqasr_fx.bundle.output_file import write_file
-from myqasr_fx.personalize.draw import NOISE, OTHERS
+from myqasr_fx.personalize.controls import NOISE, OTHERS
 from myqasr_fx.personalize.heat_map import draw_heat_map
 from myqasr_fx.personalize.ledger import Row
 from myqasr_fx.personalize.matrix import Matrix, Method, Score, make_matrix, methods

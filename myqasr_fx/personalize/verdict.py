@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from myqasr_fx.evaluate.bootstrap import Interval, grouped_difference_interval
-from myqasr_fx.personalize.draw import NOISE, OTHERS
+from myqasr_fx.personalize.controls import NOISE, OTHERS
 from myqasr_fx.personalize.ledger import FULL, Row
 from myqasr_fx.personalize.matrix import Method, method_of
 from myqasr_fx.personalize.metric import METRICS, Count, Metric

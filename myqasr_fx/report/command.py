@@ -11,10 +11,13 @@ from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.output_file import check_file, write_file
 from myqasr_fx.bundle.record_reader import build_record
 from myqasr_fx.bundle.untrusted_json import read_object
-from myqasr_fx.errors import BundleError, EvaluationError
+from myqasr_fx.errors import BundleError, EvaluationError, OutputError
 from myqasr_fx.report.options import check_options
 from myqasr_fx.report.record import DETAILS, ReportDetails
 from myqasr_fx.report.render import REPORT, Compared, render_comparison, render_report
+
+_AUDIO = b'"data:audio/'
+"""How recordings begin that ``--embed-audio`` puts into a page."""
 
 Rate = tuple[float, float, float]
 """A word error rate and its 95 % interval."""
@@ -39,7 +42,7 @@ def make_report(
         out: File to write; ``report.html`` in a single bundle's folder, or here, when None.
         evaluations: Files of ``myqasr evaluate --json``.
         private: Leave transcripts out, in a single bundle's folder also of its ``report.json``.
-        force: Replace a file; a bundle's own page is replaced always.
+        force: Replace a file; a bundle's own page is replaced always, but for one that holds recordings.
 
     Raises:
         BundleError: A folder holds no bundle.
@@ -49,6 +52,9 @@ def make_report(
     own = out is None and len(folders) == 1
     path = folders[0] / REPORT if own else out or Path(REPORT)
     check_file(path, force or own)
+    if own and not force and path.is_file() and _AUDIO in path.read_bytes():
+        hint = "write another page with --out, or this one without them with --force"
+        raise OutputError(f"{path} holds recordings, which are nowhere else", hint=hint)
     bundles = _read(folders, _rates(folders, evaluations), private)
     if len(bundles) == 1:
         (only,) = bundles

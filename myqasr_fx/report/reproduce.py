@@ -9,6 +9,7 @@ from typing import Any
 
 from myqasr_fx.bundle.bundle import BundleManifest
 from myqasr_fx.options.config import QuantizeConfig
+from myqasr_fx.options.delta import SPEECH
 from myqasr_fx.options.recipes import DEFAULT_EFFORT, EFFORTS, PAPER_FILE, RECIPES, Recipe
 from myqasr_fx.options.retired import current
 from myqasr_fx.options.thresholds import Thresholds
@@ -30,7 +31,9 @@ def command(manifest: BundleManifest) -> str:
     config = current(manifest.config)
     words = ["myqasr", "quantize", manifest.model, "--audio", "RECORDINGS"]
     if config.get("delta"):
-        return shlex.join([*words, "--delta", "BASE", "--out", "BUNDLE"])
+        own = {name: config.get(name) for name in SPEECH + _OF_A_RUN}
+        changed = _changed(own, QuantizeConfig) + _changed(config.get("acceptance", {}), Thresholds)
+        return shlex.join([*words, "--delta", "BASE", *changed, "--out", "BUNDLE"])
     words += _size(config["budget"])
     if config.get("rules"):
         # A bundle's other options come with its rules; beside options of one's own, not all rules do.

@@ -273,9 +273,14 @@ def test_options_that_the_base_has_decided_are_refused(two: Path) -> None:
     assert (config.acceptance.max_kl, config.private, config.max_clips, config.symmetric) == (0.5, True, 7, True)
     assert config.budget.uniform_bits == 2
     assert config.as_dict()["delta"] == QuantizedBundle.open(two / "base").digest
-    assert command(QuantizedBundle.open(two / "user").manifest) == (
-        "myqasr quantize smallest --audio RECORDINGS --delta BASE --out BUNDLE"
+    bounds = (
+        "--min-agreement 0.0 --max-kl 99.0 --max-deletions 1.0 --max-insertions 9.0 --max-loops 1.0 --max-blanks 1.0"
     )
+    assert command(QuantizedBundle.open(two / "user").manifest) == (
+        f"myqasr quantize smallest --audio RECORDINGS --delta BASE {bounds} --out BUNDLE"
+    )
+    told = replace(QuantizedBundle.open(two / "user").manifest, config=config.as_dict())
+    assert all(text in command(told) for text in ("--private", "--max-clips 7", "--max-kl 0.5"))
     assert resolve_config("9MB", rules=two / "user").delta is None
     with pytest.raises(BundleError, match="is no bundle"):
         resolve_config(delta=two)

@@ -6,9 +6,10 @@ import errno
 import json
 import linecache
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,11 @@ from myqasr_fx import pipeline
 from myqasr_fx.bundle import output_folder
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import MyqasrError, OptionError, OutputError
+from myqasr_fx.fleet import quantize_many as fleet
 from myqasr_fx.fleet.ledger import LEDGER, Ledger, UserRow
-from myqasr_fx.fleet.quantize_many import run_fleet
-from myqasr_fx.fleet.users import find_users
+from myqasr_fx.fleet.quantize_many import quantize_many, run_fleet
+from myqasr_fx.fleet.users import find_users, told_users
+from myqasr_fx.fleet.workers import Workers
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.options.resolve import resolve_config
 from myqasr_fx.process.graph_sources import kept_sources
@@ -96,6 +99,48 @@ def test_a_second_run_does_only_what_is_missing_changed_or_failed(
     asked.clear()
     assert [row.error is None for row in run(find_users(users))] == [True, True, False]
     assert asked == ["ann", "bob", "cid"]
+    damaged = tmp_path / "out" / "ann" / "model.onnx"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")  # as many bytes as before
+    (tmp_path / "out" / "bob" / "vocab.json").unlink()
+    asked.clear()
+    assert [row.error is None for row in run(find_users(users))] == [True, True, False]
+    assert asked == ["ann", "bob", "cid"]
+    soundfile.write(users / "bob" / "0.wav", np.zeros(16_000), 16_000)
+    assert str(run(find_users(users))[1].error).endswith("; the bundle of earlier recordings stays")
+
+
+@pytest.mark.parametrize("recordings", [None, 3, [3], [np.zeros(8)]])
+def test_users_of_python_are_names_with_paths(users: Path, tmp_path: Path, recordings: object) -> None:
+    assert told_users({"ann": str(users), "bob": [users / "bob", "x"]}) == {
+        "ann": (users,),
+        "bob": (users / "bob", Path("x")),
+    }
+    given: Any = {"ann": recordings}
+    for wrong in (given, {3: ["x"]}, "users"):
+        with pytest.raises(OptionError, match=r"^user"):
+            quantize_many("whisper-base", wrong, "90KB", out=tmp_path / "out")
+    with pytest.raises(OptionError, match="workers '2': expected at least 1"):
+        quantize_many("whisper-base", {"ann": ["x"]}, "90KB", out=tmp_path / "out", workers="2")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_no_worker_can_begin_leaves_nothing(
+    make_speech_model: Callable[[str], SpeechModel], users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> Iterator[UserRow]:
+        raise OptionError("ray nowhere")
+        yield
+
+    monkeypatch.setattr(fleet, "rows_on_ray", refused)
+    monkeypatch.setattr(fleet, "_setting", lambda model, speech, order: order)
+    out, model = tmp_path / "out", make_speech_model("smallest")
+    for before in (False, True):
+        if before:
+            out.mkdir()
+            (out / "notes.txt").write_text("")
+        with pytest.raises(OptionError, match="ray nowhere"):
+            run_fleet(model, {"ann": [users / "ann"]}, out, CONFIG, Silent(), LIMITS, workers=Workers())
+        assert [path.name for path in tmp_path.rglob("out/*")] == ["notes.txt"] * before
 
 
 def test_a_line_that_was_cut_off_is_written_again(
@@ -206,6 +251,7 @@ def test_users_of_a_manifest(users: Path, tmp_path: Path) -> None:
         ('{"user": "a"}', "line 1: expected"),
         ("nonsense", "line 1"),
         ('{"user": "../a", "audio": "x"}', "cannot be the name of a folder"),
+        ('{"user": "fleet.jsonl", "audio": "x"}', "cannot be the name of a folder"),
         ('{"user": "Ann", "audio": "x"}\n{"user": "ann", "audio": "y"}', "one name on many"),
     ):
         manifest.write_text(content)
@@ -220,7 +266,13 @@ def test_users_of_a_manifest(users: Path, tmp_path: Path) -> None:
 def test_the_command_lists_everybody(
     save_model: Callable[..., Path], users: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["fleet", str(save_model("smallest")), "--users", str(users), "--out", str(tmp_path / "out")]
+    words = ["fleet", str(save_model("smallest")), "--users", str(users), "--out"]
+    for place in (users, users / "bob"):
+        with pytest.raises(SystemExit) as stop:
+            main([*words, str(place), "--budget", "90KB"])
+        assert stop.value.code == 2
+        assert "holds recordings of --users" in " ".join(capsys.readouterr().err.split())
+    words.append(str(tmp_path / "out"))
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
         main([*words, "--budget", "90KB", "--recipe", "paper-file", "--json"])

@@ -1,6 +1,8 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from myqasr_fx.bundle.bundle import FORMAT_VERSION, MANIFEST, BundleManifest, CalibrationRecord, VerificationRecord
@@ -317,3 +319,15 @@ def test_a_rules_file_may_begin_with_a_mark_of_its_bytes(tmp_path: Path) -> None
     path = tmp_path / "rules.toml"
     path.write_bytes(b"\xef\xbb\xbf[options]\nseed = 7\n")
     assert resolve_config("24MB", rules=path).seed == 7
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    config = resolve_config("1MB", max_clips=np.int64(4), holdout=np.float32(0.25), keep=None)
+    assert config == resolve_config("1MB", max_clips=4, holdout=0.25)
+    assert (type(config.max_clips), type(config.holdout)) == (int, float)
+
+
+@pytest.mark.parametrize("given", [{"rules": 3}, {"keep": [3]}, {"keep": 3}])
+def test_what_python_gives_of_another_kind_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=next(iter(given))):
+        resolve_config("1MB", **given)

@@ -12,6 +12,7 @@ from myqasr_fx.options.thresholds import Thresholds
         {"min_agreement": -0.1},
         {"min_agreement": "0.9"},
         {"max_kl": float("nan")},
+        {"max_kl": float("inf")},
         {"max_loops": 2},
         {"max_blanks": True},
         {"max_deletions": -1},

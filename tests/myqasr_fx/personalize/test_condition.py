@@ -47,7 +47,7 @@ def test_what_cannot_be_read_is_refused(recipe: str, budget: str) -> None:
 
 
 def test_every_recipe_at_every_budget() -> None:
-    found = conditions(["paper", "paper:order=shuffled"], ["avg=3", "avg=4"], 6)
+    found = conditions(["paper", "paper:order=shuffled", "paper"], ["avg=3", "avg=4", "avg=3"], 6)
     assert [c.recipe for c in found] == ["paper:activation_bits=6"] * 2 + ["paper:order=shuffled,activation_bits=6"] * 2
     assert {c.config(0).activation_bits for c in found} == {6}
     with pytest.raises(OptionError, match="keeps activations in float"):

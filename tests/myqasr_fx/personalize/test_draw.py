@@ -8,7 +8,8 @@ import pytest
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.errors import EvaluationError
-from myqasr_fx.personalize.draw import NOISE, OTHERS, draw
+from myqasr_fx.personalize.controls import NOISE, OTHERS
+from myqasr_fx.personalize.draw import draw
 from myqasr_fx.personalize.groups import Group, GroupSplit, make_groups
 
 

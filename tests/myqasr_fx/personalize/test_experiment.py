@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.personalize import experiment as module
 from myqasr_fx.personalize.condition import Condition
-from myqasr_fx.personalize.draw import NOISE, OTHERS
+from myqasr_fx.personalize.controls import NOISE, OTHERS
 from myqasr_fx.personalize.experiment import RAW, SCHEMES, Experiment, run
 from myqasr_fx.personalize.groups import GroupSplit, make_groups
 from myqasr_fx.personalize.ledger import FULL, read_rows
@@ -120,3 +122,24 @@ def test_another_experiment_is_not_mixed_in(experiment: Experiment, make_speech_
     other = replace(few, groups=(few.groups[1], few.groups[0]))
     with pytest.raises(EvaluationError, match="holds an experiment with another recordings"):
         run(other, make_speech_model("smallest"), tmp_path)
+
+
+def test_changed_texts_and_recordings_are_another_experiment(
+    experiment: Experiment, make_speech_model, tmp_path: Path
+) -> None:
+    """Under the same names: rows of an earlier sitting would be told of what nobody heard."""
+    few, speech = replace(experiment, conditions=(), control=False), make_speech_model("smallest")
+    rows = run(few, speech, tmp_path)
+    ann, bob = few.groups
+    other = replace(ann.test[0], text="no")
+    with pytest.raises(EvaluationError, match="another texts"):
+        run(replace(few, groups=(replace(ann, test=(other, *ann.test[1:])), bob)), speech, tmp_path)
+    recording = ann.pool[0].audio
+    before = recording.read_bytes()
+    try:
+        soundfile.write(recording, np.ones(8000) / 2, 16_000)
+        with pytest.raises(EvaluationError, match="another recordings"):
+            run(few, speech, tmp_path)
+    finally:
+        recording.write_bytes(before)
+    assert run(few, speech, tmp_path) == rows

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from myqasr_fx.corpora import read_corpus
 from myqasr_fx.errors import EvaluationError
+from myqasr_fx.personalize.controls import RESERVED
 from myqasr_fx.personalize.groups import Group, GroupSplit, check_apart, make_groups, shuffled
 from myqasr_fx.process.progress import Silent
 
@@ -31,7 +33,7 @@ def test_without_filters_a_draw_calibrates_and_the_rest_tests(manifest: Path) ->
 
 
 def test_limits_and_choice(manifest: Path) -> None:
-    found = groups(manifest, GroupSplit("speaker", 2, **APART, test_clips=1, only=("cid", "ann")))
+    found = groups(manifest, GroupSplit("speaker", 2, **APART, test_clips=1, only=("cid", "ann", "cid")))
     assert [(g.name, len(g.test)) for g in found] == [("cid", 1), ("ann", 1)]
 
 
@@ -48,6 +50,16 @@ def test_groups_that_cannot_be_made(manifest: Path, split: GroupSplit, message: 
         groups(manifest, split)
     with pytest.raises(EvaluationError, match="seeds 0"):
         GroupSplit("speaker", 1, seeds=0)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_no_group_is_called_like_a_control(manifest: Path, name: str) -> None:
+    told = [
+        replace(u, fields={**u.fields, "speaker": name if i % 2 else "ann"})
+        for i, u in enumerate(read_corpus(manifest))
+    ]
+    with pytest.raises(EvaluationError, match=f"a group by 'speaker' is '{name}'"):
+        make_groups(manifest, told, GroupSplit("speaker", 1))
 
 
 def test_the_same_samples_on_both_sides_are_an_error(manifest: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from myqasr_fx.personalize.draw import NOISE, OTHERS
+from myqasr_fx.personalize.controls import NOISE, OTHERS
 from myqasr_fx.personalize.ledger import FULL
 from myqasr_fx.personalize.matrix import make_matrix, methods
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from myqasr_fx.personalize.draw import OTHERS
+from myqasr_fx.personalize.controls import OTHERS
 from myqasr_fx.personalize.ledger import Cell, Row, full_cell
 from myqasr_fx.personalize.matrix import make_matrix
 from myqasr_fx.personalize.metric import METRICS, counted, has_texts, is_metric

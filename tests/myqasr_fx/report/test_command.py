@@ -166,3 +166,19 @@ def test_options_that_no_page_can_show_are_one_line(
 def test_options_that_we_do_not_know_are_shown(value: object, folders: list[Path], manifest: BundleManifest) -> None:
     replace(manifest, config={**manifest.config, "opset": value, "of_tomorrow": value}).write(folders[0])
     assert "of tomorrow" in make_report(folders[:1], None, (), private=False).read_text()
+
+
+def test_a_page_with_recordings_is_replaced_only_when_asked(folders: list[Path], tmp_path: Path) -> None:
+    page = folders[0] / "report.html"
+    page.write_text('<audio controls src="data:audio/mpeg;base64,AAAA"></audio>')
+    with pytest.raises(OutputError, match=r"holds recordings, which are nowhere else .*--out, .*--force"):
+        make_report(folders[:1], None, [], private=False)
+    assert make_report(folders[:1], tmp_path / "other.html", [], private=False).is_file()
+    assert make_report(folders[:1], None, [], private=False, force=True) == page
+    assert "data:audio" not in page.read_text()
+
+
+def test_a_bundle_without_details_says_where_such_come_from(folders: list[Path]) -> None:
+    (folders[0] / "report.json").unlink()
+    with pytest.raises(BundleError, match=r"missing, so that there is nothing .*`myqasr apply`"):
+        make_report(folders, None, [], private=False)
