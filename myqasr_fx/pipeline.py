@@ -23,7 +23,7 @@ from myqasr_fx.bundle.adaptation_record import SELF
 from myqasr_fx.bundle.bundle import QuantizedBundle
 from myqasr_fx.bundle.context_record import SPEECH
 from myqasr_fx.bundle.output_folder import output_folder
-from myqasr_fx.bundle.places import check_outside, settled
+from myqasr_fx.bundle.places import settled
 from myqasr_fx.bundle.run_record import write_run
 from myqasr_fx.delta.make import write_delta
 from myqasr_fx.fit.allocation import check_feasible
@@ -106,8 +106,7 @@ def quantize(
     """
     road = Road(config, progress or Silent(), limits or Limits())
     config.check_exportable()
-    check_outside(out := settled(out), {"cache": config.cache, "dump-ir": config.dump_ir})
-    with output_folder(out, force=force) as folder, sources_forgotten():
+    with output_folder(out := settled(out, config.folders), force=force) as folder, sources_forgotten():
         learning, request, config = _prepare(model, audio, road)
         base = read_base(learning.prepared, config.delta, out) if config.delta else None
         job = price(learning, request, measure(learning), base)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from myqasr_fx.errors import OptionError
 
 
-def settled(path: str | Path) -> Path:
-    """The same place without ``..``: behind a folder that does not exist yet it would be none for others who look."""
+def settled(path: str | Path, others: Mapping[str, Path | None] = MappingProxyType({})) -> Path:
+    """The same place without ``..``: behind a folder that does not exist yet it would be none for others who look.
+
+    Args:
+        path: To be written.
+        others: As for :func:`check_outside`, whose errors it raises.
+    """
     path = Path(path)
+    check_outside(path, others)
     return Path(os.path.realpath(path)) if ".." in path.parts else path
 
 

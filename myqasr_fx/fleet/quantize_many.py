@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def run_fleet(
     prepared = _prepared(speech, config, out, progress) if workers is None else None
     order = Order(out.absolute(), config, limits or Limits())
     setting = None if workers is None else _setting(model, speech, order)
-    begins = not (out / LEDGER).exists()
+    begun = (out / LEDGER).exists()
     ledger = _ledger(speech, config, out)
     done, found = ledger.resume(), dict[str, UserRow]()
     tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
@@ -112,18 +112,13 @@ def run_fleet(
         rows: Generator[UserRow, None, None] = (maker.row(task) for task in tasks)
     elif workers is not None and setting is not None:
         rows = rows_on_ray(tasks, setting, workers)
-    try:
-        with closing(rows), progress.stage("users", len(users)) as advance:  # whatever happens, workers end here
-            for row in rows:
-                if fresh := row.error is not None or row != done.get(row.user):  # what failed was tried again
-                    ledger.append(row)
-                found[row.user] = row
-                tell(row, fresh)
-                advance(1)
-    except OptionError:
-        if begins and not found:  # nobody's work has begun
-            _take_back(out)
-        raise
+    with _taken_back(out, unless=begun, found=found), closing(rows), progress.stage("users", len(users)) as advance:
+        for row in rows:
+            if fresh := row.error is not None or row != done.get(row.user):  # what failed was tried again
+                ledger.append(row)
+            found[row.user] = row
+            tell(row, fresh)
+            advance(1)
     return tuple(found[user] for user in users)
 
 
@@ -144,11 +139,17 @@ def _ledger(speech: SpeechModel, config: QuantizeConfig, out: Path) -> Ledger:
     return Ledger(out / LEDGER, {"fingerprint": speech.fingerprint, "options": made})
 
 
-def _take_back(out: Path) -> None:
-    """Removes a ledger without rows, and its folder where nothing else is in it."""
-    with suppress(OSError):
-        (out / LEDGER).unlink()
-        out.rmdir()
+@contextmanager
+def _taken_back(out: Path, unless: bool, found: Mapping[str, UserRow]) -> Iterator[None]:
+    """Removes a new ledger, and its folder where nothing else is in it, when nobody's work could begin."""
+    try:
+        yield
+    except OptionError:
+        if not unless and not found:
+            with suppress(OSError):
+                (out / LEDGER).unlink()
+                out.rmdir()
+        raise
 
 
 def _prepared(speech: SpeechModel, config: QuantizeConfig, out: Path, progress: Progress) -> Prepared:

@@ -168,6 +168,11 @@ class QuantizeConfig:
         return frozenset({self.rounding, *(rule.rounding for rule in self.rules if rule.rounding)})
 
     @property
+    def folders(self) -> dict[str, Path | None]:
+        """What is written during the work, by option."""
+        return {"cache": self.cache, "dump-ir": self.dump_ir}
+
+    @property
     def narrowest(self) -> int:
         """Bits that every weight takes at least."""
         return narrowest(self.min_bits, self.rules)

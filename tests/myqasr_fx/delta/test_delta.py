@@ -273,11 +273,9 @@ def test_options_that_the_base_has_decided_are_refused(two: Path) -> None:
     assert (config.acceptance.max_kl, config.private, config.max_clips, config.symmetric) == (0.5, True, 7, True)
     assert config.budget.uniform_bits == 2
     assert config.as_dict()["delta"] == QuantizedBundle.open(two / "base").digest
-    bounds = (
-        "--min-agreement 0.0 --max-kl 99.0 --max-deletions 1.0 --max-insertions 9.0 --max-loops 1.0 --max-blanks 1.0"
-    )
+    most = "--max-kl 99.0 --max-deletions 1.0 --max-insertions 9.0 --max-loops 1.0 --max-blanks 1.0"
     assert command(QuantizedBundle.open(two / "user").manifest) == (
-        f"myqasr quantize smallest --audio RECORDINGS --delta BASE {bounds} --out BUNDLE"
+        f"myqasr quantize smallest --audio RECORDINGS --delta BASE --min-agreement 0.0 {most} --out BUNDLE"
     )
     told = replace(QuantizedBundle.open(two / "user").manifest, config=config.as_dict())
     assert all(text in command(told) for text in ("--private", "--max-clips 7", "--max-kl 0.5"))
