@@ -66,8 +66,4 @@ def _solve(weight: torch.Tensor, qparams: QParams, columns: Columns) -> torch.Te
     return codes
 
 
-NARROW = 3.5
-"""Average bits of strings up to which scales and paths take a turn: base at 28 MB then has 0.0249 nats instead of
-0.0348, as where all strings take one, or two (docs/rounding.md)."""
-
-GPTQ = Rounding(gptq, Needs(grams=True), trellis=TrellisRounding(compensates=True, turns=1, up_to=NARROW))
+GPTQ = Rounding(gptq, Needs(grams=True), trellis=TrellisRounding(compensates=True))

@@ -6,8 +6,8 @@ column's own weights, says where bits save most (``passes.numbers.column_widths`
 GPTQ goes input by input, and so does a trellis: the weights of one input, over the outputs, are one string. What GPTQ
 wants of a column goes to the path search as it is, each row weighed by what its errors cost: rows share strings, and a
 word that is said often takes more of them than neighbours that are not. Scales of groups by least squares follow, at no
-second search. Turns, each with one, are those of ``passes.rounding.refine``: such scales, then every column the path
-that is best with all others as they are.
+second search. Turns are those of ``passes.rounding.refine``: such scales, then every column the path that is best with
+all others as they are.
 """
 
 from __future__ import annotations
@@ -51,12 +51,10 @@ class TrellisRounding:
     Args:
         compensates: Inputs that follow make up for errors, where the Gram matrix is known.
         turns: Times that scales and paths take turns after that; with none, scales alone are fitted.
-        up_to: Average bits up to which they do: errors of wider strings are so small that turns leave them as they are.
     """
 
     compensates: bool
     turns: int = 0
-    up_to: float = max(TRELLIS_BITS)
 
     def __call__(self, weight: Tensor, qparams: QParams, gram: Tensor | None, strings: Strings) -> Rounded:
         """The strings.
@@ -87,7 +85,7 @@ class TrellisRounding:
         with _left_to(paths):
             carry_errors(weight, order, partial(paths.walk, scale=scale))
         objective = damped(gram).to(torch.float32) * torch.outer(gains, gains)
-        if not self.turns or strings.bits > self.up_to * len(widths):
+        if not self.turns:
             return replace(paths.rounded(_fitted(weight, paths.levels(), qparams, objective)), damping=order.damping)
         with _left_to(paths):
             chunk = _Chunk(weight, paths, qparams, objective)

@@ -20,7 +20,6 @@ from passes.numbers.scheme import TRELLIS_BITS, Granularity, LayerScheme, RowBlo
 from passes.numbers.trellis_scales import even_out, start_scales
 from passes.rounding import REGISTRY, trellis_rounding
 from passes.rounding.descent import Chunk
-from passes.rounding.gptq import NARROW
 from passes.rounding.method import Rounding, Strings
 from passes.rounding.path_search import TALL, _Search
 from passes.rounding.round_weights import round_weight
@@ -31,9 +30,6 @@ from passes.rounding.walk import Block, walked
 GROUP = 32
 
 TABLES = dict.fromkeys(TRELLIS_BITS, gaussian_table())
-
-FITTED = trellis_rounding.TrellisRounding(compensates=True)
-"""Scales that fit the paths, and no turns."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +45,7 @@ def layer() -> tuple[Tensor, Tensor]:
 def strings(
     method: str, weight: Tensor, gram: Tensor | None, bits: int, importance: Tensor | None = None
 ) -> tuple[Rounded, QParams]:
-    run, qparams = REGISTRY[method].trellis if method in REGISTRY else FITTED, start_scales(weight, GROUP)
+    run, qparams = REGISTRY[method].trellis, start_scales(weight, GROUP)
     assert run is not None
     return run(weight, qparams, gram, Strings(bits * weight.shape[1], TABLES, importance)), qparams
 
@@ -106,10 +102,9 @@ def test_every_step_of_the_way_lowers_the_objective(
         found, _ = strings(method, weight, gram, bits)
         return float(objective(weight, found, gram).sum())
 
-    rtn, fitted, refined = map(error, ("rtn", "fitted", "refined"))
-    assert error("gptq") == (refined if bits <= NARROW else fitted)
+    rtn, fitted, refined = map(error, ("rtn", "gptq", "refined"))
     monkeypatch.setattr(Chunk, "fit", lambda chunk: None)
-    compensated = error("fitted")
+    compensated = error("gptq")
     assert refined < (0.95 if even and bits < 5 else 1) * compensated
     assert compensated < 0.8 * rtn
     assert refined <= fitted <= compensated
