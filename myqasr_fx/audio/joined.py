@@ -13,8 +13,8 @@ _OGG_FIRST = 0x02
 
 _HEAD = 4096
 _PAGE_HEAD = 27
-_LONGEST_FRAME = 2 * 1441
-"""Bytes of MPEG audio that encoders count or leave out, and what is too short to be a recording."""
+_TWO_FRAMES = 2 * 1441
+"""Bytes of MPEG audio, frames of the largest size: one that some encoders do not count, and no recording yet."""
 
 
 def check_single(form: str, path: Path) -> None:
@@ -28,8 +28,11 @@ def check_single(form: str, path: Path) -> None:
         AudioError: Another recording begins where the first ends.
         OSError: The file cannot be read.
     """
+    goes_on = {"MP3": _goes_on_mp3, "OGG": _goes_on_ogg}.get(form)
+    if goes_on is None:
+        return
     with path.open("rb") as file:
-        joined = (form == "MP3" and _goes_on_mp3(file)) or (form == "OGG" and _goes_on_ogg(file))
+        joined = goes_on(file)
     if joined:
         raise AudioError(
             f"{path}: holds several recordings one behind the other, and only the first would be heard",
@@ -70,8 +73,8 @@ def _goes_on_mp3(file: BinaryIO) -> bool:
     if not declared:
         return False
     file.seek(start + declared)
-    rest = file.read(_LONGEST_FRAME + 1)
-    return len(rest) > _LONGEST_FRAME and (rest.startswith(b"ID3") or (rest[0] == 0xFF and rest[1] & 0xE0 == 0xE0))
+    rest = file.read(_TWO_FRAMES + 1)
+    return len(rest) > _TWO_FRAMES and (rest.startswith(b"ID3") or (rest[0] == 0xFF and rest[1] & 0xE0 == 0xE0))
 
 
 def _goes_on_ogg(file: BinaryIO) -> bool:

@@ -13,7 +13,6 @@ from myqasr_fx.cli import options as o
 from myqasr_fx.cli.answer import Answer, DebugFlag, JsonFlag
 from myqasr_fx.cli.fleet_view import Teller, fleet_view
 from myqasr_fx.cli.size import asked_config
-from myqasr_fx.errors import OptionError
 from myqasr_fx.process.progress import RichProgress
 
 BAD_NEWS = 3
@@ -58,9 +57,7 @@ def fleet(
     from myqasr_fx.cli.inputs import check_inputs
     from myqasr_fx.fleet.users import find_users
 
-    found = find_users(users)
-    if any(out.resolve() == place.resolve() for place in (users, *(p for each in found.values() for p in each))):
-        raise OptionError(f"--out {out} holds recordings of --users", hint="choose another --out")
+    found = find_users(users, out)
     check_inputs(model, (), None, cache, False)
     config = asked_config(
         model,

@@ -93,11 +93,7 @@ def personalize(
     if plot:
         check_plots()
     numbers = _numbers(clips)
-    ways = conditions(
-        tuple(dict.fromkeys(recipe or ())) or (EFFORTS[DEFAULT_EFFORT],),
-        tuple(dict.fromkeys(budgets.split(","))),
-        activation_bits,
-    )
+    ways = conditions(recipe or (EFFORTS[DEFAULT_EFFORT],), budgets.split(","), activation_bits)
     only = tuple(filter(None, (groups or "").split(",")))
     sides = parse_filters(calibrate or ()), parse_filters(test or ())
     split = GroupSplit(by, max(numbers), seeds, sides[0], sides[1], test_clips, only)

@@ -97,12 +97,9 @@ def done_for(task: Task, prepared: Prepared, order: Order) -> UserRow:
     start, row, folder = time.perf_counter(), UserRow(task.user, "", 0.0), order.out / task.user
     try:
         row = replace(row, recordings=digest_of(task.recordings))
-        if (
-            task.known
-            and task.known.recordings == row.recordings
-            and _is_there(folder, task.known, order.config.delta is not None)
-        ):
-            return task.known
+        known, differs = task.known, order.config.delta is not None
+        if known and known.recordings == row.recordings and _is_there(folder, known, differs):
+            return known
         bundle = pipeline.quantize(
             prepared, task.recordings, out=folder, config=order.config, force=True, limits=order.limits
         )

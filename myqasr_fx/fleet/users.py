@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from myqasr_fx.audio import find_audio
@@ -18,19 +19,23 @@ Users = Mapping[str, Sequence[Path]]
 _LONGEST = 100
 
 
-def find_users(place: Path) -> dict[str, list[Path]]:
+def find_users(place: Path, out: Path | None = None) -> dict[str, list[Path]]:
     """The users of a folder with a folder for each, or of a manifest with ``user`` and ``audio`` on each line.
 
     Args:
         place: The folder, or a JSONL file; its paths are relative to its own folder.
+        out: Folder of the bundles, which may be neither the folder nor a user's.
 
     Raises:
-        OptionError: There is none, a line is no such object, or a name cannot be that of a folder.
+        OptionError: There is none, a line is no such object, a name cannot be that of a folder, or bundles would come
+            among recordings.
     """
     if not os.path.lexists(place):
         raise OptionError(f"{place}: no such file or folder")
     found = _in_manifest(place) if place.is_file() else _in_folder(place)
     check_names(found)
+    if out and out.resolve() in {path.resolve() for path in (place, *chain.from_iterable(found.values()))}:
+        raise OptionError(f"--out {out} holds recordings of --users", hint="choose another --out")
     return found
 
 
@@ -63,12 +68,8 @@ def check_names(users: Users) -> None:
         raise OptionError("no user", hint="give a folder with a folder of recordings for each user")
     seen: dict[str, str] = {}
     for name in users:
-        if (
-            name in ("", ".", "..", LEDGER)
-            or len(name) > _LONGEST
-            or not name.isprintable()
-            or set(name) & set("/\\\0")
-        ):
+        taken, parts = name in ("", ".", "..", LEDGER), set(name) & set("/\\\0")
+        if taken or parts or len(name) > _LONGEST or not name.isprintable():
             raise OptionError(f"user {name[:_LONGEST]!r}: cannot be the name of a folder")
         other = seen.setdefault(name.casefold(), name)
         if other != name:

@@ -41,7 +41,8 @@ class Arguments:
         Raises:
             ValueError: A name is unknown, or an argument is nested otherwise.
         """
-        if len(self.names) == 1 and self.names[0] not in batch:  # a program that takes a mapping
+        nested = [argument for side in self.spec.children() for argument in side.children() if not argument.is_leaf()]
+        if len(self.names) == len(nested) == 1 and self.names[0] not in batch:  # a program that takes a mapping
             batch = {self.names[0]: batch}
         if unknown := [name for name in batch if name not in self.names]:
             raise ValueError(f"no argument {unknown[0]!r}")

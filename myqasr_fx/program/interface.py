@@ -58,8 +58,10 @@ class Interface:
         return tuple(found)
 
     def _leaves(self, batch: Batch, index: int) -> list[Any]:
-        if not isinstance(batch, Mapping) or self.arguments is None:
-            return pytree.tree_leaves(batch)
+        found: list[Any] = pytree.tree_leaves(batch)
+        tensors = all(leaf is None or isinstance(leaf, Tensor) for leaf in found)
+        if not isinstance(batch, Mapping) or self.arguments is None or not tensors:
+            return found
         try:
             return self.arguments.leaves(batch)
         except ValueError as error:

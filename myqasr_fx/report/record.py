@@ -94,7 +94,7 @@ class ReportDetails:
         path = file_inside(folder, DETAILS)
         if not path.exists():
             hint = "give a folder that myqasr quantize wrote: what `myqasr apply` makes and a hub sends has none"
-            raise BundleError(f"{path}: missing, so that there is nothing to report", hint=hint)
+            raise BundleError(f"{path}: No such file, so that there is nothing to report", hint=hint)
         try:
             return build_record(cls, read_json(path))
         except ValueError as error:

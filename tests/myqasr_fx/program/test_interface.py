@@ -63,6 +63,13 @@ def test_a_program_that_takes_a_mapping_takes_its_keys_in_any_order() -> None:
         assert [float(value.mean()) for value in found.flat(batch, 0)] == [1, 0]
 
 
+def test_a_wrong_name_is_told_of_a_program_with_one_tensor() -> None:
+    found = interface_of(torch.export.export(nn.Linear(4, 3).eval(), (torch.zeros(2, 4),)))
+    assert len(found.flat({"input": torch.ones(2, 4)}, 0)) == 1
+    with pytest.raises(ProgramInputError, match="batch 0: got x, expected input: no argument 'x'"):
+        found.flat({"x": torch.ones(2, 4)}, 0)
+
+
 class Rows(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], 320)

@@ -10,6 +10,7 @@ from myqasr_fx.cli.app import main
 from myqasr_fx.errors import BundleError, EvaluationError, OutputError
 from myqasr_fx.report.command import make_report
 from myqasr_fx.report.record import ReportDetails
+from myqasr_fx.report.render import render_report
 
 
 @pytest.fixture
@@ -168,17 +169,20 @@ def test_options_that_we_do_not_know_are_shown(value: object, folders: list[Path
     assert "of tomorrow" in make_report(folders[:1], None, (), private=False).read_text()
 
 
-def test_a_page_with_recordings_is_replaced_only_when_asked(folders: list[Path], tmp_path: Path) -> None:
-    page = folders[0] / "report.html"
-    page.write_text('<audio controls src="data:audio/mpeg;base64,AAAA"></audio>')
+def test_a_page_with_recordings_is_replaced_only_when_asked(
+    folders: list[Path], manifest: BundleManifest, details: ReportDetails, tmp_path: Path
+) -> None:
+    page, (clip, *_) = folders[0] / "report.html", details.comparisons or ()
+    page.write_text(render_report(manifest, details, {clip.name: "data:audio/mpeg;base64,AAAA"}))
+    assert "data:audio/mpeg;base64,AAAA" in page.read_text()
     with pytest.raises(OutputError, match=r"holds recordings, which are nowhere else .*--out, .*--force"):
         make_report(folders[:1], None, [], private=False)
     assert make_report(folders[:1], tmp_path / "other.html", [], private=False).is_file()
     assert make_report(folders[:1], None, [], private=False, force=True) == page
-    assert "data:audio" not in page.read_text()
+    assert "data:audio/" not in page.read_text()
 
 
 def test_a_bundle_without_details_says_where_such_come_from(folders: list[Path]) -> None:
     (folders[0] / "report.json").unlink()
-    with pytest.raises(BundleError, match=r"missing, so that there is nothing .*`myqasr apply`"):
+    with pytest.raises(BundleError, match=r"No such file, so that there is nothing .*`myqasr apply`"):
         make_report(folders, None, [], private=False)

@@ -165,6 +165,16 @@ def test_a_method_that_knows_no_strings_says_so(layer: tuple[Tensor, Tensor]) ->
         round_weight(weight, scheme, (start_scales(weight, GROUP),), own)
 
 
+def test_gains_and_spread_go_by_the_weights_alone(layer: tuple[Tensor, Tensor]) -> None:
+    """What one weighing of the inputs found serves another."""
+    weight, gram = layer
+    weighed = even_out(weight, GROUP, gram.diagonal())
+    anew, known = even_out(weight, GROUP), even_out(weight, GROUP, known=(weighed.gains, weighed.spread))
+    for name in ("gains", "spread", "squares", "clipped"):
+        assert torch.equal(getattr(known, name), getattr(anew, name))
+    assert not torch.equal(weighed.squares, anew.squares)
+
+
 def test_scales_bring_groups_to_one_spread_and_zeros_stay_finite() -> None:
     weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 0, 64).unsqueeze(1)
     weight[5] = 0
