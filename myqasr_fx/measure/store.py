@@ -46,7 +46,7 @@ from passes.numbers.trellis import Levels
 from passes.observe.activation_stats import Statistics
 from passes.observe.insert_gram_observers import Grams
 
-VERSION = "13"
+VERSION = "14"
 """Changes with the meaning of anything kept."""
 
 Parameters = Mapping[str, torch.Tensor]

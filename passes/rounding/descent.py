@@ -35,6 +35,10 @@ class Chunk:
         """(K, n), as floats."""
         return nearest_codes(self._grouped(self.levels), *self._spread()).reshape(self.levels.shape)
 
+    def costs(self, weight: Tensor) -> Tensor:
+        """(n,) the objective of each row of ``weight``, (n, K), the one that all this is for."""
+        return ((self.levels - weight.t()) * self.product).sum(0)
+
     def turn(self, *, fixed: bool) -> None:
         """Gives every group the best scale, then the best zero point, then every weight of it the best level.
 

@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
+MISSCALED = 0.75
+"""Share of the objective that scales fitted to strings leave, below which strings are searched again: a quarter of
+base's nats at 28 MB, from four layers of a hundred (docs/rounding.md)."""
+
+AGAIN = 3
+"""Turns that follow such a second search."""
+
 _APART = 8.0  # logarithm of costs that are so different that all widths are needed
 
 
@@ -50,7 +57,8 @@ class TrellisRounding:
 
     Args:
         compensates: Inputs that follow make up for errors, where the Gram matrix is known.
-        turns: Times that scales and paths take turns after that; with none, scales alone are fitted.
+        turns: Times that scales and paths take turns after that; with none, scales alone are fitted. Strings that are
+            :data:`MISSCALED` are searched again, and take :data:`AGAIN` of them.
     """
 
     compensates: bool
@@ -82,28 +90,41 @@ class TrellisRounding:
             return paths.rounded(qparams)
         # Inputs times gains are what weights over gains read: so is everything that follows.
         order = replace(order, factor=order.factor / gains[order.order])
-        with _left_to(paths):
-            carry_errors(weight, order, partial(paths.walk, scale=scale))
         objective = damped(gram).to(torch.float32) * torch.outer(gains, gains)
-        if not self.turns:
-            return replace(paths.rounded(_fitted(weight, paths.levels(), qparams, objective)), damping=order.damping)
-        with _left_to(paths):
-            chunk = _Chunk(weight, paths, qparams, objective)
-            for _ in range(self.turns):
-                chunk.turn(fixed=False)
-        turned = paths.rounded(replace(qparams, scale=chunk.scale.t().contiguous()))
-        return replace(turned, damping=order.damping)
+
+        def searched(qparams: QParams) -> tuple[QParams, float]:
+            with _left_to(paths):
+                carry_errors(weight, order, partial(paths.walk, scale=qparams.scale.t().contiguous()))
+            return _fitted(weight, paths, qparams, objective)
+
+        (fitted, left), turns = searched(qparams), self.turns
+        if left < MISSCALED:
+            (fitted, _), turns = searched(fitted), AGAIN
+        if turns:
+            with _left_to(paths):
+                fitted = _turned(weight, paths, fitted, objective, turns)
+        return replace(paths.rounded(fitted), damping=order.damping)
 
 
-def _fitted(weight: Tensor, levels: Tensor, qparams: QParams, objective: Tensor) -> QParams:
-    """The scales that are best for levels (n, K), group after group."""
-    scale = qparams.scale.clone()
+def _fitted(weight: Tensor, paths: _Paths, qparams: QParams, objective: Tensor) -> tuple[QParams, float]:
+    """The scales that are best for the paths, group after group, and the share of the objective that they leave."""
+    levels, scale, before, after = paths.levels(), qparams.scale.clone(), 0.0, 0.0
     for start in range(0, len(weight), CHUNK):
         rows = slice(start, start + CHUNK)
         chunk = Chunk(weight[rows], levels[rows], qparams.part(rows), objective)
+        before += float(chunk.costs(weight[rows]) @ paths.counts[rows])
         chunk.fit()
+        after += float(chunk.costs(weight[rows]) @ paths.counts[rows])
         scale[rows] = chunk.scale.t()
-    return replace(qparams, scale=scale)
+    return replace(qparams, scale=scale), after / before if before > 0 else 1.0
+
+
+def _turned(weight: Tensor, paths: _Paths, qparams: QParams, objective: Tensor, turns: int) -> QParams:
+    """The scales after so many turns of scales and paths."""
+    chunk = _Chunk(weight, paths, qparams, objective)
+    for _ in range(turns):
+        chunk.turn(fixed=False)
+    return replace(qparams, scale=chunk.scale.t().contiguous())
 
 
 def no_strings(weight: Tensor, qparams: QParams, bits: int) -> Rounded:
@@ -142,6 +163,7 @@ class _Paths:
     def __init__(self, widths: Widths, tables: Tables, gains: Tensor, roots: Floats) -> None:
         self.windows = np.zeros((len(gains), len(roots)), np.uint16)
         self._widths, self._tables, self._gains, self._roots = widths, tables, gains.numpy(), roots
+        self.counts = torch.from_numpy(roots).square()  # (n,) what a squared error of a row costs
         self._used = {int(bits): _Width.of(int(bits), tables, len(roots)) for bits in np.unique(widths)}
 
     @property

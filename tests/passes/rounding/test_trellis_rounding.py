@@ -111,6 +111,30 @@ def test_every_step_of_the_way_lowers_the_objective(
     assert fitted < compensated or bits > 3  # stored scales are 5 % apart: errors of wide codes move few of them
 
 
+@pytest.mark.parametrize(("larger", "again"), [(1, False), (100, True)])
+def test_strings_are_searched_again_where_one_input_is_far_larger(
+    layer: tuple[Tensor, Tensor], larger: int, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scales then follow that input, and strings of the others were searched by scales far from theirs."""
+    weight, gram = layer
+    inputs = torch.ones(len(gram))
+    inputs[5] = larger
+    gram = gram * torch.outer(inputs, inputs)
+
+    def error(method: str) -> float:
+        found, _ = strings(method, weight, gram, 2)
+        assert found.trellis is not None
+        assert np.array_equal(found.trellis.levels().T, found.codes.numpy())
+        assert grid_indices(found.qparams.scale) is not None
+        return float(objective(weight, found, gram).sum())
+
+    found, refined = error("gptq"), error("refined")
+    monkeypatch.setattr(trellis_rounding, "MISSCALED", 0.0)
+    once = error("gptq")
+    assert (found < 0.7 * once) is (found < once) is again
+    assert (found == refined) is again  # which takes its one turn where nothing asks for more
+
+
 @pytest.mark.parametrize("bits", TRELLIS_BITS)
 @pytest.mark.parametrize("method", ["rtn", "gptq", "refined"])
 def test_strings_serve_important_rows_more(layer: tuple[Tensor, Tensor], method: str, bits: int) -> None:
