@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 MISSCALED = 0.75
-"""Share of the objective that scales fitted to strings leave, below which strings are searched again: a quarter of
-base's nats at 28 MB, from four layers of a hundred (docs/rounding.md)."""
+"""Share of the objective that scales fitted to strings leave, below which strings are searched again: a third of base's
+nats at 28 MB, from four layers of a hundred (docs/rounding.md)."""
 
 AGAIN = 3
 """Turns that follow such a second search."""
