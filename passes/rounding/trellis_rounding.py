@@ -46,8 +46,8 @@ MISSCALED = 0.75
 nats at 28 MB, from four layers of a hundred (docs/rounding.md)."""
 
 AGAIN = 4
-"""Turns of such strings. One leaves a tenth more nats, a whole second search before three of them as many, and 1 % fewer
-of the best tokens."""
+"""Turns of such strings. One leaves a tenth more nats; a whole second search before three of them leaves as many, and
+1 % fewer of the best tokens."""
 
 _APART = 8.0  # logarithm of costs that are so different that all widths are needed
 
