@@ -22,6 +22,9 @@ _UNKNOWN_LENGTH = 0x7FFFF000
 _DECLARED = re.compile(r"^\s*(?:data|SSND|Data Size|riff)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 """libsndfile's remark on a header that declares other bytes of sound than the file holds."""
 
+_UNFINISHED = re.compile(r"^data : 0\n(?:\*\*\* Unknown chunk|Have 0 marker)", re.MULTILINE)
+"""Its remarks on a WAV header without a number of samples, in front of some: who records writes it at the end."""
+
 _SLACK = 16
 """Bytes by which headers of whole files may be wrong: padding, and fields counted in or left out."""
 
@@ -77,7 +80,7 @@ def open_soundfile(path: Path) -> Iterator[SoundfileDecoder | None]:
     """Opens a file; None when it is none of soundfile's.
 
     Raises:
-        AudioError: The file is truncated as far as its header shows, or holds several recordings.
+        AudioError: The file is truncated as far as its header shows, was never finished, or holds several recordings.
         OSError: It cannot be read.
     """
     try:
@@ -89,6 +92,11 @@ def open_soundfile(path: Path) -> Iterator[SoundfileDecoder | None]:
     with file:
         if _is_cut(file, path):
             raise truncated(path)
+        if _UNFINISHED.search(file.extra_info):
+            raise AudioError(
+                f"{path}: its header says that it holds no samples, but bytes follow: its recorder never finished it",
+                hint=f"write the header anew, such as with ffmpeg -i {path.name} finished.wav",
+            )
         check_single(file.format, path)
         yield SoundfileDecoder(file, path)
 

@@ -37,6 +37,15 @@ def check_feasible(prepared: CanonicalGraphs, request: FitRequest) -> None:
     check_room(f"quantizing {prepared.num_weights:,} weights", 4 * prepared.num_weights)
     if not request.counts_files:
         _check_widths(prepared, request)
+    check_budget(prepared, request)
+
+
+def check_budget(prepared: CanonicalGraphs, request: FitRequest) -> None:
+    """Refuses a budget that no widths meet.
+
+    Raises:
+        BudgetError: Naming the smallest feasible size.
+    """
     budget = request.allocation.budget
     if budget is None:
         return

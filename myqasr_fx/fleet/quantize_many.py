@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from myqasr_fx import pipeline
+from myqasr_fx.bundle.sole_run import sole_run
 from myqasr_fx.errors import OptionError, OutputError
 from myqasr_fx.fit.codes_alone import check_codes_alone
 from myqasr_fx.fit.request import captured
@@ -94,6 +95,7 @@ def run_fleet(
         tell: Called with every row as it comes.
 
     Raises:
+        OutputError: Another run writes to ``out``.
         MyqasrError: The same.
     """
     check_names(users)
@@ -103,16 +105,16 @@ def run_fleet(
     prepared = _prepared(speech, config, out, progress) if workers is None else None
     order = Order(out.absolute(), config, limits or Limits())
     setting = None if workers is None else _setting(model, speech, order)
-    begun = (out / LEDGER).exists()
-    ledger = _ledger(speech, config, out)
-    done, found = ledger.resume(), dict[str, UserRow]()
-    tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
-    if prepared is not None:
-        maker = Maker(prepared, order)
-        rows: Generator[UserRow, None, None] = (maker.row(task) for task in tasks)
-    elif workers is not None and setting is not None:
-        rows = rows_on_ray(tasks, setting, workers)
-    with _taken_back(out, unless=begun, found=found), closing(rows), progress.stage("users", len(users)) as advance:
+    ledger, found = _ledger(speech, config, out), dict[str, UserRow]()
+    with sole_run(out), _taken_back(out, unless=ledger.path.exists(), found=found), ExitStack() as stack:
+        done = ledger.resume()
+        tasks = [Task(user, _absolute(recordings), done.get(user)) for user, recordings in users.items()]
+        if prepared is not None:
+            rows = _rows_here(tasks, Maker(prepared, order))
+        elif workers is not None and setting is not None:
+            rows = rows_on_ray(tasks, setting, workers)
+        stack.enter_context(closing(rows))
+        advance = stack.enter_context(progress.stage("users", len(users)))
         for row in rows:
             if fresh := row.error is not None or row != done.get(row.user):  # what failed was tried again
                 ledger.append(row)
@@ -120,6 +122,11 @@ def run_fleet(
             tell(row, fresh)
             advance(1)
     return tuple(found[user] for user in users)
+
+
+def _rows_here(tasks: Sequence[Task], maker: Maker) -> Generator[UserRow, None, None]:
+    for task in tasks:
+        yield maker.row(task)
 
 
 def _loaded(model: str | SpeechModel, config: QuantizeConfig, progress: Progress) -> SpeechModel:

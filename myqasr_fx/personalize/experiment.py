@@ -15,9 +15,13 @@ from typing import Any
 
 from myqasr_fx.audio import ClipSet
 from myqasr_fx.bundle.output_file import write_file
+from myqasr_fx.bundle.sole_run import sole_run
 from myqasr_fx.bundle.untrusted_json import read_object
+from myqasr_fx.bundle.writable_folder import check_writable
 from myqasr_fx.errors import EvaluationError
 from myqasr_fx.evaluate import Utterance, default_normalizer, evaluate, without_diacritics
+from myqasr_fx.fit.allocation import check_budget
+from myqasr_fx.fit.request import fit_request
 from myqasr_fx.measure.job import MeasureJob
 from myqasr_fx.measure.measure import measure
 from myqasr_fx.measure.measurements import Measurements
@@ -117,14 +121,30 @@ def run(experiment: Experiment, speech: SpeechModel, out: Path, progress: Progre
 
     Raises:
         EvaluationError: Calibration and test overlap, or ``out`` belongs to another experiment.
+        BudgetError: A budget cannot be met by any widths; told before the work.
+        OutputError: ``out`` cannot be written, or another run writes to it.
         MyqasrError: A model cannot be quantized so.
     """
     clock = progress or Silent()
-    _claim(out, experiment.identity(speech, check_apart(experiment.groups, clock)))
-    ledger = Ledger(out / RAW)
-    done = ledger.resume({group.name: len(group.test) for group in experiment.groups})
+    identity = experiment.identity(speech, check_apart(experiment.groups, clock))
+    _is_of(out, identity)
+    check_writable(out, "out")
     with clock.stage("capture graphs"):
         prepared = prepare(speech)
+    for condition in experiment.conditions:
+        check_budget(prepared, fit_request(prepared, for_model(condition.config(seed=0), speech)))
+    out.mkdir(parents=True, exist_ok=True)
+    with sole_run(out):
+        if not _is_of(out, identity):
+            write_file(out / IDENTITY, json.dumps(identity, indent=1) + "\n", force=True)
+        _fill(experiment, prepared, out, clock)
+    return read_rows(out / RAW)
+
+
+def _fill(experiment: Experiment, prepared: Prepared, out: Path, clock: Progress) -> None:
+    """Runs the cells that ``out`` does not hold."""
+    ledger = Ledger(out / RAW)
+    done = ledger.resume({group.name: len(group.test) for group in experiment.groups})
     bench = _Bench(experiment, prepared, out, ledger)
     full = [cell for cell in (full_cell(group.name) for group in experiment.groups) if cell not in done]
     if full:
@@ -133,7 +153,6 @@ def run(experiment: Experiment, speech: SpeechModel, out: Path, progress: Progre
         if missing := [cell for cell in cells if cell not in done]:
             with sources_forgotten():
                 bench.fill(missing, clock)
-    return read_rows(out / RAW)
 
 
 class _Bench:
@@ -203,20 +222,18 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _claim(out: Path, identity: dict[str, object]) -> None:
-    """Notes whose results ``out`` holds.
+def _is_of(out: Path, identity: dict[str, object]) -> bool:
+    """Whether ``out`` notes that it holds these results; False where it holds none.
 
     Raises:
         BundleError: The note is damaged.
-        EvaluationError: Others' than these.
+        EvaluationError: It holds others.
     """
-    path = out / IDENTITY
-    if path.is_file():
-        found = read_object(path)
-        if changed := sorted(key for key in {*identity, *found} if found.get(key) != identity.get(key)):
-            raise EvaluationError(
-                f"{out}: holds an experiment with another {' and '.join(changed)}", hint="choose another --out"
-            )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps(identity, indent=1) + "\n", force=True)
+    if not (out / IDENTITY).is_file():
+        return False
+    found = read_object(out / IDENTITY)
+    if changed := sorted(key for key in {*identity, *found} if found.get(key) != identity.get(key)):
+        raise EvaluationError(
+            f"{out}: holds an experiment with another {' and '.join(changed)}", hint="choose another --out"
+        )
+    return True

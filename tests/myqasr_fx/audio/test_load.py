@@ -219,3 +219,23 @@ def test_names_that_are_no_utf_8_can_be_read(record: Record) -> None:
         select_clips(odd)
     assert "caf\N{REPLACEMENT CHARACTER}.wav: is no audio" in caught.value.message
     caught.value.message.encode()
+
+
+@pytest.mark.parametrize("silence", [0, 400])
+def test_a_recording_whose_header_was_never_finished_says_so(record: Record, silence: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    path = record("a.wav", np.concatenate([np.zeros(silence, np.float32), noise]))
+    whole = path.read_bytes()
+    size = whole.index(b"data") + 4
+    path.write_bytes(whole[:size] + bytes(4) + whole[size + 4 :])
+    with pytest.raises(AudioError, match="never finished it") as caught:
+        load_audio(path)
+    assert f"ffmpeg -i {path.name}" in str(caught.value.hint)
+
+
+def test_a_header_with_a_note_and_no_samples_is_finished(record: Record) -> None:
+    path = record("a.wav", np.zeros(0, np.float32))
+    note = b"INFOISFT" + (4).to_bytes(4, "little") + b"Lavf"
+    path.write_bytes(path.read_bytes() + b"LIST" + len(note).to_bytes(4, "little") + note)
+    with pytest.raises(AudioError, match=r"holds no samples$"):
+        load_audio(path)

@@ -17,6 +17,7 @@ import soundfile
 
 from myqasr_fx import pipeline
 from myqasr_fx.bundle import output_folder
+from myqasr_fx.bundle.sole_run import sole_run
 from myqasr_fx.cli.app import main
 from myqasr_fx.errors import MyqasrError, OptionError, OutputError
 from myqasr_fx.fleet import quantize_many as fleet
@@ -168,6 +169,20 @@ def test_another_fleet_is_refused(run: Callable[..., tuple[UserRow, ...]], users
     (tmp_path / "out" / LEDGER).write_text("mine\n")
     with pytest.raises(MyqasrError, match="no ledger"):
         run(one)
+
+
+def test_a_fleet_that_is_at_work_is_not_joined(
+    run: Callable[..., tuple[UserRow, ...]], users: Path, tmp_path: Path
+) -> None:
+    one, out = {"ann": [users / "ann"]}, tmp_path / "out"
+    run(one)
+    with (out / LEDGER).open("a", encoding="utf-8") as file:
+        file.write('{"user"')  # the line that it is about to write
+    before = (out / LEDGER).read_bytes()
+    with sole_run(out), pytest.raises(OutputError, match="another run is writing there"):
+        run(one)
+    assert (out / LEDGER).read_bytes() == before
+    assert [row.error for row in run(one)] == [None]
 
 
 def test_options_that_no_user_can_have_are_said_once(

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from myqasr_fx.bundle.sole_run import sole_run
 from myqasr_fx.corpora import read_corpus
-from myqasr_fx.errors import EvaluationError
+from myqasr_fx.errors import BudgetError, EvaluationError, OutputError
 from myqasr_fx.models.speech_model import SpeechModel
 from myqasr_fx.personalize import experiment as module
 from myqasr_fx.personalize.condition import Condition
@@ -115,6 +116,14 @@ def test_a_group_too_large_to_be_kept_is_heard_twice(
     assert set(sizes) == {1}
 
 
+def test_an_experiment_that_is_at_work_is_not_joined(experiment: Experiment, make_speech_model, tmp_path: Path) -> None:
+    few = replace(experiment, conditions=(), control=False)
+    with sole_run(tmp_path), pytest.raises(OutputError, match="another run is writing there"):
+        run(few, make_speech_model("smallest"), tmp_path)
+    assert not list(tmp_path.glob("*.json"))  # whose it is says the other
+    assert len(run(few, make_speech_model("smallest"), tmp_path)) == 4
+
+
 def test_another_experiment_is_not_mixed_in(experiment: Experiment, make_speech_model, tmp_path: Path) -> None:
     few = replace(experiment, conditions=(), control=False)
     run(few, make_speech_model("smallest"), tmp_path)
@@ -122,6 +131,17 @@ def test_another_experiment_is_not_mixed_in(experiment: Experiment, make_speech_
     other = replace(few, groups=(few.groups[1], few.groups[0]))
     with pytest.raises(EvaluationError, match="holds an experiment with another recordings"):
         run(other, make_speech_model("smallest"), tmp_path)
+
+
+def test_a_budget_that_cannot_be_met_is_told_before_anything_is_measured(
+    experiment: Experiment, make_speech_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "measure", lambda job: pytest.fail("measured"))
+    for condition in (Condition("paper", "1KB"), Condition("normal", "1KB")):
+        asked = replace(experiment, conditions=(*experiment.conditions, condition))
+        with pytest.raises(BudgetError, match="1,000 bytes is infeasible"):
+            run(asked, make_speech_model("smallest"), tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
 
 def test_changed_texts_and_recordings_are_another_experiment(
