@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,12 @@ from myqasr_fx.errors import AudioError
 _OGG_FIRST = 0x02
 """Flag of the first page of an Ogg stream. Source: RFC 3533, section 6."""
 
+_FLAC_FIRST = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+"""Marker of a stream and head of its first block, in front of 34 bytes. Source: RFC 9639, sections 6 and 8."""
+
+_FLAC_FIRST_SIZE = 8
+
+_STRETCH = 1 << 20
 _HEAD = 4096
 _PAGE_HEAD = 27
 _TWO_FRAMES = 2 * 1441
@@ -28,7 +35,7 @@ def check_single(form: str, path: Path) -> None:
         AudioError: Another recording begins where the first ends.
         OSError: The file cannot be read.
     """
-    goes_on = {"MP3": _goes_on_mp3, "OGG": _goes_on_ogg}.get(form)
+    goes_on = _GOES_ON.get(form)
     if goes_on is None:
         return
     with path.open("rb") as file:
@@ -90,3 +97,26 @@ def _goes_on_ogg(file: BinaryIO) -> bool:
         begun = begun or not head[5] & _OGG_FIRST
         sizes = file.read(head[26])
         place += _PAGE_HEAD + len(sizes) + sum(sizes)
+
+
+def _goes_on_flac(file: BinaryIO) -> bool:
+    """A stream begins behind the first one's notes, which may hold anything: what is decoded never looks like one."""
+    place = mp3_start(file) + 4
+    while True:
+        file.seek(place)
+        head = file.read(4)
+        if len(head) < 4:
+            return False
+        place += 4 + int.from_bytes(head[1:])
+        if head[0] & 0x80:  # the last note
+            break
+    file.seek(place)
+    kept = b""
+    while stretch := file.read(_STRETCH):
+        if _FLAC_FIRST.search(kept + stretch):
+            return True
+        kept = stretch[1 - _FLAC_FIRST_SIZE :]
+    return False
+
+
+_GOES_ON = {"MP3": _goes_on_mp3, "OGG": _goes_on_ogg, "FLAC": _goes_on_flac}
