@@ -66,7 +66,7 @@ def evaluate(
 ) -> Answer:
     """Measure word and character error rates, with intervals."""
     from myqasr_fx.corpora import read_corpus
-    from myqasr_fx.evaluate import beside, check_comparable, parse_filters
+    from myqasr_fx.evaluate import beside, check_comparable, check_recordings, parse_filters
     from myqasr_fx.evaluate import evaluate as score
     from myqasr_fx.runtime import with_context, with_thresholds, without_redraws
 
@@ -82,6 +82,7 @@ def evaluate(
     other = opened(baseline) if baseline else None  # before anything is scored: a name that is wrong is told at once
     if other is not None:
         check_comparable(runtime, other)
+    check_recordings(utterances, progress)
     result = score(runtime, utterances, language=language, progress=progress)
     data, compared = {"model": target, "manifest": str(manifest), **result.as_dict()}, None
     if other is not None:

@@ -11,6 +11,7 @@ from myqasr_fx.evaluate.evaluator import (
     paired_wer_difference,
 )
 from myqasr_fx.evaluate.manifest import Utterance, parse_filters, read_manifest
+from myqasr_fx.evaluate.recordings import check_recordings
 from myqasr_fx.evaluate.wer import (
     ErrorCount,
     Normalizer,
@@ -33,6 +34,7 @@ __all__ = [
     "beside",
     "character_errors",
     "check_comparable",
+    "check_recordings",
     "default_normalizer",
     "difference_interval",
     "evaluate",

@@ -107,6 +107,23 @@ def test_bad_input_is_one_line(manifest: Path, arguments: tuple[str, ...], capsy
     assert (code, out, err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.parametrize("silent", [1, 5])
+def test_recordings_that_cannot_be_heard_are_told_before_any_is_scored(
+    manifest: Path, silent: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Deaf, "transcribe_batch", lambda *_: pytest.fail("scored"))
+    lines = manifest.read_text().splitlines()
+    for at in range(silent):
+        soundfile.write(manifest.with_name(f"{at}.wav"), np.zeros(16_000, np.float32), 16_000)
+        lines.append(json.dumps({"audio": f"{at}.wav", "text": "nothing"}))
+    manifest.write_text("\n".join(lines))
+    code, out, err = run(capsys, "--manifest", str(manifest))
+    assert (code, out) == (2, "")
+    said = " ".join(err.split())
+    assert "0.wav: every sample is zero" in said
+    assert ("5 of 6 recordings: " in said and "; and 2 more (mend them" in said) is (silent == 5)
+
+
 def test_unknown_model(manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.undo()
     code, _, err = run(capsys, "--manifest", str(manifest))
