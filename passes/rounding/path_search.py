@@ -95,7 +95,7 @@ class PathWalk:
     """
 
     def __init__(self, bits: int, rows: int) -> None:
-        self._run, self._bits, self._rows = compiled_walk(bits), bits, rows
+        self._run, self._search, self._bits, self._rows = compiled_walk(), compiled_search(bits), bits, rows
 
     @cached_property
     def _space(self) -> tuple[Floats, Floats, Space]:
@@ -117,5 +117,7 @@ class PathWalk:
         errors, paths = np.empty_like(bases), np.empty(bases.shape, np.uint16)
         *weighed, space = self._space
         planes = level_planes(levels, self._bits)
-        self._run(bases, shares, pivots, values, scales, roots, levels, planes, *weighed, *space, errors, paths)
+        self._run(
+            self._search, bases, shares, pivots, values, scales, roots, levels, planes, *weighed, *space, errors, paths
+        )
         return errors, paths

@@ -24,9 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
-from numba.misc.special import literally
 
-from passes.compiled import compiled
+from passes.compiled import compiled, inlined
 from passes.numbers.trellis import STATES, WINDOW
 
 Floats = npt.NDArray[np.float32]
@@ -93,101 +92,18 @@ _least: Callable[..., Any] = _lesser
 _cost: Callable[..., Any] = _untagged
 
 
-@cache
-def compiled_search(bits: int) -> Callable[..., None]:
-    """The search for one width; compiled when it is first called, and kept beside this file.
-
-    Its arguments are (n,) values, (n,) scales, what :func:`level_planes` and :func:`search_space` give, and the (n,)
-    windows that it finds. It finds the width around it and hands it on as a constant: so loops are of known lengths,
-    and the next process knows what was compiled.
-    """
-
-    @compiled()
-    def search(wanted, scale, planes, costs, found, values, kept, path):  # type: ignore[no-untyped-def]
-        _search(bits, wanted, scale, planes, costs, found, values, kept, path)
-
-    return search
+_F, _FF, _I = types.float32[::1], types.float32[:, ::1], types.int32[::1]
+_KEPT, _PATH, _PATHS = types.uint8[:, ::1], types.uint16[::1], types.uint16[:, ::1]
+_SEARCH = types.void(_F, _F, _F, _F, _I, _F, _KEPT, _PATH)
+_WALK = types.void(
+    types.FunctionType(_SEARCH), _FF, _FF, _F, _FF, _FF, _F, _F, _F, _F, _F, _F, _I, _F, _KEPT, _FF, _PATHS
+)
 
 
-@cache
-def compiled_walk(bits: int) -> Callable[..., None]:
-    """The search of a block of columns, each for what those before it leave of it; see ``passes.rounding.walk``.
-
-    Its arguments are (B, n) bases, (B, B) shares, (B,) pivots, (B, n) values or none, (B, n) scales, (n,) factors of
-    errors, the (4096,) levels of windows, the same as :func:`compiled_search` takes them, memory for (n,) values and
-    (n,) scales, what :func:`search_space` gives, and the (B, n) errors and windows that it finds.
-    """
-
-    @compiled()
-    def walk(  # type: ignore[no-untyped-def]
-        bases, shares, pivots, values, scales, roots, levels, planes, want, own, costs, found, sums, kept, errors, paths
-    ):
-        for i in range(len(bases)):
-            error = errors[i]
-            error[:] = bases[i]
-            for before in range(i):
-                _take(shares[i, before], errors[before], error)
-            for j in range(len(roots)):
-                want[j], own[j] = roots[j] * error[j], roots[j] * scales[i, j]
-            _search(bits, want, own, planes, costs, found, sums, kept, paths[i])
-            for j in range(len(roots)):
-                value = levels[paths[i, j]] * scales[i, j]
-                if len(values):
-                    error[j] = values[i, j] - value
-                    values[i, j] = value
-                else:
-                    error[j] = (error[j] - value) / pivots[i]
-
-    return walk
-
-
-@compiled()
-def _take(share, error, want):  # type: ignore[no-untyped-def]
-    """Takes a share of an error off."""
-    for j in range(len(want)):
-        want[j] -= share * error[j]
-
-
-# Arrays come one by one, and flat: so the compiler sees that they do not overlap, and all distances in them.
-@compiled()
-def _search(bits, wanted, scale, planes, costs, found, values, kept, path):  # type: ignore[no-untyped-def]
-    """The best path."""
-    costs[:] = 0.0
-    for j in range(len(wanted)):
-        if 1 << bits > UNROLLED:
-            _advance_wide(literally(bits), wanted[j], scale[j], planes, costs, found)
-        else:
-            _advance(literally(bits), wanted[j], scale[j], planes, costs, found)
-        _keep(bits, found, kept[j])
-        if j % RESTED == 0:
-            _rest(bits, found, values)
-        _follow(bits, values, costs)
-    v = _first(bits, found)
-    for j in range(len(wanted) - 1, -1, -1):
-        path[j] = (v << bits) | kept[j, _place(bits, v)]
-        v = path[j] & ((STATES >> bits) - 1)
-
-
-@compiled()
-def _place(bits, v):  # type: ignore[no-untyped-def]
-    """Where a class is kept: with many choices, those with equal last bits, which have the same choices, in a row."""
-    return (v & ((STATES >> 2 * bits) - 1)) << bits | v >> (WINDOW - 2 * bits) if 1 << bits > UNROLLED else v
-
-
-@compiled()
-def _first(bits, found):  # type: ignore[no-untyped-def]
-    """The first class with the least cost."""
-    best = 0
-    for v in range(1, STATES >> bits):
-        if found[_place(bits, v)] < found[_place(bits, best)]:
-            best = v
-    return best
-
-
-@compiled(fastmath=True)
+@inlined
 def _advance(bits, want, scale, planes, costs, found):  # type: ignore[no-untyped-def]
     """The least cost of every class behind one output, tagged with the window before it."""
-    fan, part, classes = 1 << literally(bits), STATES >> 2 * bits, STATES >> bits
+    fan, part, classes = 1 << bits, STATES >> 2 * bits, STATES >> bits
     mask = np.int32(fan - 1)
     for high in range(fan):
         for x in range(part):
@@ -200,10 +116,10 @@ def _advance(bits, want, scale, planes, costs, found):  # type: ignore[no-untype
             found[v] = best
 
 
-@compiled(fastmath=True)
+@inlined
 def _advance_wide(bits, want, scale, planes, costs, found):  # type: ignore[no-untyped-def]
     """The same for more choices than a compiler writes out one by one."""
-    fan, part, classes = 1 << literally(bits), STATES >> 2 * bits, STATES >> bits
+    fan, part, classes = 1 << bits, STATES >> 2 * bits, STATES >> bits
     mask = np.int32(fan - 1)
     for first in range(0, fan, UNROLLED):
         for x in range(part):
@@ -217,30 +133,108 @@ def _advance_wide(bits, want, scale, planes, costs, found):  # type: ignore[no-u
                 found[at] = best if first == 0 else _least(found[at], best)
 
 
-@compiled()
+@inlined
+def _place(bits, v):  # type: ignore[no-untyped-def]
+    """Where a class is kept with many choices: those with equal last bits, which have the same choices, in a row."""
+    return (v & ((STATES >> 2 * bits) - 1)) << bits | v >> (WINDOW - 2 * bits)
+
+
+@inlined
+def _rest(bits, found, values):  # type: ignore[no-untyped-def]
+    """Takes the least cost off all."""
+    least = found[0]
+    for v in range(1, STATES >> bits):
+        least = _least(least, found[v])
+    off = _cost(least)
+    for v in range(STATES >> bits):
+        values[v] -= off
+
+
+@inlined
 def _keep(bits, found, kept):  # type: ignore[no-untyped-def]
     """The window before each class."""
-    mask = np.int32((1 << literally(bits)) - 1)
+    mask = np.int32((1 << bits) - 1)
     for v in range(STATES >> bits):
         kept[v] = np.uint8(found[v] & mask)
 
 
-@compiled()
-def _rest(bits, found, values):  # type: ignore[no-untyped-def]
-    """Takes the least cost off all."""
-    classes = STATES >> literally(bits)
-    least = found[0]
-    for v in range(1, classes):
-        least = _least(least, found[v])
-    off = _cost(least)
-    for v in range(classes):
-        values[v] -= off
-
-
-@compiled()
+@inlined
 def _follow(bits, values, costs):  # type: ignore[no-untyped-def]
     """Orders classes by the last bits, which the next output chooses; classes kept otherwise come into their order."""
-    fan, part = 1 << literally(bits), STATES >> 2 * bits
+    fan, part = 1 << bits, STATES >> 2 * bits
     for x in range(part):
         for d in range(fan):
             costs[d * part + x] = values[x * fan + d]
+
+
+@cache
+def compiled_search(bits: int) -> Callable[..., None]:
+    """The search for one width; compiled when it is first asked for, and kept beside this file.
+
+    Its arguments are (n,) values, (n,) scales, what :func:`level_planes` and :func:`search_space` give, and the (n,)
+    windows that it finds. It finds the width around it, as a constant: so loops are of known lengths, and the next
+    process knows what was compiled.
+    """
+    wide = 1 << bits > UNROLLED
+
+    # Arrays are flat, so that the compiler sees all distances in them.
+    @compiled(_SEARCH, fastmath=True)
+    def search(wanted, scale, planes, costs, found, values, kept, path):  # type: ignore[no-untyped-def]
+        classes = STATES >> bits
+        costs[:] = 0.0
+        for j in range(len(wanted)):
+            if wide:
+                _advance_wide(bits, wanted[j], scale[j], planes, costs, found)
+            else:
+                _advance(bits, wanted[j], scale[j], planes, costs, found)
+            _keep(bits, found, kept[j])
+            if j % RESTED == 0:
+                _rest(bits, found, values)
+            _follow(bits, values, costs)
+        best = at = 0
+        for v in range(1, classes):
+            place = _place(bits, v) if wide else v
+            if found[place] < found[at]:
+                best, at = v, place
+        for j in range(len(wanted) - 1, -1, -1):
+            path[j] = (best << bits) | kept[j, _place(bits, best) if wide else best]
+            best = path[j] & (classes - 1)
+
+    return search
+
+
+@cache
+def compiled_walk() -> Callable[..., None]:
+    """The search of a block of columns, each for what those before it leave of it; see ``passes.rounding.walk``.
+
+    Its arguments are what :func:`compiled_search` gives for a width, (B, n) bases, (B, B) shares, (B,) pivots, (B, n)
+    values or none, (B, n) scales, (n,) factors of errors, the (4096,) levels of windows, the same as the search takes
+    them, memory for (n,) values and (n,) scales, what :func:`search_space` gives, and the (B, n) errors and windows
+    that it finds.
+    """
+
+    @compiled(_WALK)
+    def walk(  # type: ignore[no-untyped-def]
+        search, bases, shares, pivots, values, scales, roots, levels, planes, want, own, costs, found, sums, kept,
+        errors, paths
+    ):  # fmt: skip
+        for i in range(len(bases)):
+            error, base = errors[i], bases[i]
+            for j in range(len(error)):  # an assignment of a whole row compiles a text for its errors, in seconds
+                error[j] = base[j]
+            for before in range(i):
+                share, past = shares[i, before], errors[before]
+                for j in range(len(error)):
+                    error[j] -= share * past[j]
+            for j in range(len(roots)):
+                want[j], own[j] = roots[j] * error[j], roots[j] * scales[i, j]
+            search(want, own, planes, costs, found, sums, kept, paths[i])
+            for j in range(len(roots)):
+                value = levels[paths[i, j]] * scales[i, j]
+                if len(values):
+                    error[j] = values[i, j] - value
+                    values[i, j] = value
+                else:
+                    error[j] = (error[j] - value) / pivots[i]
+
+    return walk
