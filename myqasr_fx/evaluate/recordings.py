@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from myqasr_fx.audio import load_audio
-from myqasr_fx.audio.unusable import reason_of
+from myqasr_fx.audio.unusable import first_of, reason_of
 from myqasr_fx.errors import AudioError
 from myqasr_fx.evaluate.manifest import Utterance
 from myqasr_fx.process.progress import Progress, Silent
-
-_NAMED = 3
-"""Recordings that an error names."""
 
 
 def check_recordings(utterances: Sequence[Utterance], progress: Progress | None = None) -> None:
@@ -35,8 +32,8 @@ def check_recordings(utterances: Sequence[Utterance], progress: Progress | None 
     if len(found) == 1:
         raise found[0]
     if found:
-        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        reasons = [reason_of(error) for error in found]
         raise AudioError(
-            f"{len(found)} of {len(paths)} recordings: {'; '.join(map(reason_of, found[:_NAMED]))}{more}",
+            f"{len(found)} of {len(paths)} recordings: {first_of(reasons)}",
             hint="mend them, or leave their lines out of the manifest",
         )

@@ -127,7 +127,7 @@ def run(experiment: Experiment, speech: SpeechModel, out: Path, progress: Progre
     """
     clock = progress or Silent()
     identity = experiment.identity(speech, check_apart(experiment.groups, clock))
-    _is_of(out, identity)
+    _is_of(out, identity)  # what is another's is told before the work; under the lock it is asked again
     check_writable(out, "out")
     with clock.stage("capture graphs"):
         prepared = prepare(speech)
